@@ -1,0 +1,355 @@
+/** The directory: the records in Redis that are the authority on nodes, owners, presence and users.
+ *  Owns: the shape of every operation and each of its replies. Does not know: Redis, sockets, or who decides what.
+ *  Implemented by RedisDirectory (one Lua script an operation) and MemoryDirectory (the simulator's); one conformance suite
+ *  and a differential test hold both to the same replies.
+ *  @see DESIGN §3, §4 */
+import type { PublishedTimings } from '../timing.ts';
+
+/** What names one ownership of a room: an owner, its epoch, and 64 random bits that tell two histories apart. */
+export interface Triple {
+  readonly incarnation: string;
+  readonly epoch: number;
+  /** 16 hex characters. */
+  readonly nonce: string;
+}
+
+/** `epoch.nonce`: names a history of a room's numbering. */
+export type Tag = string;
+
+export function tagOf(triple: { readonly epoch: number; readonly nonce: string }): Tag {
+  return `${triple.epoch}.${triple.nonce}`;
+}
+
+export function sameTriple(a: Triple, b: Triple): boolean {
+  return a.incarnation === b.incarnation && a.epoch === b.epoch && a.nonce === b.nonce;
+}
+
+/** A room's owner record. `owner` is absent once the room was released: epoch, head and tags are kept. */
+export interface RoomRecord {
+  readonly owner: { readonly node: string; readonly incarnation: string } | undefined;
+  readonly epoch: number;
+  readonly nonce: string;
+  /** Highest seq given out, as far as Redis was told. */
+  readonly head: number;
+  /** The last 16 tags with the first seq that each may have given out, oldest first. */
+  readonly tags: readonly { readonly tag: Tag; readonly firstSeq: number }[];
+}
+
+/** The part of a room record that a claim compares: it fails if any of it has changed. */
+export interface SeenRecord {
+  readonly incarnation: string | undefined;
+  readonly epoch: number;
+  readonly nonce: string;
+}
+
+export type NodeState = 'active' | 'draining' | 'dead' | 'left';
+
+/** A node as it describes itself. Stored as JSON under its id. */
+export interface NodeRecord {
+  readonly node: string;
+  /** 32 hex characters: one life of the node. */
+  readonly incarnation: string;
+  readonly state: NodeState;
+  /** Where its link server listens: `host:port`. */
+  readonly link: string;
+  /** Share of rooms relative to other nodes; 1 is usual, 0 takes none. */
+  readonly weight: number;
+  /** Room patterns and the program each runs, first match wins. */
+  readonly programs: readonly { readonly pattern: string; readonly program: string }[];
+  readonly version: string;
+  readonly timings: PublishedTimings;
+  readonly host: string;
+  readonly pid: number;
+  /** Start time of `pid`, boot id and pid namespace of its host: with them another process on the same host can prove its death.
+   *  Empty strings where the platform does not tell. */
+  readonly pidStart: string;
+  readonly bootId: string;
+  readonly pidNamespace: string;
+  /** Unix ms, by the node's own clock; for display. */
+  readonly startedAt: number;
+}
+
+/** What a node says with each heartbeat. */
+export interface NodeLoad {
+  readonly rooms: number;
+  readonly sessions: number;
+}
+
+export interface Beat {
+  readonly incarnation: string;
+  readonly counter: number;
+  readonly load: NodeLoad;
+}
+
+/** A router as it describes itself; rewritten every few seconds with `counter` raised. */
+export interface RouterRecord {
+  readonly router: string;
+  readonly incarnation: string;
+  readonly url: string;
+  readonly version: string;
+  readonly timings: PublishedTimings;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  readonly counter: number;
+  readonly sessions: number;
+}
+
+/** A member as presence records it. */
+export interface PresenceMember {
+  readonly user: string;
+  readonly node: string;
+  readonly router: string;
+  /** Unix ms at which the session first joined. */
+  readonly since: number;
+  /** What the client said of itself; any JSON. */
+  readonly meta?: unknown;
+}
+
+/** One session of a user, as the user's key records it. */
+export interface UserSession {
+  readonly room: string;
+  readonly node: string;
+  readonly incarnation: string;
+  readonly router: string;
+  readonly epoch: number;
+  readonly since: number;
+}
+
+export interface Cluster {
+  readonly runId: string;
+  /** Absent in an empty history. */
+  readonly gen: string | undefined;
+  /** Grows with every change of membership, state or routers within a history. */
+  readonly ver: number;
+  readonly beats: Readonly<Record<string, Beat>>;
+  /** Both absent when `known` named this history and version: nothing has changed. */
+  readonly nodes?: readonly NodeRecord[];
+  readonly routers?: readonly RouterRecord[];
+}
+
+type OtherRun = { readonly kind: 'other-run'; readonly runId: string };
+type OtherGen = { readonly kind: 'other-gen'; readonly gen: string | undefined };
+
+/** Every operation: its arguments and its replies. An expected outcome is a reply; a fault is a thrown DirectoryError. */
+export interface DirectoryOperations {
+  /** Reads nodes, beats and routers in one step. `known` saves the transfer when nothing changed. */
+  readCluster: {
+    args: { readonly known?: { readonly gen: string; readonly ver: number } | undefined };
+    reply: Cluster;
+  };
+  /** Names this history, unless it has a name. */
+  createHistory: {
+    args: { readonly gen: string };
+    reply: { readonly kind: 'created' } | { readonly kind: 'exists'; readonly gen: string };
+  };
+  /** Enters a node's record. Names the history `newGen` if it has none. `first`: nothing was ever registered under this id in
+   *  this history. Repeating it for the incarnation already there is harmless: it is `registered` again, its counter goes on.
+   *  `living`: a namesake that is not certified stands there. `certified`: this very incarnation is dead or has left. */
+  register: {
+    args: { readonly record: NodeRecord; readonly runId: string; readonly newGen: string };
+    reply:
+      | { readonly kind: 'registered'; readonly gen: string; readonly ver: number; readonly first: boolean }
+      | { readonly kind: 'living'; readonly incarnation: string; readonly counter: number; readonly gen: string }
+      | { readonly kind: 'certified' }
+      | OtherRun;
+  };
+  /** Renews a lease: counts only while the record names this incarnation, active or draining, in this history.
+   *  The counter is raised by one from what is stored. `empty`: the history has no name. */
+  heartbeat: {
+    args: {
+      readonly node: string;
+      readonly incarnation: string;
+      readonly runId: string;
+      readonly gen: string;
+      readonly load: NodeLoad;
+    };
+    reply:
+      | { readonly kind: 'ok'; readonly counter: number; readonly ver: number }
+      | { readonly kind: 'dead' }
+      | { readonly kind: 'absent' }
+      | { readonly kind: 'empty' }
+      | OtherGen
+      | OtherRun;
+  };
+  /** Changes a living node's state or weight. `refused`: the record does not name this incarnation, or it is certified. */
+  setState: {
+    args: {
+      readonly node: string;
+      readonly incarnation: string;
+      readonly state: 'active' | 'draining';
+      readonly weight?: number | undefined;
+      readonly runId: string;
+    };
+    reply: { readonly kind: 'ok'; readonly ver: number } | { readonly kind: 'refused' } | OtherRun;
+  };
+  /** A node's own last word: it owns nothing and never will again. Writes the certificate `left`. */
+  leave: {
+    args: { readonly node: string; readonly incarnation: string; readonly runId: string };
+    reply: { readonly kind: 'left'; readonly ver: number } | { readonly kind: 'refused' } | OtherRun;
+  };
+  /** Certifies an incarnation as dead. By patience: compare-and-set on the exact counter that stood still (`moved` otherwise).
+   *  By proof: no counter. Final within a history.
+   *  `already`: certified before (its record is dead or left, another incarnation stands under its id, or a certificate exists).
+   *  `absent`: no record under that id and no certificate. */
+  certify: {
+    args: {
+      readonly node: string;
+      readonly incarnation: string;
+      readonly by: { readonly kind: 'patience'; readonly counter: number } | { readonly kind: 'proof'; readonly how: string };
+      readonly runId: string;
+      readonly gen: string;
+    };
+    reply:
+      | { readonly kind: 'certified'; readonly ver: number }
+      | { readonly kind: 'already' }
+      | { readonly kind: 'moved'; readonly counter: number }
+      | { readonly kind: 'absent' }
+      | OtherGen
+      | OtherRun;
+  };
+  /** Whether an incarnation lives, as far as this history knows, and which history that is. Read before every claim.
+   *  `certified`: by certificate, by state dead or left, or because another incarnation stands under its id.
+   *  `living`: its record is active or draining. `unknown`: no record under that id and no certificate. */
+  standing: {
+    args: { readonly node: string; readonly incarnation: string };
+    reply: {
+      readonly runId: string;
+      readonly gen: string | undefined;
+      readonly standing: 'living' | 'certified' | 'unknown';
+    };
+  };
+  /** Enters or replaces a router's record. */
+  registerRouter: {
+    args: { readonly record: RouterRecord };
+    reply: { readonly kind: 'ok'; readonly ver: number };
+  };
+  /** Rewrites a router's record with `counter` and `sessions`, version unchanged. `absent`: register again. */
+  refreshRouter: {
+    args: { readonly router: string; readonly incarnation: string; readonly counter: number; readonly sessions: number };
+    reply: { readonly kind: 'ok' } | { readonly kind: 'absent' };
+  };
+  /** Removes a router's record if it still names this incarnation (and, where given, still stands at `counter`). */
+  removeRouter: {
+    args: { readonly router: string; readonly incarnation: string; readonly counter?: number | undefined };
+    reply: { readonly kind: 'removed'; readonly ver: number } | { readonly kind: 'changed' };
+  };
+
+  readRoom: {
+    args: { readonly room: string };
+    reply: { readonly kind: 'missing' } | { readonly kind: 'record'; readonly record: RoomRecord };
+  };
+  /** Makes `incarnation` the owner if the record is still what was `seen` (undefined: still missing).
+   *  epoch = max(stored + 1, Redis TIME in ms, floor + 1); the tag is appended with head + 1; any expiry is removed.
+   *  `numbering`: `continue` keeps the stored head (or takes `head` where given, if that is higher); `restart` clears tags and
+   *  starts again at 1. */
+  claim: {
+    args: {
+      readonly room: string;
+      readonly seen: SeenRecord | undefined;
+      readonly node: string;
+      readonly incarnation: string;
+      readonly nonce: string;
+      readonly floor: number;
+      readonly numbering: { readonly kind: 'continue'; readonly head?: number | undefined } | { readonly kind: 'restart' };
+      readonly runId: string;
+    };
+    reply:
+      | { readonly kind: 'owned'; readonly record: RoomRecord }
+      | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
+      | OtherRun;
+  };
+  /** Gives an empty room up: clears the owner, keeps epoch, nonce and tags, stores head, sets one expiry on all its keys. */
+  release: {
+    args: { readonly room: string; readonly triple: Triple; readonly head: number; readonly expireMs: number };
+    reply: { readonly kind: 'released' } | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
+  };
+  /** The owner names its successor: next epoch (as in claim), the target's nonce, head, `tag:head+1`. */
+  transfer: {
+    args: {
+      readonly room: string;
+      readonly triple: Triple;
+      readonly to: { readonly node: string; readonly incarnation: string; readonly nonce: string };
+      readonly head: number;
+    };
+    reply:
+      | { readonly kind: 'moved'; readonly record: RoomRecord }
+      | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
+  };
+
+  /** Writes a room's presence behind its owner's memory, unless the stored head names a higher epoch (`stale`).
+   *  `replace` drops every member not in `set`. The whole key expires after `expireMs` unless written again. */
+  writePresence: {
+    args: {
+      readonly room: string;
+      readonly epoch: number;
+      readonly incarnation: string;
+      readonly node: string;
+      /** Unix ms by the owner's clock: as of when this is true. */
+      readonly asOf: number;
+      readonly set: Readonly<Record<string, PresenceMember>>;
+      readonly remove: readonly string[];
+      readonly replace: boolean;
+      readonly expireMs: number;
+    };
+    reply: { readonly kind: 'written' } | { readonly kind: 'stale'; readonly epoch: number };
+  };
+  /** Reads members sorted by session id, `limit` of them with an id greater than `after`. An absent key is an empty presence
+   *  (`head` undefined). `count` is of the whole room. */
+  readPresence: {
+    args: { readonly room: string; readonly after?: string | undefined; readonly limit: number };
+    reply: {
+      readonly head:
+        | { readonly epoch: number; readonly incarnation: string; readonly node: string; readonly asOf: number }
+        | undefined;
+      readonly count: number;
+      readonly members: readonly { readonly session: string; readonly member: PresenceMember }[];
+    };
+  };
+  /** Writes a user's sessions. A set or remove of a session takes effect only if the stored entry's epoch is not higher.
+   *  `stale` counts those that did not. The whole key expires after `expireMs` unless written again. */
+  writeUser: {
+    args: {
+      readonly user: string;
+      readonly set: Readonly<Record<string, UserSession>>;
+      readonly remove: readonly { readonly session: string; readonly epoch: number }[];
+      readonly expireMs: number;
+    };
+    reply: { readonly kind: 'written'; readonly stale: number };
+  };
+  readUser: {
+    args: { readonly user: string };
+    reply: { readonly sessions: readonly { readonly session: string; readonly at: UserSession }[] };
+  };
+}
+
+export type Operation = keyof DirectoryOperations;
+export type Args<K extends Operation> = DirectoryOperations[K]['args'];
+export type Reply<K extends Operation> = DirectoryOperations[K]['reply'];
+
+/** `unavailable`: not sent, Redis is away; retryable. `timeout`: sent and unanswered, the outcome is unknown.
+ *  `other-run`: the connection reached another run of Redis than the one in force, nothing was sent; `runId` names it.
+ *  `bad-reply`: Redis answered an error (its text is the message), e.g. READONLY, OOM, LOADING, MISCONF; retryable. */
+export type DirectoryFault = 'unavailable' | 'timeout' | 'other-run' | 'bad-reply';
+
+export class DirectoryError extends Error {
+  readonly code: DirectoryFault;
+  readonly retryable = true;
+  /** With `other-run`: the run id that the connection found. */
+  readonly runId: string | undefined;
+
+  constructor(code: DirectoryFault, message: string, options: { cause?: unknown; runId?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DirectoryError';
+    this.code = code;
+    this.runId = options.runId;
+  }
+}
+
+export interface Directory {
+  /** Carries out one operation. A retry is the caller's decision: nothing is ever re-sent or queued while Redis is away.
+   *  @throws DirectoryError */
+  call<K extends Operation>(operation: K, args: Args<K>): Promise<Reply<K>>;
+  /** Puts a run id in force: from now on operations reach only that run of Redis. Undefined: the next one found counts. */
+  useRun(runId: string | undefined): void;
+}

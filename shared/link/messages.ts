@@ -94,12 +94,14 @@ export interface OpenSession {
 }
 
 /** Asks a node to seat sessions of one room. `floor`: highest epoch an owner told this router for the room. `cursor`: last
- *  delivery of the room at this router, shared by all `rebind` sessions. */
+ *  delivery of the room at this router, shared by all `rebind` sessions. `more`: the next OPEN on this link goes on with the same
+ *  room; the node takes the pieces as one. A rebind names every session that the room has at this router. */
 export interface Open {
   readonly type: 'open';
   readonly room: string;
   readonly floor: number;
   readonly cursor?: Cursor | undefined;
+  readonly more?: boolean | undefined;
   readonly sessions: readonly OpenSession[];
 }
 
@@ -166,7 +168,7 @@ export interface CloseClient {
 }
 
 /** Node → router: from now on `handle` stands for this room under this triple, on this link. Sent before the first OPENED that
- *  names the handle. A re-claim binds anew with another handle. */
+ *  names the handle. A re-claim binds anew with another handle. `head`: the seq before the first that this binding will cast. */
 export interface Bind {
   readonly type: 'bind';
   readonly handle: number;
@@ -174,6 +176,7 @@ export interface Bind {
   readonly incarnation: string;
   readonly epoch: number;
   readonly nonce: string;
+  readonly head: number;
 }
 
 /** `message`: numbered. `event`: presence and the like, not numbered, not to be dropped. `ephemeral`: may be dropped. */

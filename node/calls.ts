@@ -1,0 +1,190 @@
+/** Questions that routers ask a node for the HTTP API. Owns: what each operation takes and answers. Does not know: HTTP.
+ *  @see DESIGN §8 */
+import { BellhopError } from '../shared/errors.ts';
+import { isRoomId } from '../shared/ids.ts';
+import type { Call, Return } from '../shared/link/messages.ts';
+import type { NodeCore } from './core.ts';
+import type { Hosted } from './hosted.ts';
+import type { Json } from './program.ts';
+import type { Room } from './room.ts';
+
+type Answer = (result: Return['result']) => void;
+type Fields = Readonly<Record<string, unknown>>;
+
+const PAGE_MAX = 1_000;
+/** Answers to publishes of backends, by room and key: a repeated request gets the first one's. */
+const KEYS_MAX = 10_000;
+
+export class NodeCalls {
+  readonly #core: NodeCore;
+  readonly #now: () => { readonly monoMs: number; readonly wallMs: number };
+  readonly #published = new Map<string, { readonly seq: number; readonly epoch: number }>();
+
+  constructor(core: NodeCore, now: () => { readonly monoMs: number; readonly wallMs: number }) {
+    this.#core = core;
+    this.#now = now;
+  }
+
+  /** Answers one call, now or once the room it names is held. */
+  handle(call: Call, answer: Answer): void {
+    const fail = (error: unknown) => {
+      const known = error instanceof BellhopError ? error : new BellhopError('internal', 'the node failed to answer');
+      answer({ error: { code: known.code, message: known.message, retryable: known.retryable } });
+    };
+    try {
+      const args = (typeof call.args === 'object' && call.args !== null ? call.args : {}) as Fields;
+      this.#answer(call.op, args, (ok) => answer({ ok }), fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #answer(op: string, args: Fields, ok: (value: unknown) => void, fail: (error: unknown) => void): void {
+    switch (op) {
+      case 'rooms':
+        return ok(this.#rooms(args));
+      case 'room': {
+        const hosted = this.#core.hostedRoom(roomOf(args));
+        return ok(
+          hosted?.room === undefined || hosted.ownership.held === undefined ? null : describe(hosted, hosted.room),
+        );
+      }
+      case 'presence':
+        return ok(this.#presence(args));
+      case 'publish':
+        return this.#publish(args, ok, fail);
+      case 'kick':
+        return ok(this.#kick(args));
+      case 'confirm': {
+        const room = this.#core.heldRoom(roomOf(args));
+        const asked = Array.isArray(args['sessions']) ? args['sessions'].slice(0, PAGE_MAX) : [];
+        return ok({ sessions: asked.filter((one) => typeof one === 'string' && room?.session(one)?.present === true) });
+      }
+      case 'direct': {
+        const from = typeof args['from'] === 'string' ? args['from'] : null;
+        const delivered = this.#held(args).sendFrom(from, textOf(args, 'session'), args['data'] as Json);
+        return ok({ delivered });
+      }
+      case 'messages': {
+        const room = this.#held(args);
+        const messages = room.messagesAfter(numberOf(args, 'after', 0), numberOf(args, 'limit', 100));
+        return ok({ messages, head: room.head });
+      }
+      case 'close-room': {
+        const hosted = this.#core.hostedRoom(roomOf(args));
+        if (hosted?.room === undefined || hosted.ownership.held === undefined) return ok({ closed: false });
+        this.#core.closeRoom(hosted, 1000, 'the room was closed');
+        return ok({ closed: true });
+      }
+      case 'move': {
+        const refusal = this.#core.moveRoom(roomOf(args), textOf(args, 'node'), this.#now());
+        if (refusal !== undefined) throw new BellhopError('conflict', refusal);
+        return ok({ moving: true });
+      }
+      default:
+        throw new BellhopError('bad_request', `a node does not know the operation ${op}`);
+    }
+  }
+
+  #held(args: Fields): Room {
+    const room = this.#core.heldRoom(roomOf(args));
+    if (room === undefined) throw new BellhopError('not_owner', 'this node does not hold the room');
+    return room;
+  }
+
+  #rooms(args: Fields): unknown {
+    const prefix = typeof args['prefix'] === 'string' ? args['prefix'] : '';
+    const after = typeof args['cursor'] === 'string' ? args['cursor'] : '';
+    const limit = Math.min(numberOf(args, 'limit', 100), PAGE_MAX);
+    const held = [...this.#core.hosted()]
+      .filter((hosted) => hosted.ownership.held !== undefined && hosted.name.startsWith(prefix) && hosted.name > after)
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const page = held.slice(0, limit);
+    const rooms = page.flatMap((hosted) => (hosted.room === undefined ? [] : [describe(hosted, hosted.room)]));
+    return { rooms, ...(held.length > page.length ? { next: page.at(-1)?.name } : {}) };
+  }
+
+  #presence(args: Fields): unknown {
+    const room = this.#held(args);
+    const after = typeof args['cursor'] === 'string' ? args['cursor'] : '';
+    const limit = Math.min(numberOf(args, 'limit', 500), PAGE_MAX);
+    const present = [...room.members]
+      .filter((member) => member.session > after)
+      .sort((a, b) => (a.session < b.session ? -1 : 1));
+    const members = present.slice(0, limit).map(({ session, user, since, meta }) => ({
+      session,
+      user,
+      since,
+      ...(meta === undefined ? {} : { meta }),
+    }));
+    return {
+      epoch: room.epoch,
+      count: room.memberCount,
+      version: room.version,
+      members,
+      ...(present.length > members.length ? { next: members.at(-1)?.session } : {}),
+    };
+  }
+
+  #publish(args: Fields, ok: (value: unknown) => void, fail: (error: unknown) => void): void {
+    const name = roomOf(args);
+    if (!('data' in args)) throw new BellhopError('bad_request', 'publish needs data');
+    const from = typeof args['from'] === 'string' ? args['from'] : null;
+    const key = typeof args['key'] === 'string' ? `${name} ${args['key']}` : undefined;
+    this.#core.whenHeld(name, numberOf(args, 'floor', 0), this.#now(), (outcome, hint) => {
+      const room = this.#core.heldRoom(name);
+      if (outcome !== 'held' || room === undefined) {
+        if (outcome === 'not-owner')
+          return fail(new BellhopError('not_owner', hint?.node ?? 'this node does not hold the room'));
+        if (outcome === 'draining') return fail(new BellhopError('draining', 'this node is draining'));
+        return fail(new BellhopError('unavailable', 'the room cannot be opened now'));
+      }
+      const done = key === undefined ? undefined : this.#published.get(key);
+      if (done !== undefined) return ok(done);
+      const seq = room.publishFrom(from, args['data'] as Json, this.#now());
+      const answer = { seq, epoch: room.epoch };
+      if (key !== undefined) {
+        this.#published.set(key, answer);
+        if (this.#published.size > KEYS_MAX) this.#published.delete(this.#published.keys().next().value ?? key);
+      }
+      ok(answer);
+    });
+  }
+
+  #kick(args: Fields): unknown {
+    const room = this.#held(args);
+    const session = room.session(textOf(args, 'session'));
+    if (session === undefined) return { closed: false };
+    const reason = typeof args['reason'] === 'string' ? args['reason'].slice(0, 60) : 'disconnected by an operator';
+    room.kick(session, numberOf(args, 'code', 4403), reason, this.#now());
+    return { closed: true };
+  }
+}
+
+function describe(hosted: Hosted, room: Room): unknown {
+  return {
+    room: hosted.name,
+    epoch: room.epoch,
+    head: room.head,
+    sessions: room.memberCount,
+    since: hosted.openedAt,
+    program: hosted.program,
+  };
+}
+
+function roomOf(args: Fields): string {
+  const { room } = args;
+  if (typeof room !== 'string' || !isRoomId(room)) throw new BellhopError('bad_room', 'this is not a room id');
+  return room;
+}
+
+function textOf(args: Fields, key: string): string {
+  const value = args[key];
+  if (typeof value !== 'string') throw new BellhopError('bad_request', `${key} is missing`);
+  return value;
+}
+
+function numberOf(args: Fields, key: string, fallback: number): number {
+  const value = args[key];
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : fallback;
+}

@@ -1,0 +1,304 @@
+/** Planned changes of owner, both ends: an owner hands a room to a target over a link it dials; a target holds the state until the
+ *  record names it. Owns: the conversation (STATE, READY, DONE) and its bounds. Does not know: why a room moves.
+ *  Invariants: until the transfer is written the owner can go on as if nothing had been; the owner's output ended, and left, before
+ *  the transfer is sent; an unknown outcome ends in a new claim or in the loss of the room, never in going on.
+ *  @see DESIGN §4 Hand over */
+import type { Instant } from '../shared/clock.ts';
+import { DirectoryError, type RoomRecord, type Triple } from '../shared/directory/directory.ts';
+import { FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
+import type { RandomSource } from '../shared/random.ts';
+import type { CallDirectory } from './ports.ts';
+import type { RoomState } from './room.ts';
+
+/** Largest state that is carried, as UTF-8 bytes of JSON. */
+const STATE_BYTES_MAX = 16 * 1_048_576;
+/** A handover that has not come to its write by then is called off. */
+const HANDOVER_MS = 3_000;
+/** State held for a record that does not come to name this node is dropped after this long. */
+const STASH_MS = 15_000;
+const INCOMING_MAX = 64;
+
+export interface Target {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly address: string;
+}
+
+/** How a handover ended, from the owner's side. `unknown`: the record must be claimed again or read. */
+export type HandoverEnd =
+  | { readonly kind: 'moved'; readonly record: RoomRecord; readonly target: Target; readonly pausedMs: number }
+  | { readonly kind: 'cancelled'; readonly why: string }
+  | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
+  | { readonly kind: 'unknown' };
+
+interface Early {
+  readonly room: string;
+  readonly entries: RoomState['entries'];
+}
+
+interface Outgoing {
+  readonly id: number;
+  readonly room: string;
+  readonly target: Target;
+  readonly startedMs: number;
+  readonly earlyHead: number;
+  step: 'dialing' | 'early' | 'leaving' | 'final' | 'writing';
+  link: number;
+  pausedMs: number;
+  triple: Triple | undefined;
+}
+
+export interface HandoverOptions {
+  readonly random: RandomSource;
+  readonly call: CallDirectory;
+  readonly now: () => Instant;
+  readonly send: (link: number, message: LinkMessage) => boolean;
+  /** A link to the target: its number, and whether it is up already. */
+  readonly linkTo: (target: Target) => { readonly link: number; readonly up: boolean };
+  readonly afterHandedOver: (room: string, done: () => void) => void;
+  /** The room's state as of now; undefined when it is not held any more. */
+  readonly carry: (room: string) => RoomState | undefined;
+  /** Stops the room's output and its taking of frames. Undefined when the room is not held. */
+  readonly stopOutput: (room: string) => Triple | undefined;
+  readonly ended: (room: string, end: HandoverEnd, now: Instant) => void;
+  /** Whether this node would take the room now; a sentence when not. */
+  readonly refuse: (room: string) => string | undefined;
+  /** The record names this node: open the room from the state held. */
+  readonly named: (room: string, triple: { readonly epoch: number; readonly nonce: string }, now: Instant) => void;
+}
+
+export class Handovers {
+  readonly #options: HandoverOptions;
+  readonly #outgoing = new Map<string, Outgoing>();
+  readonly #incoming = new Map<
+    string,
+    { chunks: Buffer[]; bytes: number; early: Early | undefined; sinceMs: number }
+  >();
+  /** room → state that waits for the record to name this node under `nonce`. */
+  readonly #stash = new Map<string, { state: RoomState; nonce: string; key: string; untilMs: number }>();
+  #ids = 0;
+
+  constructor(options: HandoverOptions) {
+    this.#options = options;
+  }
+
+  get underWay(): number {
+    return this.#outgoing.size;
+  }
+
+  has(room: string): boolean {
+    return this.#outgoing.has(room);
+  }
+
+  // --- owner ---------------------------------------------------------------------------------------------------------------------
+
+  /** Begins to hand `room` to `target`. Nothing changes for the room yet. */
+  start(room: string, target: Target, now: Instant): void {
+    const state = this.#options.carry(room);
+    if (state === undefined || this.#outgoing.has(room)) return;
+    const { link, up } = this.#options.linkTo(target);
+    const outgoing: Outgoing = {
+      id: ++this.#ids,
+      room,
+      target,
+      startedMs: now.monoMs,
+      earlyHead: state.head,
+      step: 'dialing',
+      link,
+      pausedMs: 0,
+      triple: undefined,
+    };
+    this.#outgoing.set(room, outgoing);
+    if (up) this.#sendEarly(outgoing, state);
+  }
+
+  linkUp(link: number): void {
+    for (const outgoing of this.#outgoing.values()) {
+      if (outgoing.link !== link || outgoing.step !== 'dialing') continue;
+      const state = this.#options.carry(outgoing.room);
+      if (state !== undefined) this.#sendEarly(outgoing, state);
+    }
+  }
+
+  linkDown(link: number, now: Instant): void {
+    for (const outgoing of [...this.#outgoing.values()]) {
+      if (outgoing.link === link && outgoing.step !== 'writing')
+        this.#cancel(outgoing, 'the link to the target broke', now);
+    }
+    for (const key of [...this.#incoming.keys()]) if (key.startsWith(`${link}:`)) this.#incoming.delete(key);
+  }
+
+  tick(now: Instant): void {
+    for (const outgoing of [...this.#outgoing.values()]) {
+      if (outgoing.step !== 'writing' && now.monoMs - outgoing.startedMs > HANDOVER_MS) {
+        this.#cancel(outgoing, `the target did not answer within ${HANDOVER_MS} ms`, now);
+      }
+    }
+    for (const [room, stash] of this.#stash) if (now.monoMs > stash.untilMs) this.#stash.delete(room);
+    for (const [key, incoming] of this.#incoming) {
+      if (now.monoMs - incoming.sinceMs > 2 * HANDOVER_MS) this.#incoming.delete(key);
+    }
+  }
+
+  /** The room was lost or its history changed while it was being handed over. */
+  abandon(room: string): void {
+    const outgoing = this.#outgoing.get(room);
+    if (outgoing === undefined) return;
+    this.#outgoing.delete(room);
+    this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
+  }
+
+  #sendEarly(outgoing: Outgoing, state: RoomState): void {
+    outgoing.step = 'early';
+    const early: Early = {
+      room: outgoing.room,
+      entries: state.entries.filter((entry) => entry.seq <= outgoing.earlyHead),
+    };
+    if (!this.#sendState(outgoing, 'early', early))
+      this.#cancel(outgoing, 'its state is too large to carry', this.#options.now());
+  }
+
+  #sendState(outgoing: Outgoing, phase: State['phase'], value: unknown): boolean {
+    const bytes = Buffer.from(JSON.stringify(value), 'utf8');
+    if (bytes.length > STATE_BYTES_MAX) return false;
+    for (let at = 0; at === 0 || at < bytes.length; at += FRAME_CONTENT_MAX) {
+      const chunk = bytes.subarray(at, at + FRAME_CONTENT_MAX);
+      const last = at + FRAME_CONTENT_MAX >= bytes.length;
+      if (!this.#options.send(outgoing.link, { type: 'state', id: outgoing.id, phase, last, chunk })) return false;
+    }
+    return true;
+  }
+
+  /** The target has answered. */
+  ready(link: number, message: Ready, now: Instant): void {
+    const outgoing = [...this.#outgoing.values()].find((one) => one.link === link && one.id === message.id);
+    if (outgoing === undefined) return;
+    if (!message.ok) return this.#cancel(outgoing, message.text, now);
+    if (outgoing.step === 'early') this.#stop(outgoing, now);
+    else if (outgoing.step === 'final') this.#write(outgoing, message.nonce, now);
+  }
+
+  #stop(outgoing: Outgoing, now: Instant): void {
+    outgoing.triple = this.#options.stopOutput(outgoing.room);
+    if (outgoing.triple === undefined) return this.#cancel(outgoing, 'the room is not held any more', now);
+    outgoing.step = 'leaving';
+    outgoing.pausedMs = now.monoMs;
+    this.#options.afterHandedOver(outgoing.room, () => {
+      if (this.#outgoing.get(outgoing.room) !== outgoing || outgoing.step !== 'leaving') return;
+      const state = this.#options.carry(outgoing.room);
+      if (state === undefined) return this.#cancel(outgoing, 'the room is not held any more', this.#options.now());
+      outgoing.step = 'final';
+      const rest = { ...state, entries: state.entries.filter((entry) => entry.seq > outgoing.earlyHead) };
+      if (!this.#sendState(outgoing, 'final', rest))
+        this.#cancel(outgoing, 'its state is too large to carry', this.#options.now());
+    });
+  }
+
+  #write(outgoing: Outgoing, nonce: string, _now: Instant): void {
+    const { room, target, triple } = outgoing;
+    const head = this.#options.carry(room)?.head;
+    if (triple === undefined || head === undefined) return;
+    outgoing.step = 'writing';
+    const to = { node: target.node, incarnation: target.incarnation, nonce };
+    this.#options.call('transfer', { room, triple, to, head }, (result) => {
+      const now = this.#options.now();
+      if (this.#outgoing.get(room) !== outgoing) return;
+      this.#outgoing.delete(room);
+      if (result instanceof DirectoryError) return this.#options.ended(room, { kind: 'unknown' }, now);
+      if (result.kind === 'changed') return this.#options.ended(room, { kind: 'changed', record: result.record }, now);
+      const { record } = result;
+      this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'named', epoch: record.epoch });
+      this.#options.ended(room, { kind: 'moved', record, target, pausedMs: now.monoMs - outgoing.pausedMs }, now);
+    });
+  }
+
+  #cancel(outgoing: Outgoing, why: string, now: Instant): void {
+    this.#outgoing.delete(outgoing.room);
+    this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
+    this.#options.ended(outgoing.room, { kind: 'cancelled', why }, now);
+  }
+
+  // --- target --------------------------------------------------------------------------------------------------------------------
+
+  state(link: number, message: State, now: Instant): void {
+    const key = `${link}:${message.id}`;
+    let incoming = this.#incoming.get(key);
+    if (incoming === undefined) {
+      if (this.#incoming.size >= INCOMING_MAX)
+        return this.#answer(link, message.id, false, 'too many handovers at once');
+      incoming = { chunks: [], bytes: 0, early: undefined, sinceMs: now.monoMs };
+      this.#incoming.set(key, incoming);
+    }
+    incoming.chunks.push(message.chunk);
+    incoming.bytes += message.chunk.length;
+    if (incoming.bytes > 2 * STATE_BYTES_MAX) {
+      this.#incoming.delete(key);
+      return this.#answer(link, message.id, false, 'the state is too large');
+    }
+    if (!message.last) return;
+    const value = parse(Buffer.concat(incoming.chunks));
+    incoming.chunks = [];
+    if (message.phase === 'early') {
+      incoming.early = value as Early | undefined;
+      const room = incoming.early?.room;
+      const refusal = typeof room === 'string' ? this.#options.refuse(room) : 'the state is not valid';
+      if (refusal !== undefined) this.#incoming.delete(key);
+      return this.#answer(link, message.id, refusal === undefined, refusal ?? '');
+    }
+    const { early } = incoming;
+    this.#incoming.delete(key);
+    const rest = value as RoomState | undefined;
+    if (early === undefined || rest === undefined)
+      return this.#answer(link, message.id, false, 'the state is not valid');
+    const refusal = this.#options.refuse(early.room);
+    if (refusal !== undefined) return this.#answer(link, message.id, false, refusal);
+    const nonce = this.#options.random.hex(8);
+    const state: RoomState = { ...rest, entries: [...early.entries, ...rest.entries] };
+    this.#stash.set(early.room, { state, nonce, key, untilMs: now.monoMs + STASH_MS });
+    this.#answer(link, message.id, true, '', nonce);
+  }
+
+  done(
+    link: number,
+    message: { readonly id: number; readonly outcome: 'named' | 'cancelled'; readonly epoch: number },
+    now: Instant,
+  ): void {
+    const key = `${link}:${message.id}`;
+    this.#incoming.delete(key);
+    for (const [room, stash] of this.#stash) {
+      if (stash.key !== key) continue;
+      if (message.outcome === 'named') this.#options.named(room, { epoch: message.epoch, nonce: stash.nonce }, now);
+      else this.#stash.delete(room);
+    }
+  }
+
+  hasStateFor(room: string, nonce: string): boolean {
+    return this.#stash.get(room)?.nonce === nonce;
+  }
+
+  /** Takes the state held for a room under exactly this nonce. */
+  takeState(room: string, nonce: string): RoomState | undefined {
+    const stash = this.#stash.get(room);
+    if (stash?.nonce !== nonce) return undefined;
+    this.#stash.delete(room);
+    return stash.state;
+  }
+
+  /** Another history is in force: no record there names this node under a nonce given out before. */
+  historyChanged(): void {
+    this.#stash.clear();
+  }
+
+  #answer(link: number, id: number, ok: boolean, text: string, nonce = ''): void {
+    this.#options.send(link, { type: 'ready', id, ok, nonce, text });
+  }
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

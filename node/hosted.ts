@@ -1,0 +1,31 @@
+/** A room as the node that hosts it keeps it. Owns: the shape of that state. Does not know: what moves it (core.ts). */
+import type { RefusedReason } from '../shared/link/messages.ts';
+import type { RoomOwnership } from './ownership.ts';
+import type { ProgramFactory } from './program.ts';
+import type { Room } from './room.ts';
+
+/** Where a room is said to be. */
+export interface OwnerHint {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly epoch: number;
+}
+
+/** Who waits for a room to be held here: told once, with how it went. */
+export type Waiter = (outcome: RefusedReason | 'held', hint?: OwnerHint) => void;
+
+export interface Hosted {
+  readonly name: string;
+  readonly program: string;
+  readonly make: ProgramFactory;
+  readonly ownership: RoomOwnership;
+  room: Room | undefined;
+  /** Taken over, and what the last owner knew of its members is being read. */
+  settling: boolean;
+  waiters: Waiter[];
+  /** Since when the room has had no session, monotonic ms. */
+  idleSinceMs: number | undefined;
+  /** Unix ms at which it was opened here. */
+  openedAt: number;
+  retryHandoverAtMs: number;
+}

@@ -1,0 +1,37 @@
+/** Which program a room's name calls for. Owns: loading a user's module and the order of patterns. Does not know: rooms. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { matchesPattern } from '../shared/ids.ts';
+import type { ProgramFactory } from './program.ts';
+import { chat } from './programs/chat.ts';
+
+export interface ProgramOffer {
+  readonly pattern: string;
+  readonly name: string;
+  readonly make: ProgramFactory;
+}
+
+/** Loads the modules named, each of whose default export is a ProgramFactory. A room that no pattern matches is a chat.
+ *  @param wanted  module path (relative to the working folder) and room pattern, first match wins
+ *  @throws Error that names the module when it cannot be loaded or exports no factory */
+export async function loadPrograms(
+  wanted: readonly { readonly path: string; readonly pattern: string }[],
+): Promise<ProgramOffer[]> {
+  const offers: ProgramOffer[] = [];
+  for (const { path, pattern } of wanted) {
+    if (path === 'chat') {
+      offers.push({ pattern, name: 'chat', make: chat });
+      continue;
+    }
+    const module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
+    if (typeof module.default !== 'function') throw new Error(`${path} has no default export that makes a program`);
+    const name = path.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
+    offers.push({ pattern, name, make: module.default as ProgramFactory });
+  }
+  if (!offers.some((offer) => offer.pattern === '*')) offers.push({ pattern: '*', name: 'chat', make: chat });
+  return offers;
+}
+
+export function programFor(offers: readonly ProgramOffer[], room: string): ProgramOffer | undefined {
+  return offers.find((offer) => matchesPattern(offer.pattern, room));
+}

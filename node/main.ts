@@ -1,0 +1,77 @@
+/** Entry of a node's process. Owns: configuration, signals, exit codes. Exit: 0 left or told to stop, 1 crashed, 2 may not join or is
+ *  misconfigured, 3 certified as dead. */
+import { ConfigError, loadConfig } from '../shared/config.ts';
+import { serveHealth } from '../shared/health-server.ts';
+import { createLogger } from '../shared/log.ts';
+import { loadPrograms } from './load-program.ts';
+import { Node } from './node.ts';
+import type { NodeEnd } from './ports.ts';
+
+const EXIT_CODES: Readonly<Record<NodeEnd['kind'], number>> = { left: 0, refused: 2, certified: 3 };
+
+async function main(): Promise<void> {
+  const config = loadConfig('node', process.argv.slice(2));
+  const log = createLogger({ role: 'node', id: config.id, level: config.logLevel });
+  for (const warning of config.warnings) log.warn('configuration', { warning });
+  const programs = await loadPrograms(config.programs);
+
+  const end = (how: NodeEnd): void => {
+    if (how.kind === 'refused') process.stderr.write(`bellhop node: ${how.message}\n`);
+    log.info('ended', { how: how.kind });
+    // A certified node drops everything without another word.
+    if (how.kind === 'certified') process.exit(EXIT_CODES.certified);
+    void node.close().finally(() => process.exit(EXIT_CODES[how.kind]));
+  };
+  const node = new Node(config, programs, log, end);
+
+  const crash = (error: unknown): void => {
+    log.error('crashed', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    process.exit(1);
+  };
+  process.on('uncaughtException', crash);
+  process.on('unhandledRejection', crash);
+
+  let signals = 0;
+  process.on('SIGTERM', () => {
+    signals++;
+    if (signals === 1) node.drain();
+    else process.exit(0);
+  });
+  const supervised = process.send !== undefined;
+  process.on('SIGINT', () => {
+    if (!supervised) process.emit('SIGTERM', 'SIGTERM');
+  });
+  process.on('message', (message: unknown) => {
+    if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop')
+      process.exit(0);
+  });
+  process.on('disconnect', () => process.exit(0));
+
+  const link = await node.start();
+  if (config.httpPort !== undefined) {
+    await serveHealth({
+      host: config.host,
+      port: config.httpPort,
+      ready: () => node.ready,
+      registry: node.metrics.registry,
+    });
+  }
+  const waiting = setInterval(() => {
+    if (!node.ready) return;
+    clearInterval(waiting);
+    log.info('ready', { link });
+    process.send?.({ type: 'ready', node: config.id, incarnation: config.incarnation, link });
+  }, 20);
+  node.checkServer().then(
+    (complaints) => {
+      for (const complaint of complaints) log.warn('redis is not set up as it should be', { complaint });
+    },
+    () => log.warn('redis does not answer yet', {}),
+  );
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`bellhop node: ${message}\n`);
+  process.exit(error instanceof ConfigError ? 2 : 1);
+});

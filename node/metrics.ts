@@ -1,0 +1,86 @@
+/** What a node tells Prometheus. Owns: the registry. No label ever holds a room or a user. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { NodeMetric } from './ports.ts';
+
+const COUNTERS: Readonly<Record<NodeMetric, string>> = {
+  publishes: 'Publishes taken from clients',
+  casts: 'Frames cast to routers, one a router and message',
+  claims: 'Rooms claimed',
+  claims_lost: 'Claims that met a changed record',
+  releases: 'Empty rooms released',
+  handovers: 'Rooms handed over to another node',
+  handovers_failed: 'Handovers called off before anything was written',
+  suspensions: 'Times the gate shut',
+  history_changes: 'Changes of Redis history met',
+  dropped_gated: 'Messages dropped at a shut gate',
+  program_failures: 'Rooms closed because their program threw',
+};
+
+const MS_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
+
+export class NodeMetrics {
+  readonly registry = new Registry();
+  readonly #counters: Readonly<Record<NodeMetric, Counter>>;
+  readonly #claim: Histogram;
+  readonly #pause: Histogram;
+  readonly #redis: Histogram<'outcome'>;
+
+  constructor(gauges: { rooms: () => number; sessions: () => number; gateOpen: () => boolean }) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry, prefix: 'bellhop_' });
+    const counter = (name: NodeMetric): Counter =>
+      new Counter({ name: `bellhop_node_${name}_total`, help: COUNTERS[name], registers });
+    this.#counters = {
+      publishes: counter('publishes'),
+      casts: counter('casts'),
+      claims: counter('claims'),
+      claims_lost: counter('claims_lost'),
+      releases: counter('releases'),
+      handovers: counter('handovers'),
+      handovers_failed: counter('handovers_failed'),
+      suspensions: counter('suspensions'),
+      history_changes: counter('history_changes'),
+      dropped_gated: counter('dropped_gated'),
+      program_failures: counter('program_failures'),
+    };
+    const gauge = (name: string, help: string, read: () => number) =>
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    gauge('bellhop_node_rooms', 'Rooms held', gauges.rooms);
+    gauge('bellhop_node_sessions', 'Sessions seated', gauges.sessions);
+    gauge('bellhop_node_gate_open', '1 while output that Redis does not fence may leave', () =>
+      gauges.gateOpen() ? 1 : 0,
+    );
+    const histogram = (name: string, help: string) => new Histogram({ name, help, buckets: MS_BUCKETS, registers });
+    this.#claim = histogram('bellhop_node_claim_ms', 'From sending a claim to its answer, milliseconds');
+    this.#pause = histogram(
+      'bellhop_node_handover_pause_ms',
+      'How long a room stood still for its handover, milliseconds',
+    );
+    this.#redis = new Histogram({
+      name: 'bellhop_node_redis_ms',
+      help: 'Directory operations, milliseconds',
+      buckets: MS_BUCKETS,
+      labelNames: ['outcome'],
+      registers,
+    });
+  }
+
+  count(metric: NodeMetric, by = 1): void {
+    this.#counters[metric].inc(by);
+  }
+
+  observe(metric: 'claim_ms' | 'handover_pause_ms', ms: number): void {
+    (metric === 'claim_ms' ? this.#claim : this.#pause).observe(ms);
+  }
+
+  redis(outcome: string, ms: number): void {
+    this.#redis.observe({ outcome }, ms);
+  }
+}

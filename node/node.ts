@@ -1,0 +1,200 @@
+/** A node process: the core with its sockets, its Redis and its life. Owns: start, drain, close. Does not know: argv, signals.
+ *  @see DESIGN §4 */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { type Instant, systemClock } from '../shared/clock.ts';
+import type { NodeConfig } from '../shared/config.ts';
+import { DirectoryError, type NodeRecord } from '../shared/directory/directory.ts';
+import { RedisDirectory } from '../shared/directory/redis-directory.ts';
+import { processFacts } from '../shared/host-facts.ts';
+import type { Logger } from '../shared/log.ts';
+import { Placement } from '../shared/placement.ts';
+import { systemRandom } from '../shared/random.ts';
+import { issueResume } from '../shared/token.ts';
+import { VERSION } from '../shared/version.ts';
+import { NodeCalls } from './calls.ts';
+import { NodeCore } from './core.ts';
+import { LinkEdge } from './link-edge.ts';
+import { type ProgramOffer, programFor } from './load-program.ts';
+import { NodeMetrics } from './metrics.ts';
+import type { NodeEnd } from './ports.ts';
+
+const TICK_MS = 20;
+const RECENT_MAX = 100;
+const NAMED_MEMBERS_MAX = 100;
+const PRESENCE_MEMBERS_MAX = 500;
+const RETRY_WINDOW_MS = 5_000;
+
+export class Node {
+  readonly #config: NodeConfig;
+  readonly #programs: readonly ProgramOffer[];
+  readonly #log: Logger;
+  readonly #onEnd: (how: NodeEnd) => void;
+  readonly #directory: RedisDirectory;
+  readonly #links: LinkEdge;
+  readonly #loop = monitorEventLoopDelay({ resolution: 20 });
+  readonly metrics: NodeMetrics;
+  #core: NodeCore | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
+  #closed: Promise<void> | undefined;
+
+  constructor(config: NodeConfig, programs: readonly ProgramOffer[], log: Logger, onEnd: (how: NodeEnd) => void) {
+    this.#config = config;
+    this.#programs = programs;
+    this.#log = log;
+    this.#onEnd = onEnd;
+    const { redisUrl, cluster, prefix, timings } = config;
+    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    this.metrics = new NodeMetrics({
+      rooms: () => this.#core?.load().rooms ?? 0,
+      sessions: () => this.#core?.load().sessions ?? 0,
+      gateOpen: () => this.#core?.gateOpen(systemClock.now()) ?? false,
+    });
+    this.#links = this.#makeLinks();
+  }
+
+  /** Whether rooms can be opened here. */
+  get ready(): boolean {
+    const core = this.#core;
+    return core !== undefined && !core.draining && core.lease.mayClaim(systemClock.now(), false);
+  }
+
+  /** Listens, connects, registers. @returns where routers dial */
+  async start(): Promise<string> {
+    this.#loop.enable();
+    const { port } = await this.#links.start();
+    const link = `${this.#config.advertise}:${port}`;
+    this.#directory.onState((event) => {
+      if (event.kind === 'call') {
+        this.#redis = event.outcome === 'ok' ? 'answered' : 'failed';
+        this.metrics.redis(event.outcome, event.ms);
+      } else if (event.kind === 'down') {
+        this.#redis = 'failed';
+      }
+    });
+    this.#directory.start();
+    this.#core = this.#makeCore(link);
+    this.#ticker = setInterval(() => this.#core?.tick(systemClock.now()), TICK_MS);
+    return link;
+  }
+
+  /** What Redis has to be told to change, read once it answers; empty when nothing. */
+  checkServer(): Promise<string[]> {
+    return this.#directory.checkServer();
+  }
+
+  drain(): void {
+    this.#core?.drain(systemClock.now());
+  }
+
+  /** Lets what is queued leave and ends. Safe to repeat. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#ticker);
+    await this.#links.closeAll();
+    await this.#directory.close();
+    this.#loop.disable();
+  }
+
+  #makeLinks(): LinkEdge {
+    const { cluster, id, incarnation, secrets, host, linkPort } = this.#config;
+    const now = (): Instant => systemClock.now();
+    let calls: NodeCalls | undefined;
+    return new LinkEdge({
+      self: { role: 'node', cluster, id, incarnation, features: [] },
+      secrets,
+      host,
+      port: linkPort,
+      now,
+      gateOpen: () => this.#core?.gateOpen(systemClock.now()) ?? false,
+      pulse: () => ({ loopDelayUs: this.#loop.percentile(99) / 1_000, redis: this.#redis }),
+      linkUp: (link, peer) => this.#core?.linkUp(link, peer),
+      linkDown: (link) => this.#core?.linkDown(link, now()),
+      linkDrained: (link) => this.#core?.linkDrained(link),
+      message: (link, message) => this.#core?.message(link, message, now()),
+      dropped: (link) => this.#core?.dropped(link),
+      turnEnd: () => this.#core?.turnEnd(),
+      call: (link, call) => {
+        if (this.#core === undefined) return;
+        calls ??= new NodeCalls(this.#core, now);
+        calls.handle(call, (result) => {
+          this.#links.send(link, { type: 'return', id: call.id, result });
+        });
+      },
+      log: (event, fields) => this.#log.warn(event, fields),
+    });
+  }
+
+  #record(link: string): NodeRecord {
+    const { id, incarnation, weight, timings } = this.#config;
+    const facts = processFacts();
+    return {
+      node: id,
+      incarnation,
+      state: 'active',
+      link,
+      weight,
+      programs: this.#programs.map(({ pattern, name }) => ({ pattern, program: name })),
+      version: VERSION,
+      timings: { fenceMs: timings.fenceMs, deadMs: timings.deadMs },
+      ...facts,
+      startedAt: Date.now(),
+    };
+  }
+
+  #makeCore(link: string): NodeCore {
+    const config = this.#config;
+    return new NodeCore(
+      {
+        record: this.#record(link),
+        timings: config.timings,
+        limits: {
+          recentMax: RECENT_MAX,
+          sessionsMax: config.sessionsPerRoomMax,
+          namedMembersMax: NAMED_MEMBERS_MAX,
+          presenceMembersMax: PRESENCE_MEMBERS_MAX,
+          leaveBrokenMs: config.leaveBrokenMs,
+          leaveRouterLostMs: config.leaveRouterLostMs,
+          resumeMs: config.resumeMs,
+          payloadBytesMax: config.payloadBytesMax,
+          messageRate: config.messageRate,
+          pingIntervalMs: config.pingIntervalMs,
+          retryWindowMs: RETRY_WINDOW_MS,
+        },
+        roomIdleMs: config.roomIdleMs,
+        drainDeadlineMs: config.drainDeadlineMs,
+        placement: new Placement(config.placementKey),
+        programFor: (room) => programFor(this.#programs, room),
+        resumeToken: (room, { session, user, seat, since }, now) =>
+          issueResume(config.secrets, { session, user, room, seat, since, expiresAtMs: now.wallMs + TOKEN_LIFE_MS }),
+        bootstrap: config.bootstrap,
+        random: systemRandom,
+        now: () => systemClock.now(),
+      },
+      {
+        call: (operation, args, done) => {
+          this.#directory.call(operation, args).then(done, (error: unknown) => {
+            if (error instanceof DirectoryError) done(error);
+            else throw error;
+          });
+        },
+        useRun: (runId) => this.#directory.useRun(runId),
+        send: (number, message) => this.#links.send(number, message),
+        afterHandedOver: (numbers, done) => this.#links.afterHandedOver(numbers, done),
+        dial: (node, incarnation, address) => this.#links.dial(node, incarnation, address),
+        closeLink: (number) => this.#links.close(number),
+        end: (how) => this.#onEnd(how),
+        log: (event, fields) => this.#log.info(event, fields),
+        count: (metric, by) => this.metrics.count(metric, by),
+        observe: (metric, ms) => this.metrics.observe(metric, ms),
+      },
+    );
+  }
+}
+
+/** A resume token outlives the time a session is resumable, so that it is the owner who says `expired`. */
+const TOKEN_LIFE_MS = 24 * 3_600_000;

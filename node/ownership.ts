@@ -1,0 +1,348 @@
+/** One room's way to an owner, seen from one node: read the record, ask whether its owner lives, claim by compare-and-set; and the
+ *  way out: release. Owns: the triple under which this incarnation holds the room. Does not know: sessions, messages, links.
+ *  Invariants: a claim is sent only for a record that names nobody, a certified incarnation, or this one without holding it, and
+ *  only while the gate is open; whatever a release answers, only a new claim lets output start again; after a change of history
+ *  the room is silent until it has been claimed again, never merely verified.
+ *  @see DESIGN §4 Claim, Release, History changes */
+import type { Instant } from '../shared/clock.ts';
+import {
+  type Args,
+  DirectoryError,
+  type Operation,
+  type Reply,
+  type RoomRecord,
+  type SeenRecord,
+  type Triple,
+} from '../shared/directory/directory.ts';
+import type { RandomSource } from '../shared/random.ts';
+import type { Lease } from './lease.ts';
+import type { CallDirectory, NodeMetric } from './ports.ts';
+
+export type OwnershipState =
+  | { readonly kind: 'none' }
+  /** Reading, asking, claiming. */
+  | { readonly kind: 'seeking'; readonly sinceMs: number }
+  | { readonly kind: 'held'; readonly triple: Triple }
+  /** Held before the history changed, or to be claimed above a floor: silent until claimed again. */
+  | { readonly kind: 'stale'; readonly triple: Triple; readonly unbroken: boolean; readonly retryAtMs: number }
+  | { readonly kind: 'reclaiming'; readonly triple: Triple; readonly unbroken: boolean }
+  | { readonly kind: 'releasing'; readonly triple: Triple }
+  /** Output has stopped; the owner is about to name its successor, or has and does not know the outcome. */
+  | { readonly kind: 'transferring'; readonly triple: Triple };
+
+/** How a search for the room's owner ended. `kept`: what this node remembers of the room, or holds from a handover, goes on;
+ *  otherwise it starts afresh. `takenOver`: from a certified owner, whose members are to be expected. */
+export type OwnershipEvent =
+  | {
+      readonly kind: 'opened';
+      readonly record: RoomRecord;
+      readonly triple: Triple;
+      readonly kept: boolean;
+      readonly takenOver: boolean;
+    }
+  | { readonly kind: 'elsewhere'; readonly node: string; readonly incarnation: string; readonly epoch: number }
+  /** Nothing can be done now; ask again later. `away`: because Redis does not answer. */
+  | { readonly kind: 'wait'; readonly away: boolean }
+  /** What was held is another's, or nobody's: memory is void. */
+  | { readonly kind: 'lost'; readonly record: RoomRecord | undefined };
+
+export interface OwnershipOptions {
+  readonly room: string;
+  readonly node: string;
+  readonly incarnation: string;
+  readonly lease: Lease;
+  readonly random: RandomSource;
+  readonly call: CallDirectory;
+  readonly now: () => Instant;
+  readonly count: (metric: NodeMetric) => void;
+  readonly observeClaim: (ms: number) => void;
+  /** Highest seq given out from memory; a claim that keeps memory keeps its numbering. */
+  readonly head: () => number;
+  /** Whether a handover left state here for exactly this nonce. */
+  readonly hasStateFor: (nonce: string) => boolean;
+  readonly on: (event: OwnershipEvent, now: Instant) => void;
+}
+
+/** A record that changes under a claim this often is left alone for a while. */
+const CLAIM_ATTEMPTS_MAX = 3;
+/** Pause before a stale room that could not be claimed again is tried again, milliseconds. */
+const RECLAIM_PAUSE_MS = 100;
+
+export class RoomOwnership {
+  readonly #options: OwnershipOptions;
+  #state: OwnershipState = { kind: 'none' };
+  #floor = 0;
+  #round = 0;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+  }
+
+  get state(): OwnershipState {
+    return this.#state;
+  }
+
+  /** The triple under which output may be made (the gate permitting). */
+  get held(): Triple | undefined {
+    return this.#state.kind === 'held' ? this.#state.triple : undefined;
+  }
+
+  /** Finds out who owns the room and claims it if nobody may. `floor`: highest epoch that an OPEN named. */
+  seek(floor: number, now: Instant): void {
+    this.#floor = Math.max(this.#floor, floor);
+    if (this.#state.kind === 'held' && this.#floor > this.#state.triple.epoch) {
+      this.#to({ kind: 'stale', triple: this.#state.triple, unbroken: true, retryAtMs: now.monoMs });
+      this.tick(now);
+      return;
+    }
+    if (this.#state.kind !== 'none') return;
+    this.#to({ kind: 'seeking', sinceMs: now.monoMs });
+    this.#read(0);
+  }
+
+  /** The target of a handover heard that the record names it. */
+  named(triple: Triple): void {
+    this.#floor = Math.max(this.#floor, triple.epoch);
+    this.#to({ kind: 'held', triple });
+  }
+
+  /** Another history is in force: nothing leaves until the room was claimed again. A transfer under way stays what it is. */
+  historyChanged(unbroken: boolean, now: Instant): void {
+    switch (this.#state.kind) {
+      case 'held':
+      case 'transferring':
+        this.#to({ kind: 'stale', triple: this.#state.triple, unbroken, retryAtMs: now.monoMs });
+        return;
+      case 'stale':
+      case 'reclaiming':
+        this.#to({
+          kind: 'stale',
+          triple: this.#state.triple,
+          unbroken: unbroken && this.#state.unbroken,
+          retryAtMs: now.monoMs,
+        });
+        return;
+      case 'seeking':
+        this.#to({ kind: 'none' });
+        this.#options.on({ kind: 'wait', away: false }, now);
+        return;
+      case 'releasing':
+        this.#to({ kind: 'none' });
+        this.#options.on({ kind: 'lost', record: undefined }, now);
+        return;
+      case 'none':
+        return;
+      default:
+        this.#state satisfies never;
+    }
+  }
+
+  /** Claims a stale room again as soon as that is allowed. */
+  tick(now: Instant): void {
+    const state = this.#state;
+    if (state.kind !== 'stale' || now.monoMs < state.retryAtMs) return;
+    if (!this.#options.lease.mayClaim(now, state.unbroken)) return;
+    this.#to({ kind: 'reclaiming', triple: state.triple, unbroken: state.unbroken });
+    this.#read(0);
+  }
+
+  /** Gives the room up. Its output has ended and has left before this is called. */
+  release(head: number, expireMs: number, _now: Instant): void {
+    if (this.#state.kind !== 'held') return;
+    const { triple } = this.#state;
+    this.#to({ kind: 'releasing', triple });
+    this.#call('release', { room: this.#options.room, triple, head, expireMs }, (_result, now) => {
+      this.#options.count('releases');
+      this.#to({ kind: 'none' });
+      this.#options.on({ kind: 'lost', record: undefined }, now);
+    });
+  }
+
+  /** Output has stopped for a handover. */
+  beginTransfer(): Triple | undefined {
+    if (this.#state.kind !== 'held') return undefined;
+    const { triple } = this.#state;
+    this.#to({ kind: 'transferring', triple });
+    return triple;
+  }
+
+  /** The handover was called off before anything was written: the owner goes on as if nothing had been. */
+  resumeAfterTransfer(): void {
+    if (this.#state.kind === 'transferring') this.#to({ kind: 'held', triple: this.#state.triple });
+  }
+
+  /** The outcome of a transfer is unknown: the room stays silent until it was claimed again, which fences the transfer, or is lost. */
+  claimAgain(now: Instant): void {
+    if (this.#state.kind !== 'transferring') return;
+    this.#to({ kind: 'stale', triple: this.#state.triple, unbroken: true, retryAtMs: now.monoMs });
+    this.tick(now);
+  }
+
+  /** The room is no longer this node's, or its memory was dropped. */
+  forget(): void {
+    this.#to({ kind: 'none' });
+  }
+
+  #to(state: OwnershipState): void {
+    this.#state = state;
+    this.#round++;
+  }
+
+  #call<K extends Operation>(
+    operation: K,
+    args: Args<K>,
+    done: (result: Reply<K> | DirectoryError, now: Instant) => void,
+  ): void {
+    const round = this.#round;
+    this.#options.call(operation, args, (result) => {
+      const now = this.#options.now();
+      if (result instanceof DirectoryError && result.runId !== undefined) this.#options.lease.metRun(result.runId, now);
+      if (round === this.#round) done(result, now);
+    });
+  }
+
+  /** Ends the search without a claim; what is held in memory is tried again later. */
+  #wait(away: boolean, now: Instant): void {
+    const state = this.#state;
+    if (state.kind === 'reclaiming') {
+      this.#to({
+        kind: 'stale',
+        triple: state.triple,
+        unbroken: state.unbroken,
+        retryAtMs: now.monoMs + RECLAIM_PAUSE_MS,
+      });
+    } else {
+      this.#to({ kind: 'none' });
+    }
+    this.#options.on({ kind: 'wait', away }, now);
+  }
+
+  #read(attempt: number): void {
+    this.#call('readRoom', { room: this.#options.room }, (reply, now) => {
+      if (reply instanceof DirectoryError) return this.#wait(true, now);
+      this.#decide(reply.kind === 'missing' ? undefined : reply.record, attempt, now);
+    });
+  }
+
+  /** Decides on a record as read. Memory decides first where it was never broken. */
+  #decide(record: RoomRecord | undefined, attempt: number, now: Instant): void {
+    if (attempt >= CLAIM_ATTEMPTS_MAX) return this.#wait(false, now);
+    const state = this.#state;
+    const memory = state.kind === 'reclaiming' ? state : undefined;
+    const same =
+      memory !== undefined &&
+      record !== undefined &&
+      record.epoch === memory.triple.epoch &&
+      record.nonce === memory.triple.nonce;
+    if (memory?.unbroken) {
+      if (record === undefined) return this.#checkGen(attempt, now);
+      if (same || record.epoch < memory.triple.epoch) return this.#claim(record, true, attempt, now);
+      return this.#lose(record, now);
+    }
+    if (record === undefined) return this.#checkGen(attempt, now);
+    if (record.owner === undefined) return this.#claim(record, same, attempt, now);
+    if (record.owner.incarnation === this.#options.incarnation) {
+      if (memory === undefined && this.#options.hasStateFor(record.nonce)) return this.#open(record, true, false, now);
+      return this.#claim(record, same, attempt, now);
+    }
+    this.#askStanding(record, record.owner, attempt);
+  }
+
+  #askStanding(
+    record: RoomRecord,
+    owner: { readonly node: string; readonly incarnation: string },
+    attempt: number,
+  ): void {
+    this.#call('standing', owner, (reply, now) => {
+      if (reply instanceof DirectoryError) return this.#wait(true, now);
+      if (this.#otherHistory(reply, now)) return;
+      switch (reply.standing) {
+        case 'living':
+          if (this.#state.kind === 'reclaiming') return this.#lose(record, now);
+          this.#to({ kind: 'none' });
+          return this.#options.on({ kind: 'elsewhere', ...owner, epoch: record.epoch }, now);
+        case 'certified':
+          return this.#claim(record, false, attempt, now);
+        case 'unknown':
+          // Never registered in this history, and this process has observed it for `grace`: its lease ended before that, and it
+          // will find itself lapsed when it comes. `mayClaim` holds the grace.
+          return this.#claim(record, false, attempt, now);
+        default:
+          reply.standing satisfies never;
+      }
+    });
+  }
+
+  /** Before a missing record is claimed: was it read in the history that is in force? */
+  #checkGen(attempt: number, _now: Instant): void {
+    const { node, incarnation } = this.#options;
+    this.#call('standing', { node, incarnation }, (reply, now) => {
+      if (reply instanceof DirectoryError) return this.#wait(true, now);
+      if (this.#otherHistory(reply, now)) return;
+      if (reply.standing === 'certified') return this.#options.lease.certified(now);
+      this.#claim(undefined, this.#state.kind === 'reclaiming', attempt, now);
+    });
+  }
+
+  #otherHistory(reply: Reply<'standing'>, now: Instant): boolean {
+    const { lease } = this.#options;
+    if (reply.runId === lease.runId && reply.gen === lease.gen) return false;
+    lease.metHistory(reply.runId, reply.gen, now);
+    if (this.#state.kind === 'seeking' || this.#state.kind === 'reclaiming') this.#wait(false, now);
+    return true;
+  }
+
+  /** @param kept memory goes on: numbering continues from it */
+  #claim(record: RoomRecord | undefined, kept: boolean, attempt: number, now: Instant): void {
+    const { lease, room, node, incarnation, random } = this.#options;
+    const { runId } = lease;
+    const memory = this.#state.kind === 'reclaiming' ? this.#state : undefined;
+    if (runId === undefined || !lease.mayClaim(now, memory?.unbroken === true)) return this.#wait(false, now);
+    const seen: SeenRecord | undefined = record && {
+      incarnation: record.owner?.incarnation,
+      epoch: record.epoch,
+      nonce: record.nonce,
+    };
+    const carries = kept || record?.owner === undefined;
+    const args: Args<'claim'> = {
+      room,
+      seen,
+      node,
+      incarnation,
+      nonce: random.hex(8),
+      floor: Math.max(this.#floor, memory?.triple.epoch ?? 0),
+      numbering: carries ? { kind: 'continue', head: kept ? this.#options.head() : undefined } : { kind: 'restart' },
+      runId,
+    };
+    const startedMs = now.monoMs;
+    this.#call('claim', args, (reply, at) => {
+      if (reply instanceof DirectoryError) return this.#wait(true, at);
+      switch (reply.kind) {
+        case 'owned':
+          this.#options.count('claims');
+          this.#options.observeClaim(at.monoMs - startedMs);
+          return this.#open(reply.record, kept, !kept && record?.owner !== undefined, at);
+        case 'changed':
+          this.#options.count('claims_lost');
+          return this.#decide(reply.record, attempt + 1, at);
+        case 'other-run':
+          lease.metRun(reply.runId, at);
+          if (this.#state.kind === 'seeking' || this.#state.kind === 'reclaiming') this.#wait(false, at);
+          return;
+        default:
+          reply satisfies never;
+      }
+    });
+  }
+
+  #open(record: RoomRecord, kept: boolean, takenOver: boolean, now: Instant): void {
+    const triple: Triple = { incarnation: this.#options.incarnation, epoch: record.epoch, nonce: record.nonce };
+    this.#to({ kind: 'held', triple });
+    this.#options.on({ kind: 'opened', record, triple, kept, takenOver }, now);
+  }
+
+  #lose(record: RoomRecord, now: Instant): void {
+    this.#to({ kind: 'none' });
+    this.#options.on({ kind: 'lost', record }, now);
+  }
+}

@@ -1,0 +1,49 @@
+/** What the node's core asks of the world. Owns: the seam between the pure core (core.ts) and the edges (links, Redis, process),
+ *  which the simulator replaces. */
+import type { Args, DirectoryError, Operation, Reply } from '../shared/directory/directory.ts';
+import type { LinkMessage } from '../shared/link/messages.ts';
+
+export type NodeMetric =
+  | 'publishes'
+  | 'casts'
+  | 'claims'
+  | 'claims_lost'
+  | 'releases'
+  | 'handovers'
+  | 'handovers_failed'
+  | 'suspensions'
+  | 'history_changes'
+  | 'dropped_gated'
+  | 'program_failures';
+
+/** Starts a directory operation; `done` is called in a later turn with the reply or the fault. Nothing is re-sent. */
+export type CallDirectory = <K extends Operation>(
+  operation: K,
+  args: Args<K>,
+  done: (result: Reply<K> | DirectoryError) => void,
+) => void;
+
+/** Why a node's life ends, with the exit code it ends with.
+ *  `certified` (3): it has been declared dead; it drops everything without further output. `refused` (2): it may not join. */
+export type NodeEnd =
+  | { readonly kind: 'certified' }
+  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'left' };
+
+export interface NodePorts {
+  readonly call: CallDirectory;
+  /** Puts a run id in force for the directory's connections. */
+  useRun(runId: string): void;
+  /** Queues a message on an open link; the edge asks `gateOpen` again when it hands it to the kernel. False: no such link, or its
+   *  queue is full (nothing was queued). */
+  send(link: number, message: LinkMessage): boolean;
+  /** Calls back once everything queued so far on these links was handed to the kernel, or the link is gone. */
+  afterHandedOver(links: readonly number[], done: () => void): void;
+  /** Opens a link to another node for a handover; `linkUp` and `linkDown` follow with the number returned here. */
+  dial(node: string, incarnation: string, address: string): number;
+  closeLink(link: number): void;
+  end(how: NodeEnd): void;
+  log(event: string, fields: Readonly<Record<string, unknown>>): void;
+  count(metric: NodeMetric, by?: number): void;
+  observe(metric: 'claim_ms' | 'handover_pause_ms', ms: number): void;
+}

@@ -1,0 +1,85 @@
+/** Runs one room's program: every call guarded, its timers kept. Owns: the program's instance and timers. Does not know: sessions'
+ *  places or links. Invariant: after a failure or `close` the program is not called again. */
+import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
+
+const TIMERS_MAX = 100;
+const STATE_BYTES_MAX = 1_048_576;
+
+export class ProgramHost {
+  readonly #program: Program;
+  readonly #context: RoomContext;
+  readonly #onFailure: (error: unknown) => void;
+  readonly #timers = new Map<string, number>();
+  #ended = false;
+
+  constructor(program: Program, context: RoomContext, onFailure: (error: unknown) => void) {
+    this.#program = program;
+    this.#context = context;
+    this.#onFailure = onFailure;
+  }
+
+  open(): void {
+    this.#guard(() => this.#program.open?.(this.#context));
+  }
+
+  join(member: Member): void {
+    if (this.#program.join !== undefined) this.#guard(() => this.#program.join?.(member, this.#context));
+  }
+
+  leave(member: Member): void {
+    if (this.#program.leave !== undefined) this.#guard(() => this.#program.leave?.(member, this.#context));
+  }
+
+  message(publish: Publish): void {
+    this.#guard(() => this.#program.message?.(publish, this.#context));
+  }
+
+  close(): void {
+    this.#guard(() => this.#program.close?.(this.#context));
+    this.#ended = true;
+    this.#timers.clear();
+  }
+
+  /** The program's state to carry on; undefined when it has none.
+   *  @throws RangeError when it is too large to carry */
+  state(): Json | undefined {
+    let state: Json | undefined;
+    this.#guard(() => {
+      state = this.#program.state?.();
+      if (state !== undefined && JSON.stringify(state).length > STATE_BYTES_MAX) {
+        throw new RangeError(`a program's state may be at most ${STATE_BYTES_MAX} characters of JSON`);
+      }
+    });
+    return state;
+  }
+
+  setTimer(name: string, atMs: number): void {
+    if (!this.#timers.has(name) && this.#timers.size >= TIMERS_MAX)
+      throw new RangeError(`a room may set at most ${TIMERS_MAX} timers`);
+    this.#timers.set(name, atMs);
+  }
+
+  clearTimer(name: string): void {
+    this.#timers.delete(name);
+  }
+
+  tick(nowMs: number): void {
+    if (this.#timers.size === 0) return;
+    for (const [name, atMs] of [...this.#timers]) {
+      if (nowMs < atMs || this.#timers.get(name) !== atMs) continue;
+      this.#timers.delete(name);
+      this.#guard(() => this.#program.timer?.(name, this.#context));
+    }
+  }
+
+  #guard(call: () => void): void {
+    if (this.#ended) return;
+    try {
+      call();
+    } catch (error) {
+      this.#ended = true;
+      this.#timers.clear();
+      this.#onFailure(error);
+    }
+  }
+}

@@ -1,0 +1,39 @@
+/** What a room asks of its node. Owns: the seam between a room and the node that hosts it. */
+import type { LinkMessage } from '../shared/link/messages.ts';
+import type { RoomSession } from './roster.ts';
+
+export interface RoomOutput {
+  /** False when the link is gone, full, or waits for its routers to bind again: nothing was queued. */
+  send(link: number, message: LinkMessage): boolean;
+  /** A number for a binding, never used before by this process. */
+  newHandle(): number;
+  /** Frames of this session's seat up to `cseq` are taken. */
+  ack(link: number, session: number, cseq: number): void;
+  seated(session: RoomSession): void;
+  unseated(link: number, handle: number): void;
+  /** A member joined, left or changed: its projections are to be written. */
+  changed(session: RoomSession): void;
+  /** The program threw: the room is to be closed. */
+  failed(error: unknown): void;
+  /** A new resume token for the session's present seat. */
+  resumeToken(session: RoomSession): string;
+  count(metric: 'publishes' | 'casts', by?: number): void;
+}
+
+export interface RoomLimits {
+  /** Messages kept in memory. */
+  readonly recentMax: number;
+  readonly sessionsMax: number;
+  /** Up to this many members joins and leaves are told one by one. */
+  readonly namedMembersMax: number;
+  /** Members in one `presence` event. */
+  readonly presenceMembersMax: number;
+  readonly leaveBrokenMs: number;
+  readonly leaveRouterLostMs: number;
+  readonly resumeMs: number;
+  /** Told to clients in `welcome`. */
+  readonly payloadBytesMax: number;
+  readonly messageRate: number;
+  readonly pingIntervalMs: number;
+  readonly retryWindowMs: number;
+}

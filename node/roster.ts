@@ -1,0 +1,182 @@
+/** Who is in a room: its sessions, where each is seated, who counts as a member. Owns: seats and the deadlines of those without
+ *  one. Does not know: messages, programs, ownership.
+ *  Invariants: a session's seat never goes down; at most one place holds a session; members = sessions marked present.
+ *  @see DESIGN §6 */
+import type { OpenSession } from '../shared/link/messages.ts';
+import type { Json, Member } from './program.ts';
+
+/** Where a session's socket is: a router's link and that router's handle for it. */
+export interface Place {
+  readonly link: number;
+  readonly router: string;
+  readonly handle: number;
+}
+
+export interface RoomSession extends Member {
+  readonly session: string;
+  readonly user: string;
+  readonly since: number;
+  meta: Json | undefined;
+  /** Raised by each resume, kept by a rebind. */
+  seat: number;
+  place: Place | undefined;
+  /** Counts as a member: its join was announced, its leave was not. */
+  present: boolean;
+  /** While without a place: when its leave is announced, and when it is forgotten. */
+  leaveAtMs: number;
+  forgetAtMs: number;
+  /** Last frame of this seat that was taken. */
+  cseq: number;
+  /** Last publish id of the client that was taken. */
+  lastId: number;
+  /** Seated after the loss of an owner: what the router sends again has an unknown outcome. */
+  ownerLost: boolean;
+  /** Router whose session it was last, for presence. */
+  router: string;
+}
+
+export interface RosterTimes {
+  readonly leaveBrokenMs: number;
+  readonly leaveRouterLostMs: number;
+  readonly resumeMs: number;
+}
+
+/** A session as a handover carries it. */
+export interface CarriedSession {
+  readonly session: string;
+  readonly user: string;
+  readonly since: number;
+  readonly meta?: Json;
+  readonly seat: number;
+  readonly present: boolean;
+  readonly cseq: number;
+  readonly lastId: number;
+  readonly router: string;
+}
+
+export class Roster {
+  readonly #times: RosterTimes;
+  readonly #sessions = new Map<string, RoomSession>();
+  /** Sessions without a place: the only ones with deadlines. */
+  readonly #unseated = new Set<RoomSession>();
+  #members = 0;
+
+  constructor(times: RosterTimes) {
+    this.#times = times;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get members(): number {
+    return this.#members;
+  }
+
+  get seated(): number {
+    return this.#sessions.size - this.#unseated.size;
+  }
+
+  sessions(): IterableIterator<RoomSession> {
+    return this.#sessions.values();
+  }
+
+  present(): RoomSession[] {
+    return [...this.#sessions.values()].filter((session) => session.present);
+  }
+
+  get(session: string): RoomSession | undefined {
+    return this.#sessions.get(session);
+  }
+
+  /** Adds a session that nobody seated yet. */
+  add(from: OpenSession, router: string): RoomSession {
+    const session: RoomSession = {
+      session: from.session,
+      user: from.user,
+      since: from.since,
+      meta: from.meta as Json | undefined,
+      seat: from.seat,
+      place: undefined,
+      present: false,
+      leaveAtMs: 0,
+      forgetAtMs: Number.POSITIVE_INFINITY,
+      cseq: 0,
+      lastId: 0,
+      ownerLost: false,
+      router,
+    };
+    this.#sessions.set(session.session, session);
+    this.#unseated.add(session);
+    return session;
+  }
+
+  seat(session: RoomSession, seat: number, place: Place): void {
+    if (seat > session.seat) {
+      session.seat = seat;
+      session.cseq = 0;
+      session.ownerLost = false;
+    }
+    session.place = place;
+    session.router = place.router;
+    this.#unseated.delete(session);
+  }
+
+  /** The socket is gone; the session stays resumable. */
+  unseat(session: RoomSession, why: 'broken' | 'router-lost', nowMs: number): void {
+    session.place = undefined;
+    session.leaveAtMs = nowMs + (why === 'broken' ? this.#times.leaveBrokenMs : this.#times.leaveRouterLostMs);
+    session.forgetAtMs = nowMs + this.#times.resumeMs;
+    this.#unseated.add(session);
+  }
+
+  markPresent(session: RoomSession, present: boolean): void {
+    if (session.present === present) return;
+    session.present = present;
+    this.#members += present ? 1 : -1;
+  }
+
+  remove(session: RoomSession): void {
+    this.markPresent(session, false);
+    this.#sessions.delete(session.session);
+    this.#unseated.delete(session);
+  }
+
+  /** Sessions whose leave is due now. Those whose time to resume is over are forgotten. */
+  due(nowMs: number): RoomSession[] {
+    const leaving: RoomSession[] = [];
+    for (const session of this.#unseated) {
+      if (session.present && nowMs >= session.leaveAtMs) leaving.push(session);
+      if (nowMs >= session.forgetAtMs) {
+        this.#unseated.delete(session);
+        this.#sessions.delete(session.session);
+      }
+    }
+    return leaving;
+  }
+
+  carry(): CarriedSession[] {
+    return [...this.#sessions.values()].map((one) => ({
+      session: one.session,
+      user: one.user,
+      since: one.since,
+      ...(one.meta === undefined ? {} : { meta: one.meta }),
+      seat: one.seat,
+      present: one.present,
+      cseq: one.cseq,
+      lastId: one.lastId,
+      router: one.router,
+    }));
+  }
+
+  /** Takes over sessions that wait for their routers to seat them here. */
+  restore(carried: readonly CarriedSession[], nowMs: number): void {
+    for (const one of carried) {
+      const session = this.add({ ...one, handle: 0, kind: 'rebind' }, one.router);
+      session.cseq = one.cseq;
+      session.lastId = one.lastId;
+      this.markPresent(session, one.present);
+      this.unseat(session, 'router-lost', nowMs);
+    }
+  }
+}

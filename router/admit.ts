@@ -1,0 +1,67 @@
+/** From a request to a client's place. Owns: new sessions, and the restoring of a seat. Does not know: sockets, owners.
+ *  A resume token restores a seat, never a right: who the client is and where it may go was found out anew.
+ *  Invariant: a seat is only ever raised. */
+import type { Clock } from '../shared/clock.ts';
+import type { ErrorCode } from '../shared/errors.ts';
+import { newSessionId } from '../shared/ids.ts';
+import type { RandomSource } from '../shared/random.ts';
+import { verifyResume } from '../shared/token.ts';
+import type { Authenticator } from './authenticate.ts';
+import type { AcceptedClient } from './ports.ts';
+import type { UpgradeRequest } from './upgrade.ts';
+
+export interface AdmitOptions {
+  readonly authenticator: Pick<Authenticator, 'identify'>;
+  /** Of the cluster, under which resume tokens were issued. */
+  readonly secrets: readonly string[];
+  readonly clock: Clock;
+  readonly random: RandomSource;
+}
+
+export type Admission =
+  | { readonly ok: true; readonly client: AcceptedClient }
+  | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
+
+/** Gives a client its place.
+ *  A token that is genuine but too old leads to a new session: its owner has long forgotten the old one, and to refuse would
+ *  leave a client that slept without a way back. `welcome` says that nothing was resumed.
+ *  @returns the place | the authenticator's refusal | `not_allowed` where the session is not this client's */
+export async function admit(request: UpgradeRequest, options: AdmitOptions): Promise<Admission> {
+  const { room, resume } = request;
+  const session = resume?.session ?? newSessionId(options.random);
+  const identity = await options.authenticator.identify({
+    room,
+    user: request.user,
+    bearer: request.bearer,
+    guest: guestName(session),
+  });
+  if (!identity.ok) return identity;
+  const { user } = identity;
+  const nowMs = Math.floor(options.clock.now().wallMs);
+  const join = {
+    room,
+    user,
+    seat: 1,
+    since: nowMs,
+    kind: 'join',
+    cursor: undefined,
+    history: request.history,
+  } as const;
+  if (resume === undefined) return { ok: true, client: { ...join, session } };
+
+  const verdict = verifyResume(options.secrets, resume.token, { session, user, room }, nowMs);
+  if (verdict.ok && verdict.seat < Number.MAX_SAFE_INTEGER) {
+    const { seat, since } = verdict;
+    const { cursor } = resume;
+    return { ok: true, client: { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, history: 0 } };
+  }
+  if (!verdict.ok && verdict.reason === 'expired') {
+    return { ok: true, client: { ...join, session: newSessionId(options.random) } };
+  }
+  return { ok: false, code: 'not_allowed', message: 'this session cannot be resumed by this user in this room' };
+}
+
+/** Follows from the session, so that a guest who resumes without `?user=` is the same one again, and nothing is kept for it. */
+export function guestName(session: string): string {
+  return `guest-${session.slice(0, 8)}`;
+}

@@ -1,0 +1,106 @@
+/** Clients that read slower than they are written to. Owns: how many bytes each has waiting, for how long, and all together.
+ *  Does not know: what is done about it.
+ *
+ *  Nothing is kept for a client whose socket takes everything at once. For the others a mark is set on the bytes waiting at some
+ *  moment; once they have gone, a new mark is set. A mark that stands for `lagMsMax` means the client is that far behind.
+ *  Invariant: `totalBytes` is the sum of `backlogBytes` over all clients held here. */
+import type { Client } from './client-record.ts';
+
+export interface BacklogOptions {
+  readonly bytesMax: number;
+  readonly totalBytesMax: number;
+  readonly lagMsMax: number;
+  readonly backlogBytesOf: (client: Client) => number;
+}
+
+interface Mark {
+  atMs: number;
+  /** Bytes written since. */
+  writtenSince: number;
+}
+
+export class Backlog {
+  readonly #options: BacklogOptions;
+  readonly #marks = new Map<Client, Mark>();
+  #totalBytes = 0;
+
+  constructor(options: BacklogOptions) {
+    this.#options = options;
+  }
+
+  get totalBytes(): number {
+    return this.#totalBytes;
+  }
+
+  get clients(): number {
+    return this.#marks.size;
+  }
+
+  /** Looks at a client's socket after `written` bytes were handed to it.
+   *  @returns whether the client is too slow to be kept */
+  note(client: Client, written: number, nowMs: number): boolean {
+    const bytes = this.#options.backlogBytesOf(client);
+    if (bytes === 0 && client.backlogBytes === 0) return false;
+    return this.#update(client, bytes, written, nowMs);
+  }
+
+  /** Above half of the bound ephemeral messages are not sent any more. */
+  isPressured(client: Client): boolean {
+    const half = this.#options.bytesMax / 2;
+    return client.backlogBytes > half && this.#options.backlogBytesOf(client) > half;
+  }
+
+  forget(client: Client): void {
+    this.#totalBytes -= client.backlogBytes;
+    client.backlogBytes = 0;
+    this.#marks.delete(client);
+  }
+
+  /** Looks at every socket with a backlog.
+   *  @returns those too slow to be kept, and of the rest the largest until the total is within its bound. A client that is closing
+   *  already and named again for the total is to be cut off. */
+  sweep(nowMs: number): Client[] {
+    const slow: Client[] = [];
+    for (const client of this.#marks.keys()) {
+      const tooSlow = this.#update(client, this.#options.backlogBytesOf(client), 0, nowMs);
+      if (tooSlow && client.live) slow.push(client);
+    }
+    return this.#totalBytes > this.#options.totalBytesMax ? [...slow, ...this.#largest(new Set(slow))] : slow;
+  }
+
+  #largest(besides: ReadonlySet<Client>): Client[] {
+    let excess = this.#totalBytes - this.#options.totalBytesMax;
+    for (const client of besides) excess -= client.backlogBytes;
+    const chosen: Client[] = [];
+    const bySize = [...this.#marks.keys()].sort((a, b) => b.backlogBytes - a.backlogBytes);
+    for (const client of bySize) {
+      if (excess <= 0) break;
+      if (besides.has(client)) continue;
+      chosen.push(client);
+      excess -= client.backlogBytes;
+    }
+    return chosen;
+  }
+
+  #update(client: Client, bytes: number, written: number, nowMs: number): boolean {
+    this.#totalBytes += bytes - client.backlogBytes;
+    client.backlogBytes = bytes;
+    if (bytes === 0) {
+      this.#marks.delete(client);
+      return false;
+    }
+    const mark = this.#marks.get(client);
+    if (mark === undefined) {
+      this.#marks.set(client, { atMs: nowMs, writtenSince: 0 });
+    } else {
+      mark.writtenSince += written;
+      // What waited at the mark has gone once no more waits than was written since.
+      if (bytes <= mark.writtenSince) {
+        mark.atMs = nowMs;
+        mark.writtenSince = 0;
+      }
+      if (nowMs - mark.atMs >= this.#options.lagMsMax) return true;
+    }
+    return bytes > this.#options.bytesMax;
+  }
+}

@@ -1,0 +1,104 @@
+/** What a router keeps for each client. Owns: the fields and what each means. Does not know: who changes them when.
+ *  There may be a hundred thousand of these, nearly all idle: whatever only a busy client needs is made when it first needs it,
+ *  and nothing here is a closure or a timer. */
+import type { RawData, WebSocket } from 'ws';
+import type { RateMeter } from './rate-meter.ts';
+
+/** One whole message (one frame, or the pieces of one joined), as cast to a group. */
+export interface Unit {
+  readonly bytes: Buffer;
+  readonly ephemeral: boolean;
+}
+
+/** A message of which the last piece has not come yet. Pieces are held back until it has: a message that was begun on a link
+ *  which then breaks must not leave a client's socket in the middle of one. */
+export interface Partial {
+  readonly pieces: Buffer[];
+  readonly ephemeral: boolean;
+  bytes: number;
+}
+
+export interface Group {
+  readonly id: number;
+  readonly members: Set<Client>;
+  /** What was cast in this turn. */
+  units: Unit[];
+  partial: Partial | undefined;
+  /** Sessions that joined after the partial message began: it is not theirs. */
+  late: Set<Client> | undefined;
+}
+
+/** Hears what happens on a client's socket. */
+export interface ClientOwner {
+  frame(client: Client, payload: Buffer, isBinary: boolean): void;
+  pong(client: Client): void;
+  /** `ws` found a fault in what the client sent, and is closing. */
+  fault(client: Client): void;
+  /** The socket is closed; `code` is the client's, 1005 where its close frame had none, 1006 without a close frame. */
+  gone(client: Client, code: number): void;
+}
+
+export class Client {
+  readonly owner: ClientOwner;
+  readonly handle: number;
+  readonly ws: WebSocket;
+  group: Group | undefined = undefined;
+  /** How many of the group's units of this turn are this client's already, or were never meant for it. */
+  seen = 0;
+  /** Set while this client's output of the turn differs from that of its group. */
+  apart = false;
+  /** Output of this turn in order, where it differs from the group's. */
+  own: Buffer[] | undefined = undefined;
+  partial: Partial | undefined = undefined;
+  /** Bytes that the socket had not taken when last looked at. */
+  backlogBytes = 0;
+  reading = true;
+  awaitingPong = false;
+  /** The core knows of this client. False once it was told of the close, or ordered it. */
+  live = true;
+  /** Made with the first message. */
+  meter: RateMeter | undefined = undefined;
+
+  constructor(owner: ClientOwner, handle: number, ws: WebSocket) {
+    this.owner = owner;
+    this.handle = handle;
+    this.ws = ws;
+  }
+}
+
+const CLIENT = Symbol('client');
+
+interface Tagged extends WebSocket {
+  [CLIENT]?: Client;
+}
+
+/** Lets `client.owner` hear this client's socket. The listeners are the same four functions for every client. */
+export function listen(client: Client): void {
+  const ws: Tagged = client.ws;
+  ws[CLIENT] = client;
+  ws.on('message', onMessage);
+  ws.on('pong', onPong);
+  ws.on('error', onError);
+  ws.on('close', onClose);
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const client = (this as Tagged)[CLIENT];
+  // With the default binaryType a message is always one Buffer.
+  if (client !== undefined && Buffer.isBuffer(data)) client.owner.frame(client, data, isBinary);
+}
+
+function onPong(this: WebSocket): void {
+  const client = (this as Tagged)[CLIENT];
+  client?.owner.pong(client);
+}
+
+function onError(this: WebSocket): void {
+  const client = (this as Tagged)[CLIENT];
+  client?.owner.fault(client);
+}
+
+function onClose(this: WebSocket, code: number): void {
+  const client = (this as Tagged)[CLIENT];
+  client?.owner.gone(client, code);
+}

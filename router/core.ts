@@ -1,0 +1,622 @@
+/** A router without its sockets: finds each room's owner, seats its clients there, carries what is said, and follows the room when it
+ *  moves. Owns: routes, sessions and their order of events. Does not know: TCP, HTTP, Redis; the simulator runs this very class.
+ *  Invariants: a router never claims; nothing of a lower epoch is shown after a higher one; a frame of a client is forwarded in
+ *  order and kept until an owner has acked it.
+ *  @see DESIGN §4 Routers, §5, §6 */
+import type { Instant } from '../shared/clock.ts';
+import { DirectoryError, tagOf } from '../shared/directory/directory.ts';
+import type { Bind, Cast, LinkMessage, Moved, Opened, Refused } from '../shared/link/messages.ts';
+import type { Placement } from '../shared/placement.ts';
+import { jittered, type RandomSource } from '../shared/random.ts';
+import type { Timings } from '../shared/timing.ts';
+import type { Membership } from './membership.ts';
+import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
+import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
+import { ClientSession } from './session.ts';
+
+export interface RouterCoreOptions {
+  readonly timings: Timings;
+  readonly placement: Placement;
+  readonly random: RandomSource;
+  readonly now: () => Instant;
+  readonly membership: Membership;
+  readonly runsProgram: (node: string, room: string) => boolean;
+  /** Whether the last poll of Redis failed. */
+  readonly redisFailed: () => boolean;
+  /** Asks for the next poll at once: something looks wrong. */
+  readonly pollSoon: () => void;
+  readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;
+}
+
+const HOPS_MAX = 3;
+const PAUSES_MS = [50, 100, 200] as const;
+/** A wait for a link or a certificate is looked at again after this long even if nothing was heard. */
+const WAIT_ON_MS = 1_000;
+/** Time beyond `dead` that a new session waits for an owner. */
+const OPEN_EXTRA_MS = 2_000;
+/** A session that had a seat waits this long for another while Redis answers. */
+const REBIND_WAIT_MS = 60_000;
+const READS_AT_ONCE = 128;
+const CACHE_MAX = 100_000;
+/** Sessions closed while an OPEN of theirs was under way, remembered until it is answered. */
+const GONE_MAX = 10_000;
+const TOO_LATE = 'no node could take the room in time';
+/** Window over which clients that are turned away are told to come back. */
+const RETRY_WINDOW_MS = 5_000;
+
+export class RouterCore {
+  readonly #options: RouterCoreOptions;
+  readonly #ports: RouterPorts;
+  readonly #routes = new Map<string, Route>();
+  readonly #sessions = new Map<number, { readonly session: ClientSession; readonly route: Route }>();
+  readonly #links = new Set<string>();
+  /** incarnation → room handle → binding. */
+  readonly #bindings = new Map<string, Map<number, Binding>>();
+  readonly #cache = new RouteCache(CACHE_MAX);
+  readonly #gone = new Map<number, 'left' | 'broken'>();
+  /** Routes that want an owner and wait for a free place among the reads. */
+  readonly #toLocate = new Set<Route>();
+  /** Routes that are not bound: the only ones that time moves. */
+  readonly #unsettled = new Set<Route>();
+  /** Sessions of bound rooms that were asked to wait: when each is named in an OPEN again, monotonic ms. */
+  readonly #retries = new Map<number, number>();
+  #reads = 0;
+  #groups = 0;
+
+  constructor(options: RouterCoreOptions, ports: RouterPorts) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  get rooms(): number {
+    return this.#routes.size;
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  /** Where a room is bound from here now. */
+  boundAt(room: string): Holder | undefined {
+    const state = this.#routes.get(room)?.state;
+    return state?.kind === 'bound' ? state.at : undefined;
+  }
+
+  cachedAt(room: string): Holder | undefined {
+    return this.boundAt(room) ?? this.#cache.get(room, this.#options.now().monoMs, this.#options.timings.routeCacheMs);
+  }
+
+  /** Highest epoch an owner told this router for the room. */
+  floor(room: string): number {
+    return this.#routes.get(room)?.floor ?? this.#cache.floor(room);
+  }
+
+  // --- clients -------------------------------------------------------------------------------------------------------------------
+
+  /** A client is accepted under `handle` and wants its seat. */
+  clientOpened(handle: number, client: AcceptedClient, now: Instant): void {
+    const openByMs = now.monoMs + this.#options.timings.deadMs + OPEN_EXTRA_MS;
+    const session = new ClientSession(handle, client, openByMs);
+    let route = this.#routes.get(client.room);
+    if (route === undefined) {
+      route = newRoute(client.room);
+      route.floor = this.#cache.floor(client.room);
+      this.#routes.set(client.room, route);
+      this.#unsettled.add(route);
+    }
+    route.sessions.set(handle, session);
+    this.#sessions.set(handle, { session, route });
+    if (route.state.kind === 'bound') this.#openSome(route, route.state.at, [session]);
+    else if (route.state.kind === 'idle') this.#locate(route, now);
+  }
+
+  clientFrame(handle: number, payload: Buffer): void {
+    const entry = this.#sessions.get(handle);
+    if (entry === undefined) return;
+    const { session, route } = entry;
+    this.#ports.count('messages_in');
+    session.take(payload);
+    if (session.state === 'seated' && route.state.kind === 'bound') {
+      const { at } = route.state;
+      session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
+    }
+    if (session.full && !session.paused) {
+      session.paused = true;
+      this.#ports.setReading(handle, false);
+    }
+  }
+
+  clientClosed(handle: number, how: 'left' | 'broken'): void {
+    const entry = this.#sessions.get(handle);
+    if (entry === undefined) return;
+    const { session, route } = entry;
+    const at = this.#holder(route);
+    if (session.state !== 'pending' && at !== undefined) {
+      this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: handle, how });
+    }
+    if (session.state === 'asked') this.#rememberGone(handle, how);
+    this.#remove(session, route);
+  }
+
+  #to(route: Route, state: RouteState): void {
+    route.state = state;
+    if (state.kind === 'bound') this.#unsettled.delete(route);
+    else this.#unsettled.add(route);
+  }
+
+  #holder(route: Route): Holder | undefined {
+    return route.state.kind === 'bound' || route.state.kind === 'opening' ? route.state.at : undefined;
+  }
+
+  #rememberGone(handle: number, how: 'left' | 'broken'): void {
+    this.#gone.set(handle, how);
+    if (this.#gone.size > GONE_MAX) this.#gone.delete(this.#gone.keys().next().value ?? handle);
+  }
+
+  #remove(session: ClientSession, route: Route): void {
+    this.#sessions.delete(session.handle);
+    this.#retries.delete(session.handle);
+    route.sessions.delete(session.handle);
+    if (route.state.kind === 'bound' && session.state === 'seated')
+      this.#ports.leave(route.state.group, session.handle);
+    if (route.sessions.size > 0) return;
+    this.#unbind(route);
+    this.#toLocate.delete(route);
+    this.#unsettled.delete(route);
+    route.state = { kind: 'idle' };
+    this.#routes.delete(route.room);
+  }
+
+  #closeClient(session: ClientSession, route: Route, how: ClientClose): void {
+    if (session.state === 'asked') this.#rememberGone(session.handle, 'left');
+    this.#remove(session, route);
+    this.#ports.close(session.handle, how);
+  }
+
+  #turnAway(
+    session: ClientSession,
+    route: Route,
+    code: 'unavailable' | 'redis_unavailable' | 'room_full',
+    message: string,
+  ): void {
+    this.#closeClient(session, route, {
+      code: 1013,
+      reason: code,
+      error: { code, message, retryable: true },
+      retryAfterMs: Math.round(RETRY_WINDOW_MS * (0.2 + 0.8 * this.#options.random.unit())),
+    });
+  }
+
+  // --- finding an owner ------------------------------------------------------------------------------------------------------------
+
+  /** Looks for the room's owner: what is known first, then the record, then placement. */
+  #locate(route: Route, now: Instant): void {
+    const cached = this.#cache.get(route.room, now.monoMs, this.#options.timings.routeCacheMs);
+    if (cached !== undefined && this.#reachable(cached)) return this.#openAll(route, cached);
+    this.#lookUp(route);
+  }
+
+  #lookUp(route: Route): void {
+    this.#to(route, { kind: 'idle' });
+    this.#toLocate.add(route);
+    this.#pump();
+  }
+
+  #pump(): void {
+    for (const route of this.#toLocate) {
+      if (this.#reads >= READS_AT_ONCE) return;
+      this.#toLocate.delete(route);
+      this.#read(route);
+    }
+  }
+
+  #read(route: Route): void {
+    this.#reads++;
+    const reading = { kind: 'reading' } as const;
+    this.#to(route, reading);
+    this.#ports.call('readRoom', { room: route.room }, (reply) => {
+      this.#reads--;
+      const now = this.#options.now();
+      if (route.state === reading && route.sessions.size > 0) {
+        if (reply instanceof DirectoryError) this.#openWithoutRedis(route, now);
+        else if (reply.kind === 'record' && reply.record.owner !== undefined)
+          this.#openAtOwner(route, reply.record.owner, now);
+        else this.#openAtCandidate(route, now);
+      }
+      this.#pump();
+    });
+  }
+
+  #reachable(at: Holder): boolean {
+    return this.#links.has(at.incarnation) && !this.#options.membership.isCertified(at.node, at.incarnation);
+  }
+
+  #openAtOwner(route: Route, owner: Holder, now: Instant): void {
+    const { membership } = this.#options;
+    if (!membership.lives(owner.node, owner.incarnation)) return this.#openAtCandidate(route, now);
+    if (this.#reachable(owner)) return this.#openAll(route, owner);
+    // Its owner lives, as far as Redis knows, but there is no link: only a link or a certificate helps.
+    this.#options.pollSoon();
+    this.#wait(route, WAIT_ON_MS, owner, now);
+  }
+
+  /** Nobody owns the room: placement says who should be asked first. */
+  #openAtCandidate(route: Route, now: Instant): void {
+    const { membership, placement } = this.#options;
+    const candidates = membership.nodes.filter(
+      (one) =>
+        one.state === 'active' &&
+        this.#links.has(one.incarnation) &&
+        !route.avoid.has(one.node) &&
+        this.#options.runsProgram(one.node, route.room),
+    );
+    const loaded = candidates.map((one) => ({
+      node: one.node,
+      weight: one.weight,
+      load: membership.beat(one.node)?.load.rooms ?? 0,
+    }));
+    const chosen = placement.choose(route.room, loaded);
+    const to = candidates.find((one) => one.node === chosen);
+    if (to !== undefined) return this.#openAll(route, { node: to.node, incarnation: to.incarnation });
+    route.avoid.clear();
+    this.#pause(route, now);
+  }
+
+  /** Redis does not answer: a living owner may still be where it was, or be the first candidate. */
+  #openWithoutRedis(route: Route, now: Instant): void {
+    const last = route.last ?? this.#cache.lastKnown(route.room);
+    if (last !== undefined && this.#reachable(last)) return this.#openAll(route, last);
+    this.#refuseNew(route, 'redis_unavailable', 'the directory cannot be read now');
+    if (route.sessions.size > 0) this.#openAtCandidate(route, now);
+  }
+
+  /** Turns away those who never had a seat; the others wait. */
+  #refuseNew(route: Route, code: 'unavailable' | 'redis_unavailable', message: string): void {
+    for (const session of [...route.sessions.values()]) {
+      if (!session.everSeated) this.#turnAway(session, route, code, message);
+    }
+  }
+
+  #pause(route: Route, now: Instant): void {
+    const step = PAUSES_MS[Math.min(route.pauses, PAUSES_MS.length - 1)] ?? 200;
+    route.pauses++;
+    this.#wait(route, jittered(this.#options.random, step, 0.3), undefined, now);
+  }
+
+  #wait(route: Route, ms: number, on: Holder | undefined, now: Instant): void {
+    this.#unbind(route);
+    for (const session of route.sessions.values()) session.state = 'pending';
+    this.#to(route, { kind: 'waiting', untilMs: now.monoMs + ms, on });
+  }
+
+  /** Asks a node to seat every session the room has here. */
+  #openAll(route: Route, at: Holder): void {
+    this.#unbind(route);
+    this.#toLocate.delete(route);
+    for (const session of route.sessions.values()) session.state = 'pending';
+    this.#to(route, { kind: 'opening', at });
+    this.#openSome(route, at, [...route.sessions.values()]);
+  }
+
+  #openSome(route: Route, at: Holder, sessions: readonly ClientSession[]): void {
+    this.#ports.count('opens');
+    const sent = this.#ports.send(at.node, at.incarnation, {
+      type: 'open',
+      room: route.room,
+      floor: route.floor,
+      ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
+      sessions: sessions.map((session) => session.opening()),
+    });
+    if (sent) for (const session of sessions) session.state = 'asked';
+    else if (route.state.kind === 'opening') this.#wait(route, WAIT_ON_MS, at, this.#options.now());
+    else for (const session of sessions) this.#retryLater(session, this.#options.now());
+  }
+
+  /** One session of a bound room could not be seated now; the others stay as they are. */
+  #retryLater(session: ClientSession, now: Instant): void {
+    session.state = 'pending';
+    this.#retries.set(session.handle, now.monoMs + jittered(this.#options.random, 100, 0.5));
+  }
+
+  // --- links and nodes -------------------------------------------------------------------------------------------------------------
+
+  linkUp(at: Holder, now: Instant): void {
+    this.#links.add(at.incarnation);
+    for (const route of this.#routes.values()) {
+      if (route.state.kind !== 'waiting') continue;
+      if (route.state.on === undefined || route.state.on.incarnation === at.incarnation) this.#locate(route, now);
+    }
+  }
+
+  linkDown(at: Holder, now: Instant): void {
+    if (!this.#links.delete(at.incarnation)) return;
+    this.#bindings.delete(at.incarnation);
+    this.#options.pollSoon();
+    for (const route of this.#routes.values()) {
+      if (this.#holder(route)?.incarnation === at.incarnation) this.#lost(route, at, now);
+    }
+  }
+
+  /** The link's queue has room again: what was not sent for want of it goes out. */
+  linkDrained(at: Holder): void {
+    for (const route of this.#routes.values()) {
+      if (route.state.kind !== 'bound' || route.state.at.incarnation !== at.incarnation) continue;
+      for (const session of route.sessions.values()) {
+        if (session.state === 'seated') session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
+      }
+    }
+  }
+
+  /** An incarnation is dead or has left, and that is final: its rooms look for another owner. */
+  nodeCertified(at: Holder, now: Instant): void {
+    this.#ports.send(at.node, at.incarnation, {
+      type: 'goaway',
+      reason: 'certified',
+      text: 'this incarnation is certified',
+    });
+    this.#ports.dropLink(at.node, at.incarnation);
+    this.#links.delete(at.incarnation);
+    this.#bindings.delete(at.incarnation);
+    for (const route of this.#routes.values()) {
+      const waitsOn = route.state.kind === 'waiting' ? route.state.on : undefined;
+      const holder = this.#holder(route) ?? waitsOn;
+      if (holder?.incarnation !== at.incarnation) continue;
+      if (waitsOn === undefined) this.#lost(route, at, now);
+      // Its record still names the dead: whoever placement puts first reads that, and claims.
+      this.#openAtCandidate(route, now);
+    }
+  }
+
+  #lost(route: Route, at: Holder, now: Instant): void {
+    route.lostMs ??= now.monoMs;
+    this.#wait(route, WAIT_ON_MS, at, now);
+    const openByMs = now.monoMs + REBIND_WAIT_MS;
+    for (const session of route.sessions.values()) if (session.everSeated) session.openByMs = openByMs;
+  }
+
+  // --- what owners say -------------------------------------------------------------------------------------------------------------
+
+  /** Takes one message of a link. */
+  message(at: Holder, message: LinkMessage, now: Instant): void {
+    if (!this.#links.has(at.incarnation)) return;
+    switch (message.type) {
+      case 'cast':
+        return this.#cast(at, message);
+      case 'direct': {
+        const entry = this.#sessions.get(message.session);
+        if (entry === undefined) return;
+        const from = this.#holder(entry.route) ?? entry.route.last;
+        if (from?.incarnation !== at.incarnation || entry.session.state === 'pending') return;
+        this.#ports.count('messages_out');
+        return this.#ports.direct(message.session, message.frame, message.ephemeral);
+      }
+      case 'acks':
+        for (const { session, cseq } of message.entries) this.#acked(at, session, cseq);
+        return;
+      case 'bind':
+        return this.#bind(at, message);
+      case 'opened':
+        return this.#opened(at, message, now);
+      case 'refused':
+        return this.#refused(at, message, now);
+      case 'moved':
+        return this.#moved(at, message, now);
+      case 'gone': {
+        const route = this.#bindings.get(at.incarnation)?.get(message.room)?.route;
+        if (route === undefined) return;
+        for (const session of [...route.sessions.values()]) {
+          this.#closeClient(session, route, { code: message.code, reason: message.reason });
+        }
+        return;
+      }
+      case 'close-client': {
+        const entry = this.#sessions.get(message.session);
+        if (entry === undefined || this.#holder(entry.route)?.incarnation !== at.incarnation) return;
+        return this.#closeClient(entry.session, entry.route, { code: message.code, reason: message.reason });
+      }
+      default:
+        // The link's own business, or not for a router.
+        return;
+    }
+  }
+
+  #cast(at: Holder, message: Cast): void {
+    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    const route = binding?.route;
+    if (binding === undefined || route?.state.kind !== 'bound' || route.state.handle !== message.room) {
+      this.#ports.count('stale_frames_dropped');
+      return;
+    }
+    if (message.class === 'message') route.cursor = { seq: message.seq, tag: binding.tag };
+    this.#ports.cast(binding.group, message.frame, message.excluded, message.class);
+  }
+
+  #acked(at: Holder, handle: number, cseq: number): void {
+    const entry = this.#sessions.get(handle);
+    if (entry === undefined || (this.#holder(entry.route) ?? entry.route.last)?.incarnation !== at.incarnation) return;
+    const { session } = entry;
+    session.acked(cseq);
+    this.#resumeReading(session);
+  }
+
+  #resumeReading(session: ClientSession): void {
+    if (!session.paused || !session.low) return;
+    session.paused = false;
+    this.#ports.setReading(session.handle, true);
+  }
+
+  #bind(at: Holder, message: Bind): void {
+    const route = this.#routes.get(message.room);
+    if (route === undefined || this.#holder(route)?.incarnation !== at.incarnation) return;
+    if (message.epoch < route.floor || message.incarnation !== at.incarnation) {
+      this.#ports.count('stale_frames_dropped');
+      return;
+    }
+    let handles = this.#bindings.get(at.incarnation);
+    if (handles === undefined) {
+      handles = new Map();
+      this.#bindings.set(at.incarnation, handles);
+    }
+    const { epoch, head } = message;
+    handles.set(message.handle, { route, group: ++this.#groups, epoch, tag: tagOf(message), head });
+  }
+
+  #opened(at: Holder, message: Opened, now: Instant): void {
+    const entry = this.#sessions.get(message.session);
+    if (entry === undefined) {
+      const how = this.#gone.get(message.session) ?? 'left';
+      this.#gone.delete(message.session);
+      this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how });
+      return;
+    }
+    const { session, route } = entry;
+    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
+      this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
+      if (route.state.kind === 'opening' && route.state.at.incarnation === at.incarnation) this.#pause(route, now);
+      return;
+    }
+    if (route.state.kind !== 'bound' || route.state.handle !== message.room)
+      this.#bound(route, at, message.room, binding, now);
+    const rebound = session.everSeated;
+    session.state = 'seated';
+    session.everSeated = true;
+    this.#ports.join(binding.group, session.handle);
+    if (rebound) this.#ports.count('rebinds');
+    session.acked(message.cseq);
+    session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame));
+    this.#resumeReading(session);
+  }
+
+  #bound(route: Route, at: Holder, handle: number, binding: Binding, now: Instant): void {
+    this.#forgetBinding(route);
+    const from = route.last;
+    this.#to(route, { kind: 'bound', at, handle, group: binding.group });
+    route.last = at;
+    route.floor = Math.max(route.floor, binding.epoch);
+    route.cursor = { seq: binding.head, tag: binding.tag };
+    route.hops = 0;
+    route.pauses = 0;
+    route.avoid.clear();
+    this.#cache.put(route.room, at, route.floor, now.monoMs);
+    if (route.lostMs !== undefined) {
+      this.#ports.observe('takeover_ms', now.monoMs - route.lostMs);
+      route.lostMs = undefined;
+    }
+    if (from?.incarnation !== at.incarnation) this.#options.onMove?.(route.room, from, at, binding.epoch);
+    const late = [...route.sessions.values()].filter((session) => session.state === 'pending');
+    if (late.length > 0) this.#openSome(route, at, late);
+  }
+
+  /** Takes every session of the room off its binding; sockets stay open. */
+  #unbind(route: Route): void {
+    if (route.state.kind !== 'bound') return;
+    const { group } = route.state;
+    for (const session of route.sessions.values()) {
+      if (session.state !== 'seated') continue;
+      this.#ports.leave(group, session.handle);
+      session.state = 'asked';
+    }
+    this.#forgetBinding(route);
+  }
+
+  #forgetBinding(route: Route): void {
+    if (route.state.kind === 'bound') this.#bindings.get(route.state.at.incarnation)?.delete(route.state.handle);
+  }
+
+  #refused(at: Holder, message: Refused, now: Instant): void {
+    this.#ports.count('refusals');
+    this.#gone.delete(message.session);
+    const entry = this.#sessions.get(message.session);
+    if (entry === undefined) return;
+    const { session, route } = entry;
+    if (this.#holder(route)?.incarnation !== at.incarnation) return;
+    switch (message.reason) {
+      case 'replaced':
+        return this.#closeClient(session, route, { code: 4409, reason: 'replaced' });
+      case 'full':
+        return this.#turnAway(session, route, 'room_full', 'the room is full');
+      case 'unauthorised':
+        return this.#closeClient(session, route, { code: 4403, reason: 'not allowed' });
+      case 'not-owner':
+        return this.#follow(route, message.hint, now);
+      case 'draining':
+        route.avoid.add(at.node);
+        return this.#follow(route, message.hint, now);
+      case 'wait':
+        if (route.state.kind === 'bound') return this.#retryLater(session, now);
+        return this.#pause(route, now);
+      case 'unavailable':
+        if (this.#options.redisFailed())
+          this.#refuseNew(route, 'redis_unavailable', 'the directory cannot be read now');
+        if (route.sessions.size > 0) this.#pause(route, now);
+        return;
+      default:
+        message.reason satisfies never;
+    }
+  }
+
+  /** A redirection: at most three in a row before a pause. */
+  #follow(route: Route, hint: Refused['hint'], now: Instant): void {
+    route.hops++;
+    this.#ports.count('hops');
+    this.#cache.forgetPlace(route.room);
+    if (hint !== undefined) route.floor = Math.max(route.floor, hint.epoch);
+    if (route.hops > HOPS_MAX) {
+      route.hops = 0;
+      return this.#pause(route, now);
+    }
+    if (hint !== undefined && this.#reachable(hint))
+      return this.#openAll(route, { node: hint.node, incarnation: hint.incarnation });
+    this.#unbind(route);
+    for (const session of route.sessions.values()) session.state = 'pending';
+    this.#lookUp(route);
+  }
+
+  #moved(at: Holder, message: Moved, now: Instant): void {
+    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    if (binding === undefined) return;
+    const { route } = binding;
+    if (route.state.kind !== 'bound' || route.state.handle !== message.room) {
+      this.#bindings.get(at.incarnation)?.delete(message.room);
+      return;
+    }
+    if (message.to?.incarnation !== at.incarnation) route.lostMs ??= now.monoMs;
+    for (const session of route.sessions.values()) {
+      if (session.everSeated) session.openByMs = now.monoMs + REBIND_WAIT_MS;
+    }
+    const { to } = message;
+    route.floor = Math.max(route.floor, message.epoch);
+    this.#cache.forgetPlace(route.room);
+    if (to !== undefined && this.#reachable(to)) return this.#openAll(route, to);
+    this.#follow(route, undefined, now);
+  }
+
+  // --- time ------------------------------------------------------------------------------------------------------------------------
+
+  /** Looks again at what waits, and turns away who has waited long enough. */
+  tick(now: Instant): void {
+    for (const route of [...this.#unsettled]) {
+      this.#expire(route, now);
+      if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locate(route, now);
+    }
+    for (const [handle, atMs] of this.#retries) {
+      if (now.monoMs < atMs) continue;
+      this.#retries.delete(handle);
+      const entry = this.#sessions.get(handle);
+      if (entry?.session.state !== 'pending' || entry.route.state.kind !== 'bound') continue;
+      if (now.monoMs < entry.session.openByMs) this.#openSome(entry.route, entry.route.state.at, [entry.session]);
+      else this.#turnAway(entry.session, entry.route, 'unavailable', TOO_LATE);
+    }
+  }
+
+  #expire(route: Route, now: Instant): void {
+    const away = this.#options.redisFailed();
+    for (const session of [...route.sessions.values()]) {
+      if (now.monoMs < session.openByMs) continue;
+      // While Redis is away nobody who had a seat is sent off: nothing else would serve them better.
+      if (session.everSeated && away) session.openByMs = now.monoMs + REBIND_WAIT_MS;
+      else this.#turnAway(session, route, 'unavailable', TOO_LATE);
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/** The cluster as this router last read it: which nodes live, how loaded they are, which other routers there are. Owns: that view and
+ *  what has changed between two reads. Does not know: why a node is dead, or who says so.
+ *  @see DESIGN §4 Routers */
+import type { Beat, Cluster, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
+
+export interface MembershipChange {
+  /** Incarnations that this history has certified since the last read. */
+  readonly certified: readonly NodeRecord[];
+  /** Records that are new, or whose state, weight or address changed. */
+  readonly changed: readonly NodeRecord[];
+}
+
+/** A record that an emptied history does not list is forgotten after this long. */
+const ABSENT_MS = 10_000;
+
+export class Membership {
+  readonly #nodes = new Map<string, NodeRecord>();
+  readonly #absentSince = new Map<string, number>();
+  #routers: readonly RouterRecord[] = [];
+  #beats: Readonly<Record<string, Beat>> = {};
+
+  /** Takes a read. What an emptied history no longer lists is not thereby dead: it keeps its place until it is certified or
+   *  registers again. */
+  update(cluster: Cluster, nowMs: number): MembershipChange {
+    this.#beats = cluster.beats;
+    if (cluster.routers !== undefined) this.#routers = cluster.routers;
+    this.#forgetAbsent(nowMs);
+    if (cluster.nodes === undefined) return { certified: [], changed: [] };
+    const listed = new Set(cluster.nodes.map((record) => record.node));
+    for (const node of this.#nodes.keys()) {
+      if (listed.has(node)) this.#absentSince.delete(node);
+      else if (!this.#absentSince.has(node)) this.#absentSince.set(node, nowMs);
+    }
+    const certified: NodeRecord[] = [];
+    const changed: NodeRecord[] = [];
+    for (const record of cluster.nodes) {
+      const before = this.#nodes.get(record.node);
+      if (
+        before !== undefined &&
+        isLiving(before) &&
+        (!isLiving(record) || record.incarnation !== before.incarnation)
+      ) {
+        certified.push(before);
+      }
+      if (before === undefined || JSON.stringify(before) !== JSON.stringify(record)) changed.push(record);
+      this.#nodes.set(record.node, record);
+    }
+    return { certified, changed };
+  }
+
+  #forgetAbsent(nowMs: number): void {
+    for (const [node, sinceMs] of this.#absentSince) {
+      if (nowMs - sinceMs < ABSENT_MS) continue;
+      this.#absentSince.delete(node);
+      this.#nodes.delete(node);
+    }
+  }
+
+  get nodes(): readonly NodeRecord[] {
+    return [...this.#nodes.values()];
+  }
+
+  get routers(): readonly RouterRecord[] {
+    return this.#routers;
+  }
+
+  node(id: string): NodeRecord | undefined {
+    return this.#nodes.get(id);
+  }
+
+  beat(id: string): Beat | undefined {
+    return this.#beats[id];
+  }
+
+  living(): NodeRecord[] {
+    return this.nodes.filter(isLiving);
+  }
+
+  /** Whether this very incarnation is registered and not certified, as far as was read. */
+  lives(node: string, incarnation: string): boolean {
+    const record = this.#nodes.get(node);
+    return record !== undefined && record.incarnation === incarnation && isLiving(record);
+  }
+
+  /** Whether this incarnation is certified: dead, left, or replaced under its id. */
+  isCertified(node: string, incarnation: string): boolean {
+    const record = this.#nodes.get(node);
+    return record !== undefined && (record.incarnation !== incarnation || !isLiving(record));
+  }
+}
+
+export function isLiving(record: NodeRecord): boolean {
+  return record.state === 'active' || record.state === 'draining';
+}

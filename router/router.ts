@@ -1,0 +1,275 @@
+/** A router process: the core with its sockets, its links, its Redis and its HTTP. Owns: start, stop, close. Does not know: argv,
+ *  signals.
+ *  @see DESIGN §2, §4 Routers */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { WebSocket } from 'ws';
+import { systemClock } from '../shared/clock.ts';
+import type { RouterConfig } from '../shared/config.ts';
+import { DirectoryError, type RouterRecord } from '../shared/directory/directory.ts';
+import { RedisDirectory } from '../shared/directory/redis-directory.ts';
+import { isProcessGone, processFacts } from '../shared/host-facts.ts';
+import { matchesPattern, newIncarnation } from '../shared/ids.ts';
+import type { Logger } from '../shared/log.ts';
+import { Placement } from '../shared/placement.ts';
+import { systemRandom } from '../shared/random.ts';
+import { VERSION } from '../shared/version.ts';
+import { admit } from './admit.ts';
+import { Authenticator, type JwtOptions } from './authenticate.ts';
+import { ApiBackend } from './backend.ts';
+import { Clients } from './clients.ts';
+import { RouterCore } from './core.ts';
+import { EdgeServer } from './edge-server.ts';
+import { httpApi } from './http-api.ts';
+import { RouterLinks } from './link-edge.ts';
+import { RouterMetrics } from './metrics.ts';
+import type { AcceptedClient, RouterPorts } from './ports.ts';
+import type { Holder } from './route.ts';
+import { ClusterWatch } from './watch.ts';
+
+const TICK_MS = 20;
+
+export class Router {
+  readonly #config: RouterConfig;
+  readonly #log: Logger;
+  readonly #onRefused: (message: string) => void;
+  readonly #incarnation = newIncarnation(systemRandom);
+  readonly #directory: RedisDirectory;
+  readonly #loop = monitorEventLoopDelay({ resolution: 20 });
+  readonly #clients: Clients;
+  readonly #links: RouterLinks;
+  readonly #edge: EdgeServer;
+  readonly #backend: ApiBackend;
+  readonly #metrics: RouterMetrics;
+  readonly #ports: RouterPorts;
+  #core: RouterCore | undefined;
+  #watch: ClusterWatch | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #handles = 0;
+  #stopping = false;
+  #stopped: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(config: RouterConfig, log: Logger, onRefused: (message: string) => void) {
+    this.#config = config;
+    this.#log = log;
+    this.#onRefused = onRefused;
+    const { redisUrl, cluster, prefix, timings } = config;
+    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    this.#clients = new Clients(
+      { clock: systemClock, random: systemRandom, ...config },
+      {
+        clientFrame: (handle, payload) => this.#core?.clientFrame(handle, payload),
+        clientClosed: (handle, how) => this.#core?.clientClosed(handle, how),
+      },
+    );
+    this.#links = this.#makeLinks();
+    this.#metrics = new RouterMetrics({
+      clients: this.#clients,
+      rooms: () => this.#core?.rooms ?? 0,
+      sessions: () => this.#core?.sessions ?? 0,
+      links: () => this.#links.up,
+      redisUp: () => this.#watch?.redis === 'answered',
+    });
+    this.#ports = this.#makePorts();
+    this.#backend = new ApiBackend({
+      directory: this.#directory,
+      links: this.#links,
+      now: () => systemClock.now(),
+      placement: new Placement(config.placementKey),
+      core: () => this.#core,
+      watch: () => this.#watch,
+      ready: () => this.ready,
+    });
+    this.#edge = this.#makeEdge();
+  }
+
+  /** False only while starting or stopping. */
+  get ready(): boolean {
+    const watch = this.#watch;
+    if (this.#stopping || watch === undefined || !watch.registered) return false;
+    return watch.membership.living().every((node) => this.#links.isUp(node.incarnation));
+  }
+
+  get ended(): boolean {
+    return this.#stopping;
+  }
+
+  /** Listens, connects, registers. @returns the port */
+  async start(): Promise<number> {
+    this.#loop.enable();
+    const port = await this.#edge.start();
+    this.#directory.onState((event) => {
+      if (event.kind === 'call') this.#metrics.redis(event.outcome, event.ms);
+    });
+    this.#directory.start();
+    this.#clients.start();
+    this.#watch = this.#makeWatch(`http://${this.#config.advertise}:${port}`);
+    this.#core = this.#makeCore(this.#watch);
+    this.#ticker = setInterval(() => {
+      const now = systemClock.now();
+      this.#links.tick();
+      this.#watch?.tick(now);
+      this.#core?.tick(now);
+    }, TICK_MS);
+    return port;
+  }
+
+  checkServer(): Promise<string[]> {
+    return this.#directory.checkServer();
+  }
+
+  /** Sends every client away with its own time to come back, then ends. Safe to repeat. */
+  stop(): Promise<void> {
+    this.#stopping = true;
+    this.#stopped ??= this.#clients.stop(this.#config.stopSpreadMs).then(() => this.close());
+    return this.#stopped;
+  }
+
+  /** Ends at once. Safe to repeat. */
+  close(): Promise<void> {
+    this.#stopping = true;
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#ticker);
+    await new Promise<void>((resolve) => {
+      if (this.#watch === undefined) resolve();
+      else this.#watch.leave(resolve);
+    });
+    this.#clients.closeAll();
+    await this.#edge.close();
+    await this.#links.closeAll();
+    await this.#directory.close();
+    this.#loop.disable();
+  }
+
+  #makeLinks(): RouterLinks {
+    const { cluster, id, secrets } = this.#config;
+    return new RouterLinks({
+      self: { role: 'router', cluster, id, incarnation: this.#incarnation, features: [] },
+      secrets,
+      now: () => systemClock.now(),
+      pulse: () => ({ loopDelayUs: this.#loop.percentile(99) / 1_000, redis: this.#watch?.redis ?? 'unknown' }),
+      linkUp: (at) => this.#core?.linkUp(at, systemClock.now()),
+      linkDown: (at) => this.#core?.linkDown(at, systemClock.now()),
+      linkDrained: (at) => this.#core?.linkDrained(at),
+      message: (at, message) => this.#core?.message(at, message, systemClock.now()),
+      afterFreshPoll: (done) => {
+        if (this.#watch === undefined) done();
+        else this.#watch.afterFreshPoll(systemClock.now(), done);
+      },
+      roundTrip: (ms) => this.#metrics.linkRoundTrip(ms),
+      log: (event, fields) => this.#log.warn(event, fields),
+    });
+  }
+
+  #makePorts(): RouterPorts {
+    const clients = this.#clients;
+    return {
+      join: (group, handle) => clients.join(group, handle),
+      leave: (group, handle) => clients.leave(group, handle),
+      cast: (group, frame, excluded, frameClass) => clients.cast(group, frame, excluded, frameClass),
+      direct: (handle, frame, ephemeral) => clients.direct(handle, frame, ephemeral),
+      close: (handle, how) => clients.close(handle, how),
+      setReading: (handle, reading) => clients.setReading(handle, reading),
+      send: (_node, incarnation, message) => this.#links.send(incarnation, message),
+      keepLink: (node, incarnation, address) => this.#links.keep({ node, incarnation }, address),
+      dropLink: (node, incarnation) => this.#links.drop({ node, incarnation }),
+      call: (operation, args, done) => {
+        this.#directory.call(operation, args).then(done, (error: unknown) => {
+          if (error instanceof DirectoryError) done(error);
+          else throw error;
+        });
+      },
+      useRun: (runId) => this.#directory.useRun(runId),
+      log: (event, fields) => this.#log.info(event, fields),
+      count: (metric, by) => this.#metrics.count(metric, by),
+      observe: (metric, ms) => this.#metrics.observe(metric, ms),
+    };
+  }
+
+  #makeWatch(url: string): ClusterWatch {
+    const { id, timings, certifyBy } = this.#config;
+    const { host, pid } = processFacts();
+    const record: RouterRecord = {
+      router: id,
+      incarnation: this.#incarnation,
+      url,
+      version: VERSION,
+      timings: { fenceMs: timings.fenceMs, deadMs: timings.deadMs },
+      host,
+      pid,
+      startedAt: Date.now(),
+      counter: 0,
+      sessions: 0,
+    };
+    return new ClusterWatch(
+      {
+        record,
+        timings,
+        random: systemRandom,
+        now: () => systemClock.now(),
+        byPatience: certifyBy.includes('patience'),
+        isGone: certifyBy.includes('pid') ? (node) => isProcessGone(node) === 'gone' : undefined,
+        sessions: () => this.#core?.sessions ?? 0,
+        onCertified: (at: Holder, now) => this.#core?.nodeCertified(at, now),
+        onRefused: this.#onRefused,
+      },
+      this.#ports,
+    );
+  }
+
+  #makeCore(watch: ClusterWatch): RouterCore {
+    const { timings, placementKey } = this.#config;
+    return new RouterCore(
+      {
+        timings,
+        placement: new Placement(placementKey),
+        random: systemRandom,
+        now: () => systemClock.now(),
+        membership: watch.membership,
+        runsProgram: (node, room) =>
+          watch.membership.node(node)?.programs.some(({ pattern }) => matchesPattern(pattern, room)) ?? false,
+        redisFailed: () => watch.redis === 'failed',
+        pollSoon: () => watch.pollSoon(systemClock.now()),
+        onMove: (room, from, to, epoch) => this.#backend.moved(room, from, to, epoch),
+      },
+      this.#ports,
+    );
+  }
+
+  #makeEdge(): EdgeServer {
+    const config = this.#config;
+    const authenticator = new Authenticator({ clock: systemClock, jwt: jwtOptions(config) });
+    return new EdgeServer({
+      host: config.host,
+      port: config.port,
+      payloadBytesMax: config.payloadBytesMax,
+      connectionsMax: config.connectionsMax,
+      origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
+      random: systemRandom,
+      request: httpApi({ ports: this.#backend, apiToken: config.apiToken, registry: this.#metrics.registry }),
+      isReady: () => !this.#stopping && this.#watch?.registered === true,
+      admit: (request) =>
+        admit(request, { authenticator, secrets: config.secrets, clock: systemClock, random: systemRandom }),
+      accept: (client, ws) => this.#accept(client, ws),
+      admitTimeoutMs: config.handshakeTimeoutMs,
+      log: (event, fields) => this.#log.warn(event, fields),
+    });
+  }
+
+  #accept(client: AcceptedClient, ws: WebSocket): void {
+    const handle = ++this.#handles;
+    this.#clients.add(handle, ws);
+    this.#core?.clientOpened(handle, client, systemClock.now());
+  }
+}
+
+function jwtOptions(config: RouterConfig): JwtOptions | undefined {
+  const { jwtSecret, jwksUrl, jwtAudience, jwtIssuer } = config;
+  const expected = { audience: jwtAudience, issuer: jwtIssuer };
+  if (jwtSecret !== undefined) return { keys: { secret: jwtSecret }, ...expected };
+  return jwksUrl === undefined ? undefined : { keys: { jwksUrl }, ...expected };
+}

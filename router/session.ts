@@ -1,0 +1,109 @@
+/** A client's session as its router holds it: what was said and not yet acked. Owns: the numbering of a seat's frames and their
+ *  bound. Does not know: sockets, rooms' owners.
+ *  Invariant: frames leave in the order they came; what is not acked is kept, at most `UNACKED_FRAMES_MAX` frames or
+ *  `UNACKED_BYTES_MAX` bytes beyond which the client's socket is paused.
+ *  @see DESIGN §5, §6 */
+import type { ClientFrame, OpenSession } from '../shared/link/messages.ts';
+import type { AcceptedClient } from './ports.ts';
+
+export const UNACKED_FRAMES_MAX = 64;
+export const UNACKED_BYTES_MAX = 65_536;
+
+interface Unacked {
+  readonly cseq: number;
+  readonly payload: Buffer;
+  sent: boolean;
+}
+
+/** pending: to be named in the next OPEN. asked: named in one that is not answered. seated: an owner has it. */
+export type SeatState = 'pending' | 'asked' | 'seated';
+
+export class ClientSession {
+  readonly handle: number;
+  readonly client: AcceptedClient;
+  state: SeatState = 'pending';
+  /** An owner has had it: from then on it is rebound, never joined again. */
+  everSeated = false;
+  /** A session that no owner has taken by then is turned away, monotonic ms. */
+  openByMs: number;
+  paused = false;
+  readonly #unacked: Unacked[] = [];
+  #bytes = 0;
+  #cseq = 0;
+
+  constructor(handle: number, client: AcceptedClient, openByMs: number) {
+    this.handle = handle;
+    this.client = client;
+    this.openByMs = openByMs;
+  }
+
+  get unacked(): number {
+    return this.#unacked.length;
+  }
+
+  /** Keeps one frame until it is acked. */
+  take(payload: Buffer): void {
+    this.#cseq++;
+    this.#unacked.push({ cseq: this.#cseq, payload, sent: false });
+    this.#bytes += payload.length;
+  }
+
+  get full(): boolean {
+    return this.#unacked.length >= UNACKED_FRAMES_MAX || this.#bytes >= UNACKED_BYTES_MAX;
+  }
+
+  get low(): boolean {
+    return this.#unacked.length <= UNACKED_FRAMES_MAX / 2 && this.#bytes <= UNACKED_BYTES_MAX / 2;
+  }
+
+  /** Frames up to `cseq` are taken by the owner. */
+  acked(cseq: number): void {
+    let count = 0;
+    for (const frame of this.#unacked) {
+      if (frame.cseq > cseq) break;
+      this.#bytes -= frame.payload.length;
+      count++;
+    }
+    if (count === this.#unacked.length) this.#unacked.length = 0;
+    else if (count > 0) this.#unacked.splice(0, count);
+  }
+
+  /** Sends what was not sent yet, in order, until `send` refuses. */
+  sendUnsent(send: (frame: ClientFrame) => boolean): void {
+    // The unsent ones are the tail: usually the last frame alone.
+    let first = this.#unacked.length;
+    while (first > 0 && this.#unacked[first - 1]?.sent === false) first--;
+    this.#sendFrom(first, send);
+  }
+
+  /** Another owner, or the same one anew: everything kept is sent again. */
+  sendAll(send: (frame: ClientFrame) => boolean): void {
+    this.#sendFrom(0, send);
+  }
+
+  #sendFrom(first: number, send: (frame: ClientFrame) => boolean): void {
+    for (let at = first; at < this.#unacked.length; at++) {
+      const frame = this.#unacked[at];
+      if (frame === undefined) return;
+      const { cseq, payload, sent } = frame;
+      if (!send({ type: 'client-frame', session: this.handle, cseq, resent: sent, payload })) {
+        // What follows may not overtake it: all of it counts as not sent on this seat.
+        return;
+      }
+      frame.sent = true;
+    }
+  }
+
+  /** How this session is named in an OPEN. */
+  opening(): OpenSession {
+    const { session, user, seat, since, kind, cursor, history } = this.client;
+    const base = { handle: this.handle, session, user, seat, since };
+    if (this.everSeated) return { ...base, kind: 'rebind' };
+    return {
+      ...base,
+      kind,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...(history > 0 ? { history } : {}),
+    };
+  }
+}

@@ -1,0 +1,308 @@
+/** The table of options. Owns: every setting's name, roles, type, bounds, default and meaning, once. Does not know: argv, the
+ *  environment, or what follows from a setting (config.ts). The parser, `--help` and the table in the docs are made from it.
+ *  Invariant: a flag `--some-name` is the environment's `BELLHOP_SOME_NAME` and the property `someName`. */
+import { DEFAULT_TIMINGS } from './timing.ts';
+
+/** What a process is started as. `start` runs a whole cluster on this machine and hands on what it was given. */
+export type Role = 'start' | 'router' | 'node';
+
+export interface OptionSpec {
+  readonly roles: readonly Role[];
+  /** `duration` is an integer of milliseconds; a `list` may be repeated, or separated by commas. */
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'duration';
+  readonly unit?: 'bytes' | 'messages/s';
+  /** Absent: undefined unless given. */
+  readonly default?: string | number | boolean | readonly string[];
+  /** Takes the place of `default` under `start`. */
+  readonly startDefault?: string | number;
+  /** Bounds of a number, or of a text's (each list item's) length. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  /** Another spelling of the flag. */
+  readonly alias?: string;
+  /** Never shown again, and better given by the environment: a command line is public on its machine. */
+  readonly secret?: true;
+  /** Given by Bellhop to what it starts, not by people. */
+  readonly internal?: true;
+  readonly doc: string;
+}
+
+const ALL = ['start', 'router', 'node'] as const;
+const ROUTER = ['start', 'router'] as const;
+const NODE = ['start', 'node'] as const;
+const WORKERS = ['router', 'node'] as const;
+const HOUR = 3_600_000;
+const MIB = 1_048_576;
+
+export const OPTIONS = {
+  'redis-url': {
+    roles: ALL,
+    type: 'string',
+    alias: 'redis',
+    secret: true,
+    doc: 'Redis: `redis://`, `redis+sentinel://` or `redis+cluster://` (`rediss` for TLS). `npm start` without it starts a private one; routers and nodes then look at 127.0.0.1:6379.',
+  },
+  prefix: { roles: ALL, type: 'string', default: 'bh', min: 1, max: 32, doc: 'First part of every key in Redis.' },
+  cluster: {
+    roles: ALL,
+    type: 'string',
+    default: 'bellhop',
+    min: 1,
+    max: 64,
+    doc: 'Name of the cluster. Routers and nodes see those of the same name.',
+  },
+  secret: {
+    roles: ALL,
+    type: 'list',
+    min: 16,
+    max: 1_024,
+    secret: true,
+    doc: 'Cluster secret: proves links and signs resume tokens. The first is used, all are accepted, so that it can be rotated. `npm start` makes one.',
+  },
+  'placement-key': {
+    roles: ALL,
+    type: 'string',
+    min: 16,
+    max: 1_024,
+    secret: true,
+    doc: 'What placement is keyed with, alike in every process; default the first secret. Before the secret is rotated, set this to the old one, or every room moves.',
+  },
+  host: { roles: ALL, type: 'string', default: '127.0.0.1', min: 1, doc: 'Address to listen on.' },
+  advertise: {
+    roles: ALL,
+    type: 'string',
+    min: 1,
+    doc: 'Host under which others reach this process; default the host, or the machine’s name where that is 0.0.0.0 or ::.',
+  },
+  insecure: {
+    roles: ALL,
+    type: 'boolean',
+    default: false,
+    doc: 'Lets a router listen beyond this machine without authentication.',
+  },
+  'log-level': {
+    roles: ALL,
+    type: 'string',
+    default: 'info',
+    startDefault: 'warn',
+    choices: ['debug', 'info', 'warn', 'error'],
+    doc: 'Least severe log line written.',
+  },
+  'log-format': {
+    roles: ALL,
+    type: 'string',
+    default: 'json',
+    startDefault: 'text',
+    choices: ['json', 'text'],
+    doc: 'One JSON object a line, or text for people.',
+  },
+  durability: {
+    roles: ALL,
+    type: 'string',
+    default: 'relay',
+    choices: ['durable', 'relay'],
+    doc: 'Whether rooms keep a log in Redis (`durable`) or only the last messages in memory.',
+  },
+  'certify-by': {
+    roles: ALL,
+    type: 'list',
+    default: ['supervisor', 'pid', 'patience'],
+    choices: ['supervisor', 'pid', 'patience'],
+    doc: 'Which witnesses may declare a node dead: the supervisor that reaped it, a process on the same machine that finds it gone, a router that saw its heartbeat stand still.',
+  },
+  'heartbeat-ms': timing('heartbeatMs', 'A node renews its lease this often.'),
+  'command-timeout-ms': timing('commandTimeoutMs', 'A Redis command unanswered for this long has failed.'),
+  'reconnect-ms': timing('reconnectMs', 'Longest time between two attempts to reach Redis.'),
+  'poll-ms': timing('pollMs', 'A router reads the heartbeats this often.'),
+  'fence-ms': timing('fenceMs', 'A node whose last renewal is this old falls silent.'),
+  'dead-ms': timing('deadMs', 'A node whose heartbeat stands still for this long is declared dead.'),
+  'grace-ms': timing('graceMs', 'Wait before claiming rooms after Redis lost its data.'),
+  'route-cache-ms': timing('routeCacheMs', 'A router trusts where it last found a room for this long.'),
+
+  port: {
+    roles: ROUTER,
+    type: 'integer',
+    default: 8_080,
+    min: 0,
+    max: 65_535,
+    doc: 'Port for clients and the HTTP API; 0 takes a free one. Under `npm start` the first router’s, the next ones follow.',
+  },
+  'allow-origins': {
+    roles: ROUTER,
+    type: 'list',
+    default: [],
+    doc: 'Origins whose pages may connect, e.g. `https://example.org`; `*` for any. Without it only pages of the router’s own host.',
+  },
+  'jwt-secret': {
+    roles: ROUTER,
+    type: 'string',
+    min: 32,
+    secret: true,
+    doc: 'Clients show an HS256 token signed with this secret (32 characters at least: RFC 7518 §3.2).',
+  },
+  'jwks-url': { roles: ROUTER, type: 'string', doc: 'Clients show a token signed by a key of this JWK set.' },
+  'jwt-audience': { roles: ROUTER, type: 'string', min: 1, doc: 'Required `aud` of a token.' },
+  'jwt-issuer': { roles: ROUTER, type: 'string', min: 1, doc: 'Required `iss` of a token.' },
+  'api-token': {
+    roles: ROUTER,
+    type: 'string',
+    min: 16,
+    secret: true,
+    doc: 'Bearer token of the HTTP API.',
+  },
+  'payload-bytes-max': {
+    roles: ALL,
+    type: 'integer',
+    unit: 'bytes',
+    default: 32_768,
+    min: 256,
+    max: 61_440,
+    doc: 'Largest message of a client.',
+  },
+  'backlog-bytes-max': {
+    roles: ROUTER,
+    type: 'integer',
+    unit: 'bytes',
+    default: MIB,
+    min: 65_536,
+    max: 256 * MIB,
+    doc: 'A client that has more than this waiting to be written is closed and may resume.',
+  },
+  'backlog-total-bytes-max': {
+    roles: ROUTER,
+    type: 'integer',
+    unit: 'bytes',
+    default: 256 * MIB,
+    min: MIB,
+    max: 65_536 * MIB,
+    doc: 'All clients’ backlog together; above it the largest go first.',
+  },
+  'ping-interval-ms': duration(ALL, 25_000, 100, HOUR, 'A silent client is pinged this often.'),
+  'pong-timeout-ms': duration(ROUTER, 10_000, 100, HOUR, 'A client that leaves a ping unanswered for this long is gone.'),
+  'handshake-timeout-ms': duration(ROUTER, 10_000, 100, HOUR, 'A connection has this long to send its request.'),
+  'message-rate': {
+    roles: ALL,
+    type: 'integer',
+    unit: 'messages/s',
+    default: 1_000,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Messages one client may send each second, with bursts of as many; 0 for no limit.',
+  },
+  'connections-max': {
+    roles: ROUTER,
+    type: 'integer',
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    doc: 'Client connections of one router; more are refused.',
+  },
+  'stop-spread-ms': {
+    ...duration(ROUTER, 5_000, 0, HOUR, 'Clients of a stopping router are told to come back spread over this window.'),
+    startDefault: 500,
+  },
+
+  'link-port': {
+    roles: ['node'],
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    doc: 'Port for routers and other nodes; 0 takes a free one.',
+  },
+  'http-port': {
+    roles: ['node'],
+    type: 'integer',
+    default: -1,
+    min: -1,
+    max: 65_535,
+    doc: 'Port for /livez, /readyz and /metrics of a node; 0 takes a free one, -1 none.',
+  },
+  weight: {
+    roles: NODE,
+    type: 'number',
+    default: 1,
+    min: 0,
+    max: 1_000,
+    doc: 'Share of rooms relative to other nodes; 0 takes none.',
+  },
+  program: {
+    roles: NODE,
+    type: 'list',
+    default: [],
+    doc: 'Path of a module whose default export makes a room’s program; repeatable, paired with `--rooms` by order.',
+  },
+  rooms: {
+    roles: NODE,
+    type: 'list',
+    alias: 'rooms',
+    default: [],
+    doc: 'Pattern of the rooms that the `--program` of the same position runs, e.g. `chess:*`; first match wins. One program alone may go without.',
+  },
+  'drain-deadline-ms': duration(NODE, 30_000, 0, 24 * HOUR, 'A draining node has this long to hand its rooms over.'),
+  'room-idle-ms': duration(NODE, 60_000, 0, 24 * HOUR, 'A room without sessions is given up after this long.'),
+  'leave-broken-ms': duration(NODE, 5_000, 0, HOUR, 'A session whose socket broke leaves its room after this long.'),
+  'leave-router-lost-ms': duration(NODE, 10_000, 0, HOUR, 'A session whose router was lost leaves its room after this long.'),
+  'resume-ms': duration(NODE, 120_000, 0, 24 * HOUR, 'A session can be resumed for this long.'),
+  'sessions-per-room-max': {
+    roles: NODE,
+    type: 'integer',
+    default: 10_000,
+    min: 1,
+    max: 1_000_000,
+    doc: 'Sessions in one room; more are refused.',
+  },
+
+  nodes: { roles: ['start'], type: 'integer', default: 3, min: 1, max: 64, doc: 'How many nodes to start.' },
+  routers: { roles: ['start'], type: 'integer', default: 1, min: 1, max: 64, doc: 'How many routers to start.' },
+  restart: {
+    roles: NODE,
+    type: 'boolean',
+    default: true,
+    doc: 'Whether a process that died is started again (`--no-restart`).',
+  },
+  'restart-delay-ms': duration(NODE, 2_000, 0, HOUR, 'Pause before that; doubled for one that keeps dying.'),
+  'redis-server': {
+    roles: ['start'],
+    type: 'string',
+    doc: 'Program to run as the private Redis; default `redis-server` or `valkey-server`, found or installed.',
+  },
+
+  id: {
+    roles: WORKERS,
+    type: 'string',
+    doc: 'Stable name of this process; default `router-` or `node-` and six random characters.',
+  },
+  incarnation: { roles: ['node'], type: 'string', internal: true, doc: 'This life of the node; given by its supervisor.' },
+  bootstrap: {
+    roles: ['node'],
+    type: 'string',
+    internal: true,
+    doc: 'Name of the history that the supervisor has just made in its own fresh Redis.',
+  },
+} as const satisfies Record<string, OptionSpec>;
+
+export type OptionName = keyof typeof OPTIONS;
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** The option as its general shape. */
+export function specOf(name: OptionName): OptionSpec {
+  return OPTIONS[name];
+}
+
+export function optionsOf(role: Role): OptionName[] {
+  return OPTION_NAMES.filter((name) => specOf(name).roles.includes(role));
+}
+
+export function envNameOf(name: OptionName): string {
+  return `BELLHOP_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function duration<const R extends readonly Role[]>(roles: R, ms: number, min: number, max: number, doc: string) {
+  return { roles, type: 'duration', default: ms, min, max, doc } as const;
+}
+
+function timing(name: keyof typeof DEFAULT_TIMINGS, doc: string) {
+  return duration(ALL, DEFAULT_TIMINGS[name], 1, HOUR, doc);
+}

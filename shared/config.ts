@@ -1,0 +1,227 @@
+/** Settings of a process: from flags, then the environment, then defaults. Owns: the only reading of `process.env`, checks that
+ *  span several options, and what follows from them. Does not know: what a setting is good for (config-options.ts says).
+ *  Invariant: what `loadConfig` returns can be used as it is; everything wrong is one sentence in a ConfigError.
+ *  @see STYLE Config */
+import { hostname } from 'node:os';
+import { type OptionName, OPTIONS, type Role } from './config-options.ts';
+import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
+import { parseRedisUrl } from './directory/redis-url.ts';
+import { isIncarnation, isNodeId, isRoomPattern, newIncarnation } from './ids.ts';
+import { placementKeyFrom } from './placement.ts';
+import { type RandomSource, systemRandom } from './random.ts';
+import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
+
+export { ConfigError } from './config-parse.ts';
+export type { Role } from './config-options.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
+type Given<O> = O extends { type: 'list'; choices: readonly (infer C)[] }
+  ? readonly C[]
+  : O extends { type: 'list' }
+    ? readonly string[]
+    : O extends { choices: readonly (infer C)[] }
+      ? C
+      : O extends { type: 'string' }
+        ? string
+        : O extends { type: 'boolean' }
+          ? boolean
+          : number;
+type ValueOf<O> = O extends { default: unknown } ? Given<O> : Given<O> | undefined;
+type NamesOf<R extends Role> = {
+  [K in OptionName]: R extends (typeof OPTIONS)[K]['roles'][number] ? K : never;
+}[OptionName];
+/** Options as the table types them, under their camel-case names. */
+export type Values<R extends Role> = { readonly [K in NamesOf<R> as Camel<K>]: ValueOf<(typeof OPTIONS)[K]> };
+
+type Replaced = 'secret' | 'placementKey' | 'advertise' | 'redisUrl' | 'id' | 'incarnation' | 'program' | 'rooms' | keyof Timings;
+
+interface Common {
+  readonly timings: Timings;
+  /** Host under which others reach this process. */
+  readonly advertise: string;
+  /** Sentences an operator should read: log them once at start. */
+  readonly warnings: readonly string[];
+}
+
+interface Worker extends Common {
+  readonly id: string;
+  readonly redisUrl: string;
+  /** The first is used, all are accepted. At least one. */
+  readonly secrets: readonly string[];
+  /** 16 bytes, alike in every process of the cluster. */
+  readonly placementKey: Buffer;
+}
+
+export interface RouterConfig extends Omit<Values<'router'>, Replaced>, Worker {
+  readonly role: 'router';
+  /** Whether clients must show a token. */
+  readonly authenticates: boolean;
+}
+
+export interface NodeConfig extends Omit<Values<'node'>, Replaced>, Worker {
+  readonly role: 'node';
+  /** 32 hex characters: this life of the node. */
+  readonly incarnation: string;
+  /** Modules that run rooms, by pattern, first match wins. Empty: the program that comes with Bellhop runs every room. */
+  readonly programs: readonly { readonly pattern: string; readonly path: string }[];
+}
+
+export interface StartConfig extends Omit<Values<'start'>, Replaced>, Common {
+  readonly role: 'start';
+  /** Undefined: a private Redis is wanted. */
+  readonly redisUrl: string | undefined;
+  /** Empty: one is to be made. */
+  readonly secrets: readonly string[];
+  /** What was given, to be handed on. */
+  readonly parsed: Parsed;
+}
+
+export type Config = RouterConfig | NodeConfig | StartConfig;
+
+/** Known to everybody. Only ever used between processes that listen on this machine's loopback alone. */
+export const DEVELOPMENT_SECRET = 'bellhop-development-secret';
+const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
+
+/** Reads the settings of a process in `role`.
+ *  @param argv  flags, without the program's and the verb's names
+ *  @throws ConfigError with one sentence for the operator; exit code 2 */
+export function loadConfig(role: 'router', argv: readonly string[], env?: Environment, random?: RandomSource): RouterConfig;
+export function loadConfig(role: 'node', argv: readonly string[], env?: Environment, random?: RandomSource): NodeConfig;
+export function loadConfig(role: 'start', argv: readonly string[], env?: Environment, random?: RandomSource): StartConfig;
+export function loadConfig(
+  role: Role,
+  argv: readonly string[],
+  env: Environment = process.env,
+  random: RandomSource = systemRandom,
+): Config {
+  const parsed = parseOptions(role, argv, env);
+  switch (role) {
+    case 'router':
+      return routerConfig(parsed, parsed.values as Values<'router'>, random);
+    case 'node':
+      return nodeConfig(parsed, parsed.values as Values<'node'>, random);
+    case 'start':
+      return startConfig(parsed, parsed.values as Values<'start'>);
+    default:
+      return role satisfies never;
+  }
+}
+
+/** The environment for a process that this one starts: its own and `changes`. */
+export function childEnvironment(changes: Environment, env: Environment = process.env): Record<string, string | undefined> {
+  return { ...env, ...changes };
+}
+
+/** Whether npm started this process. It then ends when npm, or the shell between, is gone. */
+export function startedByNpm(env: Environment = process.env): boolean {
+  return env['npm_lifecycle_event'] !== undefined;
+}
+
+/** Whether only processes of this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSource): RouterConfig {
+  const authenticates = checkAuthentication(values);
+  return { ...values, ...worker(parsed, values, 'router', random), role: 'router', authenticates };
+}
+
+function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource): NodeConfig {
+  const incarnation = values.incarnation ?? newIncarnation(random);
+  if (!isIncarnation(incarnation)) throw new ConfigError('--incarnation must be 32 lower-case hexadecimal digits.');
+  return { ...values, ...worker(parsed, values, 'node', random), role: 'node', incarnation, programs: pairPrograms(values) };
+}
+
+function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
+  checkAuthentication(values);
+  pairPrograms(values);
+  if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);
+  if (values.port !== 0 && values.port + values.routers - 1 > 65_535) {
+    throw new ConfigError(`--port ${values.port} leaves no room for ${values.routers} routers below 65536.`);
+  }
+  return { ...values, ...common(parsed, values), role: 'start', redisUrl: values.redisUrl, secrets: values.secret ?? [], parsed };
+}
+
+type Shared = Values<'router'> | Values<'node'> | Values<'start'>;
+
+function common(parsed: Parsed, values: Shared): Common {
+  const timings: Timings = pick(values, Object.keys(DEFAULT_TIMINGS) as (keyof Timings)[]);
+  const broken = brokenRelations(timings);
+  if (broken.length > 0) throw new ConfigError(`${broken.join('; ')}.`);
+  return { timings, advertise: advertised(values), warnings: parsed.warnings };
+}
+
+function worker(
+  parsed: Parsed,
+  values: Values<'router'> | Values<'node'>,
+  role: 'router' | 'node',
+  random: RandomSource,
+): Worker {
+  const base = common(parsed, values);
+  const id = values.id ?? `${role}-${random.hex(3)}`;
+  if (!isNodeId(id)) throw new ConfigError('--id must be 1–64 of A–Z a–z 0–9 . _ - and start with a letter or a digit.');
+  const redisUrl = values.redisUrl ?? DEFAULT_REDIS_URL;
+  checkRedisUrl(redisUrl);
+  const warnings = [...base.warnings];
+  let secrets = values.secret ?? [];
+  if (secrets.length === 0) {
+    if (!isLoopback(values.host) || !isLoopback(base.advertise)) {
+      throw new ConfigError(
+        `A ${role} that others can reach needs the cluster secret: set BELLHOP_SECRET (16 characters at least), alike in every process.`,
+      );
+    }
+    secrets = [DEVELOPMENT_SECRET];
+    warnings.push('No BELLHOP_SECRET is set: using the development secret, which everybody knows.');
+  }
+  const placementKey = placementKeyFrom(values.placementKey ?? secrets[0] ?? DEVELOPMENT_SECRET);
+  return { ...base, id, redisUrl, secrets, placementKey, warnings };
+}
+
+function advertised(values: Shared): string {
+  const anywhere = values.host === '0.0.0.0' || values.host === '::';
+  return values.advertise ?? (anywhere ? hostname() : values.host);
+}
+
+/** @returns whether clients must show a token */
+function checkAuthentication(values: Values<'router'> | Values<'start'>): boolean {
+  if (values.jwksUrl !== undefined && !/^https?:\/\/[^/]/.test(values.jwksUrl)) {
+    throw new ConfigError('--jwks-url must be an http:// or https:// URL.');
+  }
+  const authenticates = values.jwtSecret !== undefined || values.jwksUrl !== undefined;
+  if (!authenticates && !values.insecure && !isLoopback(values.host)) {
+    throw new ConfigError(
+      `Without authentication a router listens on this machine only, not on ${values.host}: set --jwt-secret or --jwks-url, or say --insecure.`,
+    );
+  }
+  return authenticates;
+}
+
+function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: string; path: string }[] {
+  const { program: paths, rooms } = values;
+  const patterns = paths.length === 1 && rooms.length === 0 ? ['*'] : rooms;
+  if (paths.length !== patterns.length) {
+    throw new ConfigError(
+      `--program and --rooms come in pairs, but there are ${paths.length} of one and ${patterns.length} of the other.`,
+    );
+  }
+  return patterns.map((pattern, index) => {
+    if (!isRoomPattern(pattern)) throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
+    return { pattern, path: paths[index] ?? '' };
+  });
+}
+
+function checkRedisUrl(url: string): void {
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`--redis-url: ${error.message}.`);
+  }
+}
+
+function pick<T extends object, K extends keyof T>(from: T, names: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
+}

@@ -1,0 +1,335 @@
+/** Holds the directory in memory to that in Redis: random sequences of calls, drawn from a few ids so that they collide, must get
+ *  equal replies. Every documented reply has to be drawn often; the table of how often is printed.
+ *
+ *  Epochs depend on Redis' clock only where time is the largest of the three candidates. Floors far above any time keep it from being
+ *  so; the conformance suite covers the rest. Expiry is compared by letting a day pass in both. */
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { SeededRandom } from '../random.ts';
+import { passTime, plainRedis } from '../testing/redis-client.ts';
+import { type RedisServer, startRedis } from '../testing/redis-server.ts';
+import type { Args, Operation, Reply, RoomRecord } from './directory.ts';
+import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
+import { MemoryDirectory } from './memory-directory.ts';
+import { RedisDirectory } from './redis-directory.ts';
+
+const SEQUENCES = 600;
+const CALLS_A_SEQUENCE = 70;
+const DRAWN_MIN = 20;
+const CERTS_MAX = 5;
+const FAR = 2 ** 50;
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+
+const NODES = ['n1', 'n2', 'n3'] as const;
+const LIVES = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => token(name));
+const NONCES = ['x', 'y'].map((name) => token(name, 16));
+const GENS = ['g1', 'g1', 'g1', 'g2'] as const;
+const ROOMS = ['lobby', 'hall'] as const;
+const ROUTERS = ['r1', 'r2'] as const;
+const SESSIONS = ['s1', 's2', 's3', 's4'] as const;
+const OTHER_RUN = token('other', 40);
+
+/** Every reply that the interface documents, as `kindOf` names it. */
+const DOCUMENTED = `
+readCluster:full readCluster:unchanged readCluster:unnamed
+createHistory:created createHistory:exists
+register:registered:first register:registered:again register:living register:certified register:other-run
+heartbeat:ok heartbeat:dead heartbeat:absent heartbeat:empty heartbeat:other-gen heartbeat:other-run
+setState:ok setState:refused setState:other-run
+leave:left leave:refused leave:other-run
+certify:certified certify:already certify:moved certify:absent certify:other-gen certify:other-gen:unnamed certify:other-run
+standing:living standing:certified standing:unknown
+registerRouter:ok refreshRouter:ok refreshRouter:absent removeRouter:removed removeRouter:changed
+readRoom:missing readRoom:record:owned readRoom:record:released
+claim:owned claim:changed claim:changed:missing claim:other-run
+release:released release:changed release:changed:missing
+transfer:moved transfer:changed transfer:changed:missing
+writePresence:written writePresence:stale readPresence:empty readPresence:members
+writeUser:written writeUser:written:stale readUser:none readUser:some
+`
+  .trim()
+  .split(/\s+/);
+
+let server: RedisServer;
+let plain: Redis;
+let redis: RedisDirectory;
+
+beforeAll(async () => {
+  server = await startRedis();
+  plain = await plainRedis(server.port);
+  redis = RedisDirectory.connect({
+    url: server.url,
+    cluster: 'test',
+    certsMax: CERTS_MAX,
+    // Generous: a machine that stands still for a while is not what is tested here.
+    timings: { commandTimeoutMs: 20_000, reconnectMs: 5_000 },
+  });
+  const up = new Promise<void>((resolve) => {
+    const ups = new Set<string>();
+    redis.onState((event) => {
+      if (event.kind === 'up' && ups.add(event.connection).size === 2) resolve();
+    });
+  });
+  redis.start();
+  await up;
+});
+
+afterAll(async () => {
+  await redis.close();
+  plain.disconnect();
+  await server.stop();
+});
+
+it('memory and Redis give the same replies', { timeout: 180_000 }, async () => {
+  const counts = new Map(DOCUMENTED.map((kind) => [kind, 0]));
+  const seed = Number(process.env['BELLHOP_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+  const { runId } = await redis.call('readCluster', {});
+  for (let sequence = 0; sequence < SEQUENCES; sequence++) {
+    await plain.flushall();
+    const memory = new MemoryDirectory({ runId, certsMax: CERTS_MAX });
+    const draw = new Draw(new SeededRandom(seed + sequence), runId);
+    const trace: string[] = [];
+    let nowMs = 1_000;
+    for (let step = 0; step < CALLS_A_SEQUENCE; step++) {
+      if (draw.random.below(40) === 0) {
+        nowMs += DAY_MS;
+        await passTime(plain, DAY_MS);
+        trace.push('a day passes');
+      }
+      const { operation, args } = draw.call();
+      trace.push(`${operation} ${JSON.stringify(args)}`);
+      const fromMemory = memory.execute(operation, args, nowMs);
+      const fromRedis = await redis.call(operation, args);
+      const hint = `sequence ${sequence} of BELLHOP_TEST_SEED=${seed}:\n${trace.join('\n')}`;
+      expect(fromMemory, hint).toEqual(fromRedis);
+      draw.learn(operation, args, fromRedis);
+      const kind = kindOf(operation, fromRedis);
+      expect(counts.has(kind), `${kind} is not documented; ${hint}`).toBe(true);
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+  }
+  console.info(
+    `seed ${seed}\n${[...counts].map(([kind, count]) => `${String(count).padStart(6)}  ${kind}`).join('\n')}`,
+  );
+  const rare = [...counts].filter(([, count]) => count < DRAWN_MIN);
+  expect(rare, `replies drawn fewer than ${DRAWN_MIN} times; BELLHOP_TEST_SEED=${seed}`).toEqual([]);
+});
+
+type AnyCall = { [K in Operation]: { readonly operation: K; readonly args: Args<K> } }[Operation];
+
+/** Draws calls that often make sense, because it remembers what was last seen. */
+class Draw {
+  readonly random: SeededRandom;
+  readonly #runId: string;
+  readonly #counters = new Map<string, number>();
+  readonly #records = new Map<string, RoomRecord | undefined>();
+  readonly #standing = new Map<string, string>();
+  #known: { gen: string; ver: number } | undefined;
+
+  constructor(random: SeededRandom, runId: string) {
+    this.random = random;
+    this.#runId = runId;
+  }
+
+  learn<K extends Operation>(operation: K, args: Args<K>, reply: Reply<K>): void {
+    if (operation === 'readCluster') {
+      const { gen, ver, beats } = reply as Reply<'readCluster'>;
+      this.#known = gen === undefined ? undefined : { gen, ver };
+      for (const [node, beat] of Object.entries(beats)) this.#counters.set(node, beat.counter);
+    }
+    if (operation === 'register' && 'kind' in reply && reply.kind === 'registered') {
+      const { record } = args as Args<'register'>;
+      this.#standing.set(record.node, record.incarnation);
+    }
+    if ('record' in reply) this.#records.set((args as Args<'readRoom'>).room, reply.record as RoomRecord | undefined);
+    if (operation === 'readRoom' && 'kind' in reply && reply.kind === 'missing') {
+      this.#records.set((args as Args<'readRoom'>).room, undefined);
+    }
+  }
+
+  call(): AnyCall {
+    const { random } = this;
+    const node = random.pick(NODES);
+    // Mostly the incarnation that stands there.
+    const standing = this.#standing.get(node);
+    const incarnation = standing !== undefined && random.below(10) < 7 ? standing : random.pick(LIVES);
+    const runId = random.below(8) === 0 ? OTHER_RUN : this.#runId;
+    const gen = random.pick(GENS);
+    const router = random.pick(ROUTERS);
+    const room = random.pick(ROOMS);
+    const seen = this.#records.get(room);
+    const triple = seen?.owner === undefined || random.below(6) === 0 ? this.#anyTriple() : tripleOf(seen);
+    const head = random.below(40);
+    const expireMs = random.below(2) === 0 ? HOUR_MS : 1.5 * DAY_MS;
+    const nonce = random.pick(NONCES);
+    switch (random.below(27)) {
+      case 0:
+        return { operation: 'readCluster', args: random.below(2) === 0 ? {} : { known: this.#known } };
+      case 1:
+        return random.below(3) === 0
+          ? { operation: 'createHistory', args: { gen } }
+          : { operation: 'readCluster', args: { known: this.#known } };
+      case 2:
+      case 3: {
+        const record = nodeRecord(node, random.pick(LIVES), { weight: random.below(5) / 4, state: 'active' });
+        return { operation: 'register', args: { record, runId, newGen: gen } };
+      }
+      case 4:
+      case 5:
+      case 6: {
+        const load = { rooms: random.below(9), sessions: random.below(99) };
+        return { operation: 'heartbeat', args: { node, incarnation, runId, gen, load } };
+      }
+      case 7: {
+        const state = random.pick(['active', 'draining'] as const);
+        const weight = random.below(2) === 0 ? undefined : random.unit();
+        return { operation: 'setState', args: { node, incarnation, state, weight, runId } };
+      }
+      case 8:
+        return { operation: 'leave', args: { node, incarnation, runId } };
+      case 9:
+      case 10: {
+        const counter = (this.#counters.get(node) ?? 0) + random.below(2);
+        const by =
+          random.below(3) === 0
+            ? ({ kind: 'proof', how: 'reaped' } as const)
+            : ({ kind: 'patience', counter } as const);
+        return { operation: 'certify', args: { node, incarnation, by, runId, gen } };
+      }
+      case 11:
+        return { operation: 'standing', args: { node, incarnation } };
+      case 12: {
+        const record = routerRecord(router, random.pick(LIVES.slice(0, 2)), { counter: random.below(3) });
+        return { operation: 'registerRouter', args: { record } };
+      }
+      case 13: {
+        const args = { router, incarnation: random.pick(LIVES.slice(0, 2)), counter: random.below(3), sessions: head };
+        return { operation: 'refreshRouter', args };
+      }
+      case 14: {
+        const counter = random.below(2) === 0 ? undefined : random.below(3);
+        return { operation: 'removeRouter', args: { router, incarnation: random.pick(LIVES.slice(0, 2)), counter } };
+      }
+      case 15:
+        return { operation: 'readRoom', args: { room } };
+      case 16:
+      case 17:
+      case 18:
+        return { operation: 'claim', args: this.#claim(room, runId) };
+      case 19:
+        return { operation: 'release', args: { room, triple, head, expireMs } };
+      case 20:
+      case 21: {
+        const to = { node, incarnation: random.pick(LIVES), nonce };
+        return { operation: 'transfer', args: { room, triple, to, head } };
+      }
+      case 22:
+      case 23:
+        return { operation: 'writePresence', args: this.#presence(room, expireMs) };
+      case 24: {
+        const after = random.below(2) === 0 ? undefined : random.pick(SESSIONS);
+        return { operation: 'readPresence', args: { room, after, limit: random.below(4) } };
+      }
+      case 25:
+        return { operation: 'writeUser', args: this.#user(expireMs) };
+      default:
+        return { operation: 'readUser', args: { user: random.pick(['u1', 'ü 2']) } };
+    }
+  }
+
+  #anyTriple() {
+    const { random } = this;
+    return { incarnation: random.pick(LIVES), epoch: FAR + random.below(9), nonce: random.pick(NONCES) };
+  }
+
+  #claim(room: string, runId: string): Args<'claim'> {
+    const { random } = this;
+    const record = this.#records.get(room);
+    const wrong = random.below(5) === 0;
+    const { epoch, nonce, incarnation } = wrong ? this.#anyTriple() : { ...record, ...ownerOf(record) };
+    const seen =
+      epoch === undefined || nonce === undefined || (wrong && random.below(2) === 0)
+        ? undefined
+        : { incarnation, epoch, nonce };
+    const head = random.below(2) === 0 ? undefined : random.below(60);
+    return {
+      room,
+      seen,
+      node: random.pick(NODES),
+      incarnation: random.pick(LIVES),
+      nonce: random.pick(NONCES),
+      floor: FAR + random.below(20),
+      numbering: random.below(5) === 0 ? { kind: 'restart' } : { kind: 'continue', head },
+      runId,
+    };
+  }
+
+  #presence(room: string, expireMs: number): Args<'writePresence'> {
+    const { random } = this;
+    const set = Object.fromEntries(
+      SESSIONS.filter(() => random.below(3) === 0).map((session) => {
+        const meta = random.pick([undefined, null, [], {}, { a: [1.5, 'é"\n'] }]);
+        return [session, { user: 'u1', node: 'n1', router: 'r1', since: random.below(9), meta }];
+      }),
+    );
+    return {
+      room,
+      epoch: FAR + random.below(6),
+      incarnation: random.pick(LIVES),
+      node: random.pick(NODES),
+      asOf: random.below(9) + 0.5,
+      set,
+      remove: SESSIONS.filter(() => random.below(4) === 0),
+      replace: random.below(4) === 0,
+      expireMs,
+    };
+  }
+
+  #user(expireMs: number): Args<'writeUser'> {
+    const { random } = this;
+    const epoch = () => FAR + random.below(6);
+    const at = () => ({
+      room: random.pick(ROOMS),
+      node: random.pick(NODES),
+      incarnation: random.pick(LIVES),
+      router: random.pick(ROUTERS),
+      epoch: epoch(),
+      since: random.below(9),
+    });
+    return {
+      user: random.pick(['u1', 'ü 2']),
+      set: Object.fromEntries(SESSIONS.filter(() => random.below(3) === 0).map((session) => [session, at()])),
+      remove: SESSIONS.filter(() => random.below(4) === 0).map((session) => ({ session, epoch: epoch() })),
+      expireMs,
+    };
+  }
+}
+
+const ownerOf = (record: RoomRecord | undefined) => ({ incarnation: record?.owner?.incarnation });
+
+/** Names which of the documented replies this is. */
+function kindOf<K extends Operation>(operation: K, reply: Reply<K>): string {
+  const any = reply as { readonly [name: string]: unknown };
+  switch (operation) {
+    case 'readCluster':
+      return `readCluster:${any['gen'] === undefined ? 'unnamed' : any['nodes'] === undefined ? 'unchanged' : 'full'}`;
+    case 'standing':
+      return `standing:${any['standing']}`;
+    case 'readPresence':
+      return `readPresence:${any['head'] === undefined ? 'empty' : 'members'}`;
+    case 'readUser':
+      return `readUser:${(any['sessions'] as unknown[]).length === 0 ? 'none' : 'some'}`;
+    default: {
+      const kind = `${operation}:${any['kind']}`;
+      if (kind === 'register:registered') return `${kind}:${any['first'] === true ? 'first' : 'again'}`;
+      if (kind === 'certify:other-gen' && any['gen'] === undefined) return `${kind}:unnamed`;
+      if (kind === 'readRoom:record') {
+        return `${kind}:${(any['record'] as RoomRecord).owner === undefined ? 'released' : 'owned'}`;
+      }
+      if (any['kind'] === 'changed' && 'record' in any && any['record'] === undefined) return `${kind}:missing`;
+      if (kind === 'writeUser:written' && any['stale'] !== 0) return `${kind}:stale`;
+      return kind;
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/** The names of all keys. Owns: prefix, cluster name, and the hash tags that put all keys of one room, and all keys of the
+ *  cluster's membership, into one slot. Does not know: what the keys hold.
+ *  Invariant: no id can leave its own hash tag, since a brace or a control character never gets into a key.
+ *  @see DESIGN §3; Redis Cluster specification, "Hash tags" */
+
+/** Ids of rooms, nodes and routers, and the name of a cluster. */
+export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
+/** Users come from tokens of other systems: any printable text of at most 256 characters without braces. */
+export const USER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}{}]{1,256}$/u;
+const PREFIX_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
+
+export const DEFAULT_PREFIX = 'bh';
+
+export interface ClusterKeys {
+  readonly meta: string;
+  readonly nodes: string;
+  readonly beats: string;
+  readonly certs: string;
+  readonly routers: string;
+}
+
+export interface RoomKeys {
+  readonly owner: string;
+  readonly log: string;
+  readonly senders: string;
+  readonly order: string;
+  readonly state: string;
+  readonly presence: string;
+}
+
+export interface Keys {
+  readonly cluster: ClusterKeys;
+  /** @throws RangeError if `room` is not a room id */
+  room(room: string): RoomKeys;
+  /** @throws RangeError if `user` is not a user id */
+  user(user: string): string;
+}
+
+/** Builds the key names of one cluster.
+ *  @throws RangeError if the prefix or the cluster's name could change a key's slot or run into another key */
+export function buildKeys(options: { readonly cluster: string; readonly prefix?: string | undefined }): Keys {
+  const prefix = checked(PREFIX_PATTERN, options.prefix ?? DEFAULT_PREFIX, 'key prefix');
+  const cluster = `${prefix}:{${checked(ID_PATTERN, options.cluster, 'cluster name')}}`;
+  return {
+    cluster: {
+      meta: `${cluster}:meta`,
+      nodes: `${cluster}:nodes`,
+      beats: `${cluster}:beats`,
+      certs: `${cluster}:certs`,
+      routers: `${cluster}:routers`,
+    },
+    room(room) {
+      const base = `${prefix}:room:{${checked(ID_PATTERN, room, 'room id')}}`;
+      return {
+        owner: `${base}:owner`,
+        log: `${base}:log`,
+        senders: `${base}:senders`,
+        order: `${base}:order`,
+        state: `${base}:state`,
+        presence: `${base}:presence`,
+      };
+    },
+    user: (user) => `${prefix}:user:{${checked(USER_PATTERN, user, 'user id')}}`,
+  };
+}
+
+function checked(pattern: RegExp, text: string, what: string): string {
+  if (!pattern.test(text)) throw new RangeError(`Not a valid ${what}: ${JSON.stringify(text.slice(0, 300))}`);
+  return text;
+}
+
+/** The cluster slot of a key: CRC16 (XMODEM) of its hash tag, or of the whole key if it has none, modulo 16,384.
+ *  @see Redis Cluster specification, "Key distribution model" */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{');
+  const close = open < 0 ? -1 : key.indexOf('}', open + 1);
+  const hashed = close > open + 1 ? key.slice(open + 1, close) : key;
+  let crc = 0;
+  for (const byte of Buffer.from(hashed)) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
+  }
+  return crc % 16_384;
+}

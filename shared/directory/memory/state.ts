@@ -1,0 +1,103 @@
+/** What the directory in memory holds. Owns: its shape, and expiry by the time passed in. Does not know: any operation.
+ *  Values are kept as the JSON text that Redis would hold, so that nothing is shared with a caller and `undefined` is lost alike. */
+import type { Args, Beat, NodeRecord, NodeState, Operation, Reply, RoomRecord, RouterRecord } from '../directory.ts';
+
+/** Something that Redis would expire. It is gone once the clock has passed `expireAtMs`. */
+export interface Expiring {
+  expireAtMs: number | undefined;
+}
+
+export interface StoredNode {
+  readonly incarnation: string;
+  readonly state: NodeState;
+  readonly weight: number;
+  /** JSON of a NodeRecord without the above. */
+  readonly rest: string;
+}
+
+export interface StoredRouter {
+  readonly incarnation: string;
+  readonly counter: number;
+  readonly sessions: number;
+  /** JSON of a RouterRecord without the above. */
+  readonly rest: string;
+}
+
+export interface StoredRoom extends Expiring {
+  record: RoomRecord;
+}
+
+export interface StoredPresence extends Expiring {
+  head: { readonly epoch: number; readonly incarnation: string; readonly node: string; readonly asOf: number };
+  /** Session → JSON of a PresenceMember. */
+  readonly members: Map<string, string>;
+}
+
+export interface StoredUser extends Expiring {
+  /** Session → its epoch and the JSON of a UserSession. */
+  readonly sessions: Map<string, { readonly epoch: number; readonly json: string }>;
+}
+
+export interface State {
+  gen: string | undefined;
+  ver: number;
+  /** Certificates ever written in this history. */
+  certificates: number;
+  readonly nodes: Map<string, StoredNode>;
+  readonly beats: Map<string, Beat>;
+  /** Incarnation → number of its certificate. */
+  readonly certs: Map<string, number>;
+  readonly routers: Map<string, StoredRouter>;
+  readonly rooms: Map<string, StoredRoom>;
+  readonly presence: Map<string, StoredPresence>;
+  readonly users: Map<string, StoredUser>;
+}
+
+export interface ExecuteContext {
+  readonly state: State;
+  readonly runId: string;
+  readonly nowMs: number;
+  readonly certsMax: number;
+}
+
+/** An operation as a function of state, arguments and time. */
+export type Executors = { readonly [K in Operation]: (args: Args<K>, context: ExecuteContext) => Reply<K> };
+
+export function emptyState(): State {
+  return {
+    gen: undefined,
+    ver: 0,
+    certificates: 0,
+    nodes: new Map(),
+    beats: new Map(),
+    certs: new Map(),
+    routers: new Map(),
+    rooms: new Map(),
+    presence: new Map(),
+    users: new Map(),
+  };
+}
+
+/** What stands under `key` and has not expired; what has is dropped. */
+export function unexpired<T extends Expiring>(map: Map<string, T>, key: string, nowMs: number): T | undefined {
+  const found = map.get(key);
+  if (found?.expireAtMs === undefined || nowMs <= found.expireAtMs) return found;
+  map.delete(key);
+  return undefined;
+}
+
+/** Entries sorted by key, as Redis' readers sort them. */
+export function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+export function nodeRecord(node: string, stored: StoredNode): NodeRecord {
+  const rest = JSON.parse(stored.rest) as Omit<NodeRecord, 'node' | 'incarnation' | 'state' | 'weight'>;
+  return { ...rest, node, incarnation: stored.incarnation, state: stored.state, weight: stored.weight };
+}
+
+export function routerRecord(router: string, stored: StoredRouter): RouterRecord {
+  const rest = JSON.parse(stored.rest) as Omit<RouterRecord, 'router' | 'incarnation' | 'counter' | 'sessions'>;
+  const { incarnation, counter, sessions } = stored;
+  return { ...rest, router, incarnation, counter, sessions };
+}

@@ -1,0 +1,83 @@
+/** How an operation travels to Redis. Owns: the shape of a plan and the small readers that replies are taken apart with.
+ *  Does not know: connections, or any one operation. */
+import type { Args, Operation, Reply } from './directory.ts';
+import type { Keys } from './keys.ts';
+import { loadScript, type Script } from './scripts.ts';
+
+/** One script on keys of one slot. */
+export interface Request {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly argv: readonly string[];
+  /** Index in `argv` of the run id that the script compares with its server's. A cluster's servers each have their own. */
+  readonly runIdAt?: number;
+  /** Counts only once a replica has it, where replicas are required. */
+  readonly confirmed?: boolean;
+}
+
+export interface PlanContext {
+  readonly keys: Keys;
+  /** Certificates kept before the oldest are dropped. */
+  readonly certsMax: number;
+}
+
+export interface Plan<K extends Operation> {
+  readonly connection: 'control' | 'bulk';
+  request(args: Args<K>, context: PlanContext): Request;
+  /** @throws TypeError if the reply is none of the documented ones */
+  parse(raw: unknown, args: Args<K>): Reply<K>;
+}
+
+export type Plans = { readonly [K in Operation]: Plan<K> };
+
+export function scriptRequest(
+  name: string,
+  keys: readonly string[],
+  argv: readonly string[],
+  extra: Pick<Request, 'runIdAt' | 'confirmed'> = {},
+): Request {
+  return { script: loadScript(name), keys, argv, ...extra };
+}
+
+export function list(raw: unknown): readonly unknown[] {
+  if (!Array.isArray(raw)) throw new TypeError('expected a list');
+  return raw;
+}
+
+export function text(raw: unknown): string {
+  if (typeof raw !== 'string') throw new TypeError('expected a text');
+  return raw;
+}
+
+export function number(raw: unknown): number {
+  const value = typeof raw === 'string' && raw !== '' ? Number(raw) : Number.NaN;
+  if (!Number.isFinite(value)) throw new TypeError('expected a number');
+  return value;
+}
+
+/** '' stands for a value that is not there, since a list from Lua ends at its first nil. */
+export function optional(raw: unknown): string | undefined {
+  const value = text(raw);
+  return value === '' ? undefined : value;
+}
+
+/** A flat list field, value, field, value … sorted by field. */
+export function pairs(raw: unknown): [string, string][] {
+  const flat = list(raw);
+  const result: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) result.push([text(flat[i]), text(flat[i + 1])]);
+  return result.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+}
+
+/** Splits a record into the words of its first line and the JSON after it. */
+export function headAndJson(record: string): { readonly words: readonly string[]; readonly json: object } {
+  const newline = record.indexOf('\n');
+  if (newline < 0) throw new TypeError('expected a record');
+  const json: unknown = JSON.parse(record.slice(newline + 1));
+  if (typeof json !== 'object' || json === null) throw new TypeError('expected an object');
+  return { words: record.slice(0, newline).split(' '), json };
+}
+
+export function unknownReply(kind: unknown): never {
+  throw new TypeError(`a reply that is not documented: ${String(kind)}`);
+}

@@ -1,0 +1,225 @@
+/** How the operations on nodes, certificates and routers travel to Redis. Owns: the order of KEYS and ARGV of each script, and the
+ *  text form of a node, a router and a beat. Does not know: connections. */
+import type { Beat, NodeRecord, NodeState, RouterRecord } from '../directory.ts';
+import { headAndJson, list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+
+type Membership = Pick<
+  Plans,
+  | 'readCluster'
+  | 'createHistory'
+  | 'register'
+  | 'heartbeat'
+  | 'setState'
+  | 'leave'
+  | 'certify'
+  | 'standing'
+  | 'registerRouter'
+  | 'refreshRouter'
+  | 'removeRouter'
+>;
+
+const otherRun = (runId: unknown) => ({ kind: 'other-run', runId: text(runId) }) as const;
+const otherGen = (gen: unknown) => ({ kind: 'other-gen', gen: optional(gen) }) as const;
+
+export const membershipPlans: Membership = {
+  readCluster: {
+    connection: 'control',
+    request: ({ known }, { keys: { cluster } }) =>
+      scriptRequest(
+        'read-cluster',
+        [cluster.meta, cluster.nodes, cluster.beats, cluster.routers],
+        [known?.gen ?? '', known === undefined ? '' : String(known.ver)],
+      ),
+    parse(raw) {
+      const [runId, gen, ver, beats, nodes, routers] = list(raw);
+      return {
+        runId: text(runId),
+        gen: optional(gen),
+        ver: number(ver),
+        beats: Object.fromEntries(pairs(beats).map(([node, beat]) => [node, parseBeat(beat)])),
+        ...(nodes === undefined ? {} : { nodes: pairs(nodes).map(([node, record]) => parseNode(node, record)) }),
+        ...(routers === undefined
+          ? {}
+          : { routers: pairs(routers).map(([router, record]) => parseRouter(router, record)) }),
+      };
+    },
+  },
+  createHistory: {
+    connection: 'control',
+    request: ({ gen }, { keys: { cluster } }) => scriptRequest('create-history', [cluster.meta], [gen]),
+    parse(raw) {
+      const [kind, gen] = list(raw);
+      if (kind === 'created') return { kind };
+      if (kind === 'exists') return { kind, gen: text(gen) };
+      return unknownReply(kind);
+    },
+  },
+  register: {
+    connection: 'control',
+    request({ record, runId, newGen }, { keys: { cluster } }) {
+      const { node, incarnation, state, weight, ...rest } = record;
+      return scriptRequest(
+        'register',
+        [cluster.meta, cluster.nodes, cluster.beats, cluster.certs],
+        [runId, newGen, node, incarnation, state, String(weight), JSON.stringify(rest)],
+        { runIdAt: 0, confirmed: true },
+      );
+    },
+    parse(raw) {
+      const [kind, a, b, c] = list(raw);
+      if (kind === 'registered') return { kind, gen: text(a), ver: number(b), first: c === '1' };
+      if (kind === 'living') return { kind, incarnation: text(a), counter: number(b), gen: text(c) };
+      if (kind === 'certified') return { kind };
+      if (kind === 'other-run') return otherRun(a);
+      return unknownReply(kind);
+    },
+  },
+  heartbeat: {
+    connection: 'control',
+    request: ({ node, incarnation, runId, gen, load }, { keys: { cluster } }) =>
+      scriptRequest(
+        'heartbeat',
+        [cluster.meta, cluster.nodes, cluster.beats, cluster.certs],
+        [runId, gen, node, incarnation, `${load.rooms},${load.sessions}`],
+        { runIdAt: 0, confirmed: true },
+      ),
+    parse(raw) {
+      const [kind, a, b] = list(raw);
+      if (kind === 'ok') return { kind, counter: number(a), ver: number(b) };
+      if (kind === 'dead' || kind === 'absent' || kind === 'empty') return { kind };
+      if (kind === 'other-gen') return otherGen(a);
+      if (kind === 'other-run') return otherRun(a);
+      return unknownReply(kind);
+    },
+  },
+  setState: {
+    connection: 'control',
+    request: ({ node, incarnation, state, weight, runId }, { keys: { cluster } }) =>
+      scriptRequest(
+        'set-state',
+        [cluster.meta, cluster.nodes, cluster.certs],
+        [runId, node, incarnation, state, weight === undefined ? '' : String(weight)],
+        { runIdAt: 0 },
+      ),
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'ok') return { kind, ver: number(a) };
+      if (kind === 'refused') return { kind };
+      if (kind === 'other-run') return otherRun(a);
+      return unknownReply(kind);
+    },
+  },
+  leave: {
+    connection: 'control',
+    request: ({ node, incarnation, runId }, { keys: { cluster }, certsMax }) =>
+      scriptRequest(
+        'leave',
+        [cluster.meta, cluster.nodes, cluster.certs],
+        [runId, node, incarnation, String(certsMax)],
+        {
+          runIdAt: 0,
+          confirmed: true,
+        },
+      ),
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'left') return { kind, ver: number(a) };
+      if (kind === 'refused') return { kind };
+      if (kind === 'other-run') return otherRun(a);
+      return unknownReply(kind);
+    },
+  },
+  certify: {
+    connection: 'control',
+    request({ node, incarnation, by, runId, gen }, { keys: { cluster }, certsMax }) {
+      const counter = by.kind === 'patience' ? String(by.counter) : '';
+      const how = by.kind === 'patience' ? 'patience' : `proof ${by.how}`;
+      return scriptRequest(
+        'certify',
+        [cluster.meta, cluster.nodes, cluster.beats, cluster.certs],
+        [runId, gen, node, incarnation, counter, how, String(certsMax)],
+        { runIdAt: 0, confirmed: true },
+      );
+    },
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'certified') return { kind, ver: number(a) };
+      if (kind === 'already' || kind === 'absent') return { kind };
+      if (kind === 'moved') return { kind, counter: number(a) };
+      if (kind === 'other-gen') return otherGen(a);
+      if (kind === 'other-run') return otherRun(a);
+      return unknownReply(kind);
+    },
+  },
+  standing: {
+    connection: 'control',
+    request: ({ node, incarnation }, { keys: { cluster } }) =>
+      scriptRequest('standing', [cluster.meta, cluster.nodes, cluster.certs], [node, incarnation]),
+    parse(raw) {
+      const [runId, gen, standing] = list(raw);
+      if (standing !== 'living' && standing !== 'certified' && standing !== 'unknown') return unknownReply(standing);
+      return { runId: text(runId), gen: optional(gen), standing };
+    },
+  },
+  registerRouter: {
+    connection: 'control',
+    request({ record }, { keys: { cluster } }) {
+      const { router, incarnation, counter, sessions, ...rest } = record;
+      return scriptRequest(
+        'register-router',
+        [cluster.meta, cluster.routers],
+        [router, incarnation, String(counter), String(sessions), JSON.stringify(rest)],
+      );
+    },
+    parse(raw) {
+      const [kind, ver] = list(raw);
+      return kind === 'ok' ? { kind, ver: number(ver) } : unknownReply(kind);
+    },
+  },
+  refreshRouter: {
+    connection: 'control',
+    request: ({ router, incarnation, counter, sessions }, { keys: { cluster } }) =>
+      scriptRequest('refresh-router', [cluster.routers], [router, incarnation, String(counter), String(sessions)]),
+    parse(raw) {
+      const [kind] = list(raw);
+      return kind === 'ok' || kind === 'absent' ? { kind } : unknownReply(kind);
+    },
+  },
+  removeRouter: {
+    connection: 'control',
+    request: ({ router, incarnation, counter }, { keys: { cluster } }) =>
+      scriptRequest(
+        'remove-router',
+        [cluster.meta, cluster.routers],
+        [router, incarnation, counter === undefined ? '' : String(counter)],
+      ),
+    parse(raw) {
+      const [kind, ver] = list(raw);
+      if (kind === 'removed') return { kind, ver: number(ver) };
+      return kind === 'changed' ? { kind } : unknownReply(kind);
+    },
+  },
+};
+
+function parseBeat(beat: string): Beat {
+  const [, incarnation, counter, rooms, sessions] = /^([^:]+):(\d+):(\d+),(\d+)$/.exec(beat) ?? [];
+  return {
+    incarnation: text(incarnation),
+    counter: number(counter),
+    load: { rooms: number(rooms), sessions: number(sessions) },
+  };
+}
+
+function parseNode(node: string, record: string): NodeRecord {
+  const { words, json } = headAndJson(record);
+  const [incarnation, state, weight] = words;
+  const rest = json as Omit<NodeRecord, 'node' | 'incarnation' | 'state' | 'weight'>;
+  return { ...rest, node, incarnation: text(incarnation), state: text(state) as NodeState, weight: number(weight) };
+}
+
+function parseRouter(router: string, record: string): RouterRecord {
+  const { words, json } = headAndJson(record);
+  const [incarnation, counter, sessions] = words;
+  const rest = json as Omit<RouterRecord, 'router' | 'incarnation' | 'counter' | 'sessions'>;
+  return { ...rest, router, incarnation: text(incarnation), counter: number(counter), sessions: number(sessions) };
+}

@@ -1,0 +1,81 @@
+/** How the projections, presence and users, travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form of
+ *  members and sessions. Does not know: connections.
+ *
+ *  A read takes the whole hash and sorts it here: Redis has no order among fields. A room of 10,000 members is about 2 MB; a room's
+ *  own limit on members is the bound. */
+import type { PresenceMember, UserSession } from '../directory.ts';
+import { headAndJson, list, number, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+
+type Projections = Pick<Plans, 'writePresence' | 'readPresence' | 'writeUser' | 'readUser'>;
+
+/** The field of a presence hash that holds its head; no session is called so. */
+const HEAD_FIELD = '*';
+
+export const projectionPlans: Projections = {
+  writePresence: {
+    connection: 'bulk',
+    request({ room, epoch, incarnation, node, asOf, set, remove, replace, expireMs }, { keys }) {
+      const head = [String(epoch), incarnation, node, String(asOf)];
+      const members = Object.entries(set).flatMap(([session, member]) => [session, JSON.stringify(member)]);
+      return scriptRequest(
+        'write-presence',
+        [keys.room(room).presence],
+        [...head, String(expireMs), replace ? '1' : '0', String(remove.length), ...remove, ...members],
+      );
+    },
+    parse(raw) {
+      const [kind, epoch] = list(raw);
+      if (kind === 'written') return { kind };
+      return kind === 'stale' ? { kind, epoch: number(epoch) } : unknownReply(kind);
+    },
+  },
+  readPresence: {
+    connection: 'bulk',
+    request: ({ room }, { keys }) => scriptRequest('read-hash', [keys.room(room).presence], []),
+    parse(raw, { after, limit }) {
+      const fields = pairs(raw);
+      const members = fields.filter(([field]) => field !== HEAD_FIELD);
+      const page = members.filter(([session]) => after === undefined || session > after).slice(0, limit);
+      return {
+        head: parseHead(fields.find(([field]) => field === HEAD_FIELD)?.[1]),
+        count: members.length,
+        members: page.map(([session, member]) => ({ session, member: JSON.parse(member) as PresenceMember })),
+      };
+    },
+  },
+  writeUser: {
+    connection: 'bulk',
+    request({ user, set, remove, expireMs }, { keys }) {
+      const removals = remove.flatMap(({ session, epoch }) => [session, String(epoch)]);
+      const sets = Object.entries(set).flatMap(([session, at]) => {
+        const { epoch, ...rest } = at;
+        return [session, String(epoch), JSON.stringify(rest)];
+      });
+      return scriptRequest(
+        'write-user',
+        [keys.user(user)],
+        [String(expireMs), String(remove.length), ...removals, ...sets],
+      );
+    },
+    parse(raw) {
+      const [kind, stale] = list(raw);
+      return kind === 'written' ? { kind, stale: number(stale) } : unknownReply(kind);
+    },
+  },
+  readUser: {
+    connection: 'bulk',
+    request: ({ user }, { keys }) => scriptRequest('read-hash', [keys.user(user)], []),
+    parse: (raw) => ({
+      sessions: pairs(raw).map(([session, entry]) => {
+        const { words, json } = headAndJson(entry);
+        return { session, at: { ...(json as Omit<UserSession, 'epoch'>), epoch: number(words[0]) } };
+      }),
+    }),
+  },
+};
+
+function parseHead(head: string | undefined) {
+  if (head === undefined) return undefined;
+  const [epoch, incarnation, node, asOf] = head.split(' ');
+  return { epoch: number(epoch), incarnation: text(incarnation), node: text(node), asOf: number(asOf) };
+}

@@ -1,0 +1,98 @@
+/** How the operations on a room's owner record travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form
+ *  of a record. Does not know: connections. */
+import type { RoomRecord } from '../directory.ts';
+import type { Keys } from '../keys.ts';
+import { list, number, optional, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
+
+type Rooms = Pick<Plans, 'readRoom' | 'claim' | 'release' | 'transfer'>;
+
+/** What is kept while a room is owned and expires together once it is released. */
+function keptKeys(keys: Keys, room: string): readonly string[] {
+  const { owner, log, senders, order, state } = keys.room(room);
+  return [owner, log, senders, order, state];
+}
+
+export const roomPlans: Rooms = {
+  readRoom: {
+    connection: 'control',
+    request: ({ room }, { keys }) => scriptRequest('read-room', [keys.room(room).owner], []),
+    parse(raw) {
+      const [kind, record] = list(raw);
+      if (kind === 'missing') return { kind };
+      return kind === 'record' ? { kind, record: parseRecord(record) } : unknownReply(kind);
+    },
+  },
+  claim: {
+    connection: 'control',
+    request({ room, seen, node, incarnation, nonce, floor, numbering, runId }, { keys }) {
+      const head = numbering.kind === 'continue' && numbering.head !== undefined ? String(numbering.head) : '';
+      const compared =
+        seen === undefined
+          ? ['missing', '', '', '']
+          : ['record', seen.incarnation ?? '', String(seen.epoch), seen.nonce];
+      return scriptRequest(
+        'claim',
+        keptKeys(keys, room),
+        [runId, ...compared, node, incarnation, nonce, String(floor), numbering.kind, head],
+        { runIdAt: 0, confirmed: true },
+      );
+    },
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'owned') return { kind, record: parseRecord(a) };
+      if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
+      if (kind === 'other-run') return { kind, runId: text(a) };
+      return unknownReply(kind);
+    },
+  },
+  release: {
+    connection: 'control',
+    request: ({ room, triple, head, expireMs }, { keys }) =>
+      scriptRequest('release', keptKeys(keys, room), [
+        triple.incarnation,
+        String(triple.epoch),
+        triple.nonce,
+        String(head),
+        String(expireMs),
+      ]),
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'released') return { kind };
+      if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
+      return unknownReply(kind);
+    },
+  },
+  transfer: {
+    connection: 'control',
+    request: ({ room, triple, to, head }, { keys }) =>
+      scriptRequest(
+        'transfer',
+        [keys.room(room).owner],
+        [triple.incarnation, String(triple.epoch), triple.nonce, to.node, to.incarnation, to.nonce, String(head)],
+        { confirmed: true },
+      ),
+    parse(raw) {
+      const [kind, a] = list(raw);
+      if (kind === 'moved') return { kind, record: parseRecord(a) };
+      if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
+      return unknownReply(kind);
+    },
+  },
+};
+
+function parseRecord(raw: unknown): RoomRecord {
+  const [node, incarnation, epoch, nonce, head, tags] = list(raw);
+  const owner = optional(node);
+  return {
+    owner: owner === undefined ? undefined : { node: owner, incarnation: text(incarnation) },
+    epoch: number(epoch),
+    nonce: text(nonce),
+    head: number(head),
+    tags: text(tags)
+      .split(' ')
+      .map((entry) => {
+        const colon = entry.lastIndexOf(':');
+        return { tag: entry.slice(0, colon), firstSeq: number(entry.slice(colon + 1)) };
+      }),
+  };
+}

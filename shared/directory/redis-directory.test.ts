@@ -1,0 +1,413 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { passTime, plainRedis } from '../testing/redis-client.ts';
+import { type RedisServer, startRedis } from '../testing/redis-server.ts';
+import { CONFORMANCE_CERTS_MAX, directoryConformance } from './conformance.ts';
+import type { DirectoryError } from './directory.ts';
+import { nodeRecord, token } from './example-records.ts';
+import { type DirectoryEvent, RedisDirectory, type RedisDirectoryOptions } from './redis-directory.ts';
+import { loadScript } from './scripts.ts';
+
+const TIMINGS = { commandTimeoutMs: 1_000, reconnectMs: 500 };
+/** Where no time-out is meant to happen, however slow the machine. */
+const PATIENT = { commandTimeoutMs: 20_000, reconnectMs: 5_000 };
+const A = token('a');
+
+/** Resolves with the first event that fits; every event since `start` is looked at. */
+function watch(directory: RedisDirectory) {
+  const events: DirectoryEvent[] = [];
+  const waiting = new Set<() => void>();
+  directory.onState((event) => {
+    events.push(event);
+    for (const look of waiting) look();
+  });
+  return {
+    events,
+    until: (fits: (event: DirectoryEvent) => boolean, from = 0) =>
+      new Promise<DirectoryEvent>((resolve) => {
+        const look = () => {
+          const found = events.slice(from).find(fits);
+          if (found === undefined) return;
+          waiting.delete(look);
+          resolve(found);
+        };
+        waiting.add(look);
+        look();
+      }),
+  };
+}
+
+/** Starts a directory and waits until both of its connections are up. */
+async function opened(options: Partial<RedisDirectoryOptions> & { url: string }) {
+  const directory = RedisDirectory.connect({ cluster: 'test', timings: TIMINGS, ...options });
+  const watched = watch(directory);
+  directory.start();
+  await watched.until((event) => event.kind === 'up' && event.connection === 'control');
+  await watched.until((event) => event.kind === 'up' && event.connection === 'bulk');
+  return { directory, ...watched };
+}
+
+const faultOf = (promise: Promise<unknown>): Promise<DirectoryError> =>
+  promise.then(
+    (reply) => {
+      throw new Error(`expected a fault, not ${JSON.stringify(reply)}`);
+    },
+    (error: DirectoryError) => error,
+  );
+
+/** The outcome of a call that is repeated, as a caller would, until it is another than `code`. */
+async function outcomeAfter(code: string, attempt: () => Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    const outcome = await attempt().catch((error: DirectoryError) => error);
+    if (!(outcome instanceof Error && 'code' in outcome && outcome.code === code)) return outcome;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe('with one server for all', () => {
+  let server: RedisServer;
+  let plain: Redis;
+  let directory: RedisDirectory;
+  let runId: string;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    plain = await plainRedis(server.port);
+    const open = await opened({ url: server.url, certsMax: CONFORMANCE_CERTS_MAX, timings: PATIENT });
+    directory = open.directory;
+    runId = (await directory.call('readCluster', {})).runId;
+  });
+
+  beforeEach(() => plain.flushall());
+
+  afterAll(async () => {
+    await directory.close();
+    plain.disconnect();
+    await server.stop();
+  });
+
+  directoryConformance('RedisDirectory', async () => ({
+    directory,
+    runId,
+    passTime: (ms) => passTime(plain, ms),
+    now: async () => {
+      const [seconds = 0, micros = 0] = (await plain.time()).map(Number);
+      return seconds * 1_000 + Math.floor(micros / 1_000);
+    },
+  }));
+
+  const register = () => directory.call('register', { record: nodeRecord('n1', A), runId, newGen: 'g1' });
+  const heartbeat = () =>
+    directory.call('heartbeat', { node: 'n1', incarnation: A, runId, gen: 'g1', load: { rooms: 0, sessions: 0 } });
+  const claim = {
+    node: 'n1',
+    incarnation: A,
+    nonce: token('n', 16),
+    floor: 0,
+    numbering: { kind: 'continue' },
+  } as const;
+
+  it('finds an emptied history with the next heartbeat', async () => {
+    await register();
+    expect(await heartbeat()).toMatchObject({ kind: 'ok' });
+    await plain.flushall();
+    expect(await heartbeat()).toEqual({ kind: 'empty' });
+  });
+
+  it('sends its scripts again to a server that has forgotten them', async () => {
+    await register();
+    await plain.script('FLUSH');
+    expect(await heartbeat()).toMatchObject({ kind: 'ok', counter: 1 });
+    expect(await heartbeat()).toMatchObject({ kind: 'ok', counter: 2 });
+  });
+
+  it('lets all keys of a released room expire at one moment, and none of a claimed one', async () => {
+    const kept = ['owner', 'log', 'senders', 'order', 'state'].map((part) => `bh:room:{lobby}:${part}`);
+    const [owner = '', ...others] = kept;
+    for (const key of others) await plain.set(key, 'x');
+    await plain.set('bh:room:{lobby}:presence', 'x', 'PX', 300_000);
+    const owned = await directory.call('claim', { room: 'lobby', seen: undefined, ...claim, runId });
+    if (owned.kind !== 'owned') throw new Error('expected to own the room');
+    const { epoch, nonce } = owned.record;
+    await directory.call('release', {
+      room: 'lobby',
+      triple: { incarnation: A, epoch, nonce },
+      head: 0,
+      expireMs: 9e6,
+    });
+    const moments = await Promise.all(kept.map((key) => plain.call('pexpiretime', key)));
+    expect(new Set(moments).size).toBe(1);
+    expect(await plain.pttl(owner)).toBeGreaterThan(8e6);
+    const presence = await plain.pttl('bh:room:{lobby}:presence');
+    expect(presence).toBeLessThanOrEqual(300_000);
+    const seen = { incarnation: undefined, epoch, nonce };
+    expect(await directory.call('claim', { room: 'lobby', seen, ...claim, runId })).toMatchObject({ kind: 'owned' });
+    expect(await Promise.all(kept.map((key) => plain.pttl(key)))).toEqual([-1, -1, -1, -1, -1]);
+    expect(await plain.pttl('bh:room:{lobby}:presence')).toBeGreaterThan(0);
+  });
+
+  it('reports what Redis refuses, in its words, and goes on', async () => {
+    await plain.set('bh:room:{lobby}:owner', 'not a hash');
+    const fault = await faultOf(directory.call('readRoom', { room: 'lobby' }));
+    expect(fault).toMatchObject({ code: 'bad-reply', retryable: true });
+    expect(fault.message).toMatch(/WRONGTYPE/);
+    expect(await register()).toMatchObject({ kind: 'registered' });
+  });
+
+  it('reports data that is not its own', async () => {
+    await plain.hset('bh:{test}:nodes', 'n1', 'nonsense');
+    expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'bad-reply' });
+  });
+
+  it('says what is wrong with the server’s settings', async () => {
+    expect(await directory.checkServer()).toEqual([]);
+    await plain.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    expect(await directory.checkServer()).toEqual([expect.stringMatching(/allkeys-lru and must be noeviction/)]);
+    await plain.config('SET', 'maxmemory-policy', 'noeviction');
+  });
+
+  it('does not count a write that no replica confirms', async () => {
+    const careful = await opened({ url: server.url, replicas: 1 });
+    const record = nodeRecord('n2', A);
+    const args = { record, runId, newGen: 'g1' };
+    expect(await faultOf(careful.directory.call('register', args))).toMatchObject({ code: 'timeout' });
+    expect(await careful.directory.call('readCluster', {})).toMatchObject({ nodes: [{ node: 'n2' }] });
+    await careful.directory.close();
+  });
+
+  it('tells of every call and its outcome', async () => {
+    const events: DirectoryEvent[] = [];
+    const stop = directory.onState((event) => events.push(event));
+    await heartbeat();
+    await directory.call('readUser', { user: 'u' });
+    stop();
+    await heartbeat();
+    expect(events).toEqual([
+      { kind: 'call', connection: 'control', operation: 'heartbeat', ms: expect.any(Number), outcome: 'ok' },
+      { kind: 'call', connection: 'bulk', operation: 'readUser', ms: expect.any(Number), outcome: 'ok' },
+    ]);
+  });
+});
+
+describe('connections', () => {
+  const servers: RedisServer[] = [];
+  const directories: RedisDirectory[] = [];
+  const others: (() => void)[] = [];
+
+  const server = async (args: string[] = []) => {
+    const started = await startRedis({ args });
+    servers.push(started);
+    return started;
+  };
+  const open = async (options: Partial<RedisDirectoryOptions> & { url: string }) => {
+    const result = await opened(options);
+    directories.push(result.directory);
+    return result;
+  };
+
+  afterEach(async () => {
+    for (const each of servers) each.resume();
+    await Promise.all(directories.splice(0).map((directory) => directory.close()));
+    await Promise.all(servers.splice(0).map((each) => each.stop()));
+    for (const stop of others.splice(0)) stop();
+  });
+
+  it('sends nothing to another run until it is put in force', async () => {
+    const redis = await server();
+    const { directory, events, until } = await open({ url: redis.url });
+    const before = await directory.call('readCluster', {});
+    await directory.call('createHistory', { gen: 'g1' });
+    const from = events.length;
+    await redis.restart();
+    const refused = await outcomeAfter('unavailable', () => directory.call('createHistory', { gen: 'g2' }));
+    expect(refused).toMatchObject({ code: 'other-run', retryable: true });
+    const { runId } = refused as DirectoryError;
+    expect(runId).toMatch(/^[0-9a-f]{40}$/);
+    expect(runId).not.toBe(before.runId);
+    await until((event) => event.kind === 'up' && event.connection === 'bulk', from);
+    expect(await faultOf(directory.call('readUser', { user: 'u' }))).toMatchObject({ code: 'other-run', runId });
+    const plain = await plainRedis(redis.port);
+    others.push(() => plain.disconnect());
+    expect(await plain.keys('*')).toEqual([]);
+    expect(await plain.info('commandstats')).not.toMatch(/cmdstat_eval/);
+
+    directory.useRun(runId);
+    expect(await directory.call('readCluster', {})).toMatchObject({ runId, gen: undefined });
+    expect(await directory.call('readUser', { user: 'u' })).toEqual({ sessions: [] });
+    directory.useRun(before.runId);
+    expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'other-run', runId });
+    directory.useRun(undefined);
+    expect(await directory.call('readCluster', {})).toMatchObject({ runId });
+  });
+
+  it('never sends to a new connection before its run id is known', async () => {
+    const redis = await server();
+    const { directory } = await open({ url: redis.url });
+    await directory.call('readCluster', {});
+    // Callers that try in every turn of the loop while the server is replaced.
+    let isOver = false;
+    const outcomes = new Set<string>();
+    const caller = async () => {
+      while (!isOver) {
+        const attempt = directory.call('createHistory', { gen: 'g1' });
+        outcomes.add(
+          await attempt.then(
+            ({ kind }) => kind,
+            (error: DirectoryError) => error.code,
+          ),
+        );
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+    const callers = [caller(), caller(), caller()];
+    await redis.kill9();
+    await redis.restart();
+    while (!outcomes.has('other-run')) await new Promise((resolve) => setImmediate(resolve));
+    isOver = true;
+    await Promise.all(callers);
+    expect(outcomes).toContain('unavailable');
+    const plain = await plainRedis(redis.port);
+    others.push(() => plain.disconnect());
+    expect(await plain.keys('*')).toEqual([]);
+    expect(await plain.info('commandstats')).not.toMatch(/cmdstat_eval/);
+  });
+
+  it('times out while Redis is stopped, and matches no late reply to a later command', async () => {
+    const redis = await server();
+    const { directory } = await open({ url: redis.url });
+    const { runId } = await directory.call('readCluster', {});
+    const plain = await plainRedis(redis.port);
+    others.push(() => plain.disconnect());
+    await plain.script('LOAD', loadScript('create-history').source);
+    redis.pause();
+    const fault = await faultOf(directory.call('createHistory', { gen: 'g1' }));
+    expect(fault).toMatchObject({ code: 'timeout' });
+    redis.resume();
+    // The same connection answers the command that was given up, and then these.
+    const room = directory.call('readRoom', { room: 'lobby' });
+    const standing = directory.call('standing', { node: 'n1', incarnation: A });
+    const history = directory.call('createHistory', { gen: 'g2' });
+    expect(await room).toEqual({ kind: 'missing' });
+    expect(await standing).toEqual({ runId, gen: 'g1', standing: 'unknown' });
+    // It was carried out although it had timed out.
+    expect(await history).toEqual({ kind: 'exists', gen: 'g1' });
+  });
+
+  it('does not teach Redis a script that its caller has given up', async () => {
+    const redis = await server();
+    const { directory } = await open({ url: redis.url });
+    redis.pause();
+    expect(await faultOf(directory.call('createHistory', { gen: 'g1' }))).toMatchObject({ code: 'timeout' });
+    redis.resume();
+    // Answered on the same connection after the reply that came too late.
+    expect(await directory.call('readCluster', {})).toMatchObject({ gen: undefined });
+    expect(await directory.call('createHistory', { gen: 'g2' })).toEqual({ kind: 'created' });
+  });
+
+  it('leaves a connection that stays silent, and is back when Redis is', async () => {
+    const redis = await server();
+    const { directory, events, until } = await open({ url: redis.url });
+    await directory.call('readCluster', {});
+    redis.pause();
+    const outcome = await outcomeAfter('timeout', () => directory.call('readCluster', {}));
+    expect(outcome).toMatchObject({ code: 'unavailable' });
+    expect(events).toContainEqual({ kind: 'down', connection: 'control', reason: expect.stringMatching(/silent/) });
+    const from = events.length;
+    redis.resume();
+    await until((event) => event.kind === 'up' && event.connection === 'control', from);
+    expect(await directory.call('readCluster', {})).toMatchObject({ gen: undefined });
+  });
+
+  it('reports a command in flight on a lost connection as unknown, not as failed', async () => {
+    const redis = await server();
+    const { directory } = await open({ url: redis.url });
+    redis.pause();
+    const inFlight = faultOf(directory.call('createHistory', { gen: 'g1' }));
+    await redis.kill9();
+    expect(await inFlight).toMatchObject({ code: 'timeout' });
+  });
+
+  it('refuses at once while Redis is away, and keeps nothing for later', async () => {
+    const redis = await server();
+    const { directory, events, until } = await open({ url: redis.url });
+    await directory.call('readCluster', {});
+    await redis.kill9();
+    await until((event) => event.kind === 'down' && event.connection === 'control');
+    expect(await faultOf(directory.call('createHistory', { gen: 'g1' }))).toMatchObject({ code: 'unavailable' });
+    const from = events.length;
+    await redis.restart();
+    const up = await until((event) => event.kind === 'up' && event.connection === 'control', from);
+    directory.useRun(up.kind === 'up' ? up.runId : undefined);
+    expect(await directory.call('readCluster', {})).toMatchObject({ gen: undefined });
+  });
+
+  it('gives up an attempt that is not answered and makes another', async () => {
+    const sockets = new Set<Socket>();
+    const silent: Server = createServer((socket) => sockets.add(socket));
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    others.push(() => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
+    const address = silent.address();
+    if (address === null || typeof address === 'string') throw new Error('expected a port');
+    const directory = RedisDirectory.connect({
+      url: `redis://127.0.0.1:${address.port}`,
+      cluster: 'test',
+      timings: { commandTimeoutMs: 50, reconnectMs: 60 },
+    });
+    directories.push(directory);
+    const { events, until } = watch(directory);
+    directory.start();
+    await until((event) => event.kind === 'down');
+    await until((event) => event.kind === 'down' && event.connection === 'control', events.length);
+    expect(events).not.toContainEqual(expect.objectContaining({ kind: 'up' }));
+    expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'unavailable' });
+  });
+
+  it('does not write to a replica', async () => {
+    const redis = await server(['--replicaof', '127.0.0.1 1']);
+    const directory = RedisDirectory.connect({ url: redis.url, cluster: 'test', timings: TIMINGS });
+    directories.push(directory);
+    const { until } = watch(directory);
+    directory.start();
+    expect(await until((event) => event.kind === 'down')).toMatchObject({ reason: 'the server is a replica' });
+  });
+
+  it('leaves a primary that has become a replica', async () => {
+    const redis = await server();
+    const { directory, until } = await open({ url: redis.url });
+    const plain = await plainRedis(redis.port);
+    others.push(() => plain.disconnect());
+    await plain.replicaof('127.0.0.1', 1);
+    const outcome = await directory.call('createHistory', { gen: 'g1' }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject({ code: 'bad-reply', message: expect.stringMatching(/READONLY/) });
+    await until((event) => event.kind === 'down' && event.reason === 'the server is a replica');
+    await plain.replicaof('no', 'one');
+  });
+
+  it('closes once, and leaves nothing behind', async () => {
+    const redis = await server();
+    const { directory } = await open({ url: redis.url });
+    const plain = await plainRedis(redis.port);
+    others.push(() => plain.disconnect());
+    await Promise.all([directory.close(), directory.close()]);
+    expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'unavailable' });
+    directory.start();
+    expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'unavailable' });
+    const clients = String(await plain.call('client', 'list'))
+      .trim()
+      .split('\n');
+    expect(clients).toHaveLength(1);
+  });
+
+  it('does no input or output before start', () => {
+    const directory = RedisDirectory.connect({ url: 'redis://127.0.0.1:1', cluster: 'test', timings: TIMINGS });
+    directories.push(directory);
+    expect(() => RedisDirectory.connect({ url: 'ftp://h', cluster: 'test', timings: TIMINGS })).toThrow(RangeError);
+    expect(() => RedisDirectory.connect({ url: 'redis://h', cluster: 'a{', timings: TIMINGS })).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,193 @@
+/** Frames to messages. Owns: the check of every field of a payload as it is read. Does not know: sockets.
+ *  Invariant: whatever bytes are pushed, a message of the vocabulary comes out or LinkProtocolError is thrown, and no more is
+ *  held than one frame and `CALLS_OPEN_MAX` calls of `CALL_BYTES_MAX`. */
+import { isUtf8 } from 'node:buffer';
+import { CALL_BYTES_MAX, CAST_CLASSES, CLOSE_HOWS, REDIS_ANSWERS, VERDICTS } from './encode.ts';
+import { FRAGMENT_FLAG, type Frame, HELLO_MAGIC } from './frame-header.ts';
+import { FrameSplitter } from './frame-splitter.ts';
+import { parseJson } from './json-fields.ts';
+import * as shape from './json-shapes.ts';
+import { type Acks, type Cast, type CloseClient, FRAME_CONTENT_MAX, type Hello, type LinkMessage } from './messages.ts';
+import { LinkProtocolError } from './protocol-error.ts';
+
+/** Calls and returns that may be arriving in parts at one time on one link. */
+export const CALLS_OPEN_MAX = 64;
+
+/** Reads a stream of frames as messages.
+ *  A message's `payload`, `frame`, `chunk` or `mac` may be a view of the chunk that was pushed: who keeps a small one for long
+ *  copies it, or the whole chunk stays in memory. */
+export class FrameDecoder {
+  readonly #splitter: FrameSplitter;
+  readonly #calls = new CallAssembler();
+  #broken: LinkProtocolError | undefined;
+
+  /** @param splitter  where a handshake left off; by default a fresh stream */
+  constructor(splitter = new FrameSplitter()) {
+    this.#splitter = splitter;
+  }
+
+  /** Takes the next bytes of the stream; returns the messages that they complete, in order.
+   *  @throws LinkProtocolError, and the same one at every later push: the stream is of no more use */
+  push(chunk: Buffer): LinkMessage[] {
+    if (this.#broken !== undefined) throw this.#broken;
+    const messages: LinkMessage[] = [];
+    try {
+      this.#splitter.push(chunk);
+      for (let frame = this.#splitter.next(); frame !== undefined; frame = this.#splitter.next()) {
+        const message = frame.type === 'call' || frame.type === 'return' ? this.#calls.add(frame) : decodeFrame(frame);
+        if (message !== undefined) messages.push(message);
+      }
+    } catch (error) {
+      if (error instanceof LinkProtocolError) this.#broken = error;
+      throw error;
+    }
+    return messages;
+  }
+}
+
+/** Decodes a frame that is a whole message, which a call or a return need not be.
+ *  @throws LinkProtocolError */
+export function decodeFrame({ type, id, payload }: Frame): LinkMessage {
+  switch (type) {
+    case 'hello':
+      return decodeHello(payload);
+    case 'proof':
+      return { type, mac: payload };
+    case 'ping':
+      return { type, seq: id };
+    case 'pong':
+      return { type, seq: id, loopDelayUs: payload.readUInt32BE(0), redis: wordAt(REDIS_ANSWERS, payload, 4) };
+    case 'credit':
+      return { type, bytes: payload.readUInt32BE(0) };
+    case 'goaway':
+      return { type, ...shape.goawayBody(parseJson(payload)) };
+    case 'call':
+    case 'return':
+      throw new LinkProtocolError('out-of-order', `${type} may not come now`);
+    case 'open':
+      return { type, ...shape.openBody(parseJson(payload)) };
+    case 'opened': {
+      const verdict = wordAt(VERDICTS, payload, 8);
+      return { type, session: id, room: payload.readUInt32BE(0), cseq: payload.readUInt32BE(4), verdict };
+    }
+    case 'refused':
+      return { type, session: id, ...shape.refusedBody(parseJson(payload)) };
+    case 'client-frame': {
+      const resent = flagsAt(payload, 4, 1) === 1;
+      return { type, session: id, cseq: payload.readUInt32BE(0), resent, payload: payload.subarray(5) };
+    }
+    case 'direct':
+      return { type, session: id, ephemeral: flagsAt(payload, 0, 1) === 1, frame: payload.subarray(1) };
+    case 'acks':
+      return decodeAcks(payload);
+    case 'close-session':
+      return { type, session: id, how: wordAt(CLOSE_HOWS, payload, 0) };
+    case 'close-client':
+      return decodeCloseClient(id, payload);
+    case 'bind':
+      return { type, handle: id, ...shape.bindBody(parseJson(payload)) };
+    case 'cast':
+      return decodeCast(id, payload);
+    case 'moved':
+      return { type, room: id, ...shape.movedBody(parseJson(payload)) };
+    case 'gone':
+      return { type, room: id, ...shape.goneBody(parseJson(payload)) };
+    case 'state': {
+      const flags = flagsAt(payload, 0, 3);
+      const phase = (flags & 1) === 1 ? 'final' : 'early';
+      return { type, id, phase, last: (flags & 2) === 2, chunk: payload.subarray(1) };
+    }
+    case 'ready':
+      return { type, id, ...shape.readyBody(parseJson(payload)) };
+    case 'done':
+      return { type, id, ...shape.doneBody(parseJson(payload)) };
+    default:
+      return type satisfies never;
+  }
+}
+
+function decodeHello(payload: Buffer): Hello {
+  if (!payload.subarray(0, HELLO_MAGIC.length).equals(HELLO_MAGIC)) {
+    throw new LinkProtocolError('bad-magic', 'a hello does not begin with the magic of this protocol');
+  }
+  return { type: 'hello', ...shape.helloBody(parseJson(payload.subarray(HELLO_MAGIC.length))) };
+}
+
+function decodeAcks(payload: Buffer): Acks {
+  if (payload.length % 8 !== 0) throw new LinkProtocolError('bad-length', `acks of ${payload.length} bytes`);
+  const entries: { session: number; cseq: number }[] = [];
+  for (let at = 0; at < payload.length; at += 8) {
+    const session = payload.readUInt32BE(at);
+    if (session === 0) throw new LinkProtocolError('bad-field', 'acks: session 0 is nobody');
+    entries.push({ session, cseq: payload.readUInt32BE(at + 4) });
+  }
+  return { type: 'acks', entries };
+}
+
+function decodeCast(room: number, payload: Buffer): Cast {
+  const frameClass = wordAt(CAST_CLASSES, payload, 0);
+  const seq = payload.readUIntBE(1, 6);
+  if (frameClass !== 'message' && seq !== 0) {
+    throw new LinkProtocolError('bad-field', `a cast of class ${frameClass} with seq ${seq}`);
+  }
+  const excluded = payload.readUInt32BE(7);
+  return { type: 'cast', room, class: frameClass, seq, excluded, frame: payload.subarray(11) };
+}
+
+function decodeCloseClient(session: number, payload: Buffer): CloseClient {
+  const code = payload.readUInt16BE(0);
+  if (code < 1_000 || code > 4_999) throw new LinkProtocolError('bad-field', `close code ${code}`);
+  const reason = payload.subarray(2);
+  if (!isUtf8(reason)) throw new LinkProtocolError('bad-utf8', 'a close reason is not UTF-8');
+  return { type: 'close-client', session, code, reason: reason.toString('utf8') };
+}
+
+/** The byte at `at`, in which only the bits of `known` may be set. */
+function flagsAt(payload: Buffer, at: number, known: number): number {
+  const flags = payload[at] ?? 0;
+  if ((flags & FRAGMENT_FLAG) !== 0) throw new LinkProtocolError('bad-flags', 'this version takes no fragments');
+  if ((flags & ~known) !== 0) throw new LinkProtocolError('bad-flags', `flags ${flags} are not known`);
+  return flags;
+}
+
+function wordAt<T extends string>(words: readonly T[], payload: Buffer, at: number): T {
+  const place = payload[at] ?? 0;
+  const word = words[place];
+  if (word === undefined) throw new LinkProtocolError('bad-field', `${place} stands for none of ${words.join(', ')}`);
+  return word;
+}
+
+/** Puts calls and returns together from their parts. Every part but the last must be full: that bounds the number of parts, and
+ *  with it what a call costs beyond its own bytes. */
+class CallAssembler {
+  readonly #open = new Map<string, { readonly parts: Buffer[]; bytes: number }>();
+
+  add({ type, id, payload }: Frame): LinkMessage | undefined {
+    const more = flagsAt(payload, 0, 1) === 1;
+    const part = payload.subarray(1);
+    const key = `${type} ${id}`;
+    const before = this.#open.get(key);
+    const bytes = (before?.bytes ?? 0) + part.length;
+    if (bytes > CALL_BYTES_MAX)
+      throw new LinkProtocolError('call-too-long', `${key} is longer than ${CALL_BYTES_MAX} bytes`);
+    if (more) {
+      if (part.length !== FRAME_CONTENT_MAX) throw new LinkProtocolError('bad-length', `${key}: a part is not full`);
+      if (before !== undefined) {
+        before.parts.push(part);
+        before.bytes = bytes;
+      } else if (this.#open.size >= CALLS_OPEN_MAX) {
+        throw new LinkProtocolError(
+          'too-many-calls',
+          `more than ${CALLS_OPEN_MAX} calls at once are arriving in parts`,
+        );
+      } else {
+        this.#open.set(key, { parts: [part], bytes });
+      }
+      return undefined;
+    }
+    this.#open.delete(key);
+    const value = parseJson(before === undefined ? part : Buffer.concat([...before.parts, part], bytes));
+    if (type === 'call') return { type, id, ...shape.callBody(value) };
+    return { type: 'return', id, result: shape.returnBody(value) };
+  }
+}

@@ -1,0 +1,168 @@
+/** A link's way out. Owns: when messages become bytes, and how many of them are in the kernel's hands. Does not know: sockets (it
+ *  is given a `write`), handshakes, or how a link ends.
+ *
+ *  A batch of at most 64 KiB is handed over, and the next only once the kernel has taken that one, so the rest can still be
+ *  taken back. Each message is shown to `passes` in the same synchronous step that hands it over.
+ *  Batches are made in `setImmediate`. Node runs it right after all sockets that were readable have been read, in the same
+ *  turn of the loop: a message queued alone leaves within this turn, and what a thousand sockets caused leaves in one write. A
+ *  microtask would run after each socket's callback, and make a thousand writes.
+ *
+ *  Invariant: one batch is in flight at most; every wait ends, at the latest with `stop`. */
+import type { Clock, Instant } from '../clock.ts';
+import { type Prepared, writeFrame } from './encode.ts';
+import type { LinkMessage } from './messages.ts';
+import { BATCH_BYTES, OutgoingQueue } from './outgoing.ts';
+
+/** Time allowed between the gate check and the kernel; what takes longer is reported. @see DESIGN §4 Timings */
+const HAND_OVER_LATE_MS = 1_000;
+/** Batches handed over in a row before other work of this loop gets its turn. */
+const BATCHES_PER_TURN = 16;
+/** Beats waiting to be handed over: a side that asks without reading gets no more. */
+const BEATS_MAX = 32;
+/** A PONG, the larger of the two, header included. */
+const BEAT_BYTES_MAX = 13;
+
+export interface HandOverEdge {
+  /** Hands bytes to the kernel; `taken` is called when it has taken them all, or with an error. */
+  write(bytes: Buffer, taken: (error?: Error | null) => void): void;
+  /** Whether a message may leave now. */
+  passes(message: LinkMessage): boolean;
+  /** A message did not pass. */
+  onDropped(message: LinkMessage): void;
+  /** A batch was taken `ms` after its messages passed: more than the timings allow for. */
+  onLate(ms: number): void;
+  /** Nothing is queued and nothing in flight any more. */
+  onIdle(): void;
+}
+
+export class HandOver {
+  readonly #edge: HandOverEdge;
+  readonly #clock: Clock;
+  readonly #queue = new OutgoingQueue();
+  /** PINGs and PONGs: they leave before what is queued, so that a long queue is not taken for a slow loop. */
+  #beats: Prepared[] = [];
+  /** Filled again and again: only one batch is in flight at a time. */
+  #batch: Buffer | undefined;
+  #inFlight: { readonly since: Instant; readonly first: number | undefined } | undefined;
+  #batchesThisTurn = 0;
+  #immediate: NodeJS.Immediate | undefined;
+  #waits: { readonly number: number; readonly resolve: (handedOver: boolean) => void }[] = [];
+  #stopped = false;
+
+  constructor(edge: HandOverEdge, clock: Clock) {
+    this.#edge = edge;
+    this.#clock = clock;
+  }
+
+  /** Bytes queued and not handed over. */
+  get bytes(): number {
+    return this.#queue.bytes;
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.isEmpty && this.#inFlight === undefined;
+  }
+
+  push(prepared: Prepared): void {
+    this.#queue.push(prepared);
+    this.#schedule();
+  }
+
+  /** Queues a PING or PONG before everything else. @returns false where too many wait already: nothing was queued */
+  pushBeat(prepared: Prepared): boolean {
+    if (this.#beats.length >= BEATS_MAX) return false;
+    this.#beats.push(prepared);
+    this.#schedule();
+    return true;
+  }
+
+  count(predicate: (message: LinkMessage) => boolean): number {
+    return this.#queue.count(predicate);
+  }
+
+  /** Takes back what `predicate` names and has not begun to leave. */
+  drop(predicate: (message: LinkMessage) => boolean): LinkMessage[] {
+    const dropped = this.#queue.drop(predicate);
+    if (dropped.length > 0) this.#settle();
+    return dropped;
+  }
+
+  /** Waits until everything queued up to now was taken by the kernel, taken back or dropped; false where `stop` came first. */
+  whenHandedOver(): Promise<boolean> {
+    if (this.#stopped) return Promise.resolve(false);
+    const number = this.#queue.last;
+    if (this.#isOut(number)) return Promise.resolve(true);
+    return new Promise((resolve) => this.#waits.push({ number, resolve }));
+  }
+
+  /** Hands a batch over now, rather than at the end of this turn. Does nothing while one is in flight. */
+  flush(): void {
+    if (this.#stopped || this.#inFlight !== undefined) return;
+    this.#batch ??= Buffer.allocUnsafeSlow(BEATS_MAX * BEAT_BYTES_MAX + BATCH_BYTES);
+    const batch = this.#batch;
+    let start = 0;
+    for (const beat of this.#beats) start = writeFrame(beat, 0, batch, start);
+    this.#beats = [];
+    const since = this.#clock.now();
+    const { bytes, first, dropped } = this.#queue.fill(batch, start, (message) => this.#edge.passes(message));
+    if (start + bytes > 0) {
+      this.#inFlight = { since, first };
+      this.#edge.write(batch.subarray(0, start + bytes), (error) => this.#taken(error));
+    }
+    for (const message of dropped) this.#edge.onDropped(message);
+    if (dropped.length > 0) this.#settle();
+  }
+
+  /** Nothing leaves any more: what is queued is forgotten, every wait answered false. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#queue.clear();
+    this.#beats = [];
+    const waits = this.#waits;
+    this.#waits = [];
+    for (const wait of waits) wait.resolve(false);
+  }
+
+  #schedule(): void {
+    // What is in flight goes on with the queue when it was taken.
+    if (this.#immediate !== undefined || this.#inFlight !== undefined || this.#stopped) return;
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#batchesThisTurn = 0;
+      this.flush();
+    });
+  }
+
+  #taken(error: Error | null | undefined): void {
+    const batch = this.#inFlight;
+    this.#inFlight = undefined;
+    // An error is told by the socket's own event.
+    if (batch === undefined || this.#stopped || (error !== undefined && error !== null)) return;
+    const tookMs = this.#clock.now().monoMs - batch.since.monoMs;
+    if (tookMs > HAND_OVER_LATE_MS) this.#edge.onLate(tookMs);
+    this.#settle();
+    if (this.#queue.isEmpty && this.#beats.length === 0) return;
+    this.#batchesThisTurn += 1;
+    if (this.#batchesThisTurn < BATCHES_PER_TURN) this.flush();
+    else this.#schedule();
+  }
+
+  /** Whether the message with this number, and all before it, are out. */
+  #isOut(number: number): boolean {
+    const queued = this.#queue.oldest ?? Number.POSITIVE_INFINITY;
+    const inFlight = this.#inFlight?.first ?? Number.POSITIVE_INFINITY;
+    return number < queued && number < inFlight;
+  }
+
+  /** Answers the waits that are over, after the queue has become shorter. */
+  #settle(): void {
+    if (this.#waits.length > 0) {
+      const waits = this.#waits;
+      this.#waits = waits.filter((wait) => !this.#isOut(wait.number));
+      for (const wait of waits) if (this.#isOut(wait.number)) wait.resolve(true);
+    }
+    if (this.isIdle && !this.#stopped) this.#edge.onIdle();
+  }
+}

@@ -1,0 +1,117 @@
+/** Takes links in. Owns: the port, and how many may knock at once. Does not know: what a link is for.
+ *  Invariant: at most `unprovenMax` connections that have not proved themselves and `linksMax` in all; what comes beyond is cut
+ *  before a byte of it is read. */
+import { createServer, type Server, type Socket } from 'node:net';
+import { LinkConnection, type LinkEvents, type LinkOptions } from './connection.ts';
+import type { LinkAddress } from './dial.ts';
+import { checkHandshake } from './handshake.ts';
+import type { Goaway } from './messages.ts';
+
+export const LISTENER_DEFAULTS = {
+  /** Connections in the handshake. Each may hold a payload of 4 KiB, for 5 s. */
+  unprovenMax: 256,
+  linksMax: 4_096,
+} as const;
+
+export interface LinkListenerOptions extends LinkOptions {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly unprovenMax?: number;
+  readonly linksMax?: number;
+  /** A connection was cut because there were too many. */
+  readonly onRefused?: ((why: 'unproven' | 'links') => void) | undefined;
+}
+
+export class LinkListener {
+  readonly #options: LinkListenerOptions;
+  readonly #events: LinkEvents;
+  readonly #server: Server;
+  readonly #links = new Set<LinkConnection>();
+  #unproven = 0;
+  #started: Promise<LinkAddress> | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws RangeError or LinkEncodeError for an identity or secrets that cannot be used */
+  constructor(options: LinkListenerOptions) {
+    checkHandshake(options.handshake);
+    this.#options = options;
+    const { events } = options;
+    this.#events = {
+      // Named one by one, since events may be an object with its methods on a prototype.
+      onUp: (link) => {
+        this.#unproven -= 1;
+        events.onUp?.(link);
+      },
+      onMessage: (link, message) => events.onMessage(link, message),
+      onDropped: (link, message) => events.onDropped?.(link, message),
+      onPong: (link, sample) => events.onPong?.(link, sample),
+      onIdle: (link) => events.onIdle?.(link),
+      onLate: (link, ms) => events.onLate?.(link, ms),
+      onDown: (link, down) => {
+        if (!down.wasUp) this.#unproven -= 1;
+        this.#links.delete(link);
+        events.onDown(link, down);
+      },
+    };
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  /** Links that are up. */
+  links(): LinkConnection[] {
+    return [...this.#links].filter((link) => link.isUp);
+  }
+
+  /** Connections that have not proved themselves yet. */
+  get unproven(): number {
+    return this.#unproven;
+  }
+
+  /** Listens. @returns where
+   *  @throws the server's error where the port cannot be had (EADDRINUSE, EACCES); start is not repeated then */
+  start(): Promise<LinkAddress> {
+    this.#started ??= new Promise((resolve, reject) => {
+      const { host, port } = this.#options;
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', reject);
+        // Later errors are of single accepts (EMFILE): the dialer comes again.
+        this.#server.on('error', () => {});
+        const address = this.#server.address();
+        resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
+      });
+    });
+    return this.#started;
+  }
+
+  /** Takes no more links, and closes each in order, `goaway` last. @returns when every socket is closed */
+  close(goaway?: Goaway): Promise<void> {
+    this.#closed ??= this.#close(goaway);
+    return this.#closed;
+  }
+
+  async #close(goaway: Goaway | undefined): Promise<void> {
+    // A server that never listened has nothing to close, which it tells as an error.
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // The server may be done a moment before its last socket has told so.
+    await Promise.all([closed, ...[...this.#links].map((link) => link.close(goaway))]);
+  }
+
+  #accept(socket: Socket): void {
+    const { unprovenMax, linksMax, onRefused } = this.#options;
+    const full =
+      this.#links.size >= (linksMax ?? LISTENER_DEFAULTS.linksMax)
+        ? 'links'
+        : this.#unproven >= (unprovenMax ?? LISTENER_DEFAULTS.unprovenMax)
+          ? 'unproven'
+          : undefined;
+    if (full !== undefined) {
+      socket.on('error', () => {});
+      socket.destroy();
+      onRefused?.(full);
+      return;
+    }
+    this.#unproven += 1;
+    this.#links.add(new LinkConnection(socket, 'acceptor', { ...this.#options, events: this.#events }));
+  }
+}

@@ -44,7 +44,7 @@ export class NodeCalls {
       case 'rooms':
         return ok(this.#rooms(args));
       case 'room': {
-        const hosted = this.#core.hostedRoom(roomOf(args));
+        const hosted = this.#core.rooms.get(roomOf(args));
         return ok(
           hosted?.room === undefined || hosted.ownership.held === undefined ? null : describe(hosted, hosted.room),
         );
@@ -56,7 +56,7 @@ export class NodeCalls {
       case 'kick':
         return ok(this.#kick(args));
       case 'confirm': {
-        const room = this.#core.heldRoom(roomOf(args));
+        const room = this.#core.rooms.held(roomOf(args));
         const asked = Array.isArray(args['sessions']) ? args['sessions'].slice(0, PAGE_MAX) : [];
         return ok({ sessions: asked.filter((one) => typeof one === 'string' && room?.session(one)?.present === true) });
       }
@@ -71,9 +71,9 @@ export class NodeCalls {
         return ok({ messages, head: room.head });
       }
       case 'close-room': {
-        const hosted = this.#core.hostedRoom(roomOf(args));
+        const hosted = this.#core.rooms.get(roomOf(args));
         if (hosted?.room === undefined || hosted.ownership.held === undefined) return ok({ closed: false });
-        this.#core.closeRoom(hosted, 1000, 'the room was closed');
+        this.#core.rooms.closeRoom(hosted, 1000, 'the room was closed');
         return ok({ closed: true });
       }
       case 'move': {
@@ -87,7 +87,7 @@ export class NodeCalls {
   }
 
   #held(args: Fields): Room {
-    const room = this.#core.heldRoom(roomOf(args));
+    const room = this.#core.rooms.held(roomOf(args));
     if (room === undefined) throw new BellhopError('not_owner', 'this node does not hold the room');
     return room;
   }
@@ -96,7 +96,7 @@ export class NodeCalls {
     const prefix = typeof args['prefix'] === 'string' ? args['prefix'] : '';
     const after = typeof args['cursor'] === 'string' ? args['cursor'] : '';
     const limit = Math.min(numberOf(args, 'limit', 100), PAGE_MAX);
-    const held = [...this.#core.hosted()]
+    const held = [...this.#core.rooms.all()]
       .filter((hosted) => hosted.ownership.held !== undefined && hosted.name.startsWith(prefix) && hosted.name > after)
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     const page = held.slice(0, limit);
@@ -131,8 +131,8 @@ export class NodeCalls {
     if (!('data' in args)) throw new BellhopError('bad_request', 'publish needs data');
     const from = typeof args['from'] === 'string' ? args['from'] : null;
     const key = typeof args['key'] === 'string' ? `${name} ${args['key']}` : undefined;
-    this.#core.whenHeld(name, numberOf(args, 'floor', 0), this.#now(), (outcome, hint) => {
-      const room = this.#core.heldRoom(name);
+    this.#core.rooms.whenHeld(name, numberOf(args, 'floor', 0), this.#now(), (outcome, hint) => {
+      const room = this.#core.rooms.held(name);
       if (outcome !== 'held' || room === undefined) {
         if (outcome === 'not-owner')
           return fail(new BellhopError('not_owner', hint?.node ?? 'this node does not hold the room'));

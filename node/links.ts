@@ -1,6 +1,9 @@
-/** The links of a node, as its core sees them: who is at the other end, which sessions sit there, what is owed to them. Owns: the
- *  bookkeeping of one link. Does not know: sockets or rooms' inner life. */
-import type { Acks, LinkRole, Open } from '../shared/link/messages.ts';
+/** The links of a node, as its core sees them: who is at the other end, which sessions sit there, what is owed to them. Owns: that
+ *  bookkeeping. Does not know: sockets or rooms' inner life.
+ *  Invariant: after a message for a link was dropped, no gated one follows until its routers were asked to show their cursors. */
+import { type Acks, isGated, type LinkMessage, type LinkRole, type Open } from '../shared/link/messages.ts';
+import type { Target } from './handover.ts';
+import type { NodePorts } from './ports.ts';
 import type { RoomSession } from './roster.ts';
 
 export interface LinkPeer {
@@ -29,7 +32,7 @@ export interface NodeLink {
   opening: Open | undefined;
 }
 
-export function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
+function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
   return { number, peer, seats: new Map(), acks: new Map(), owesRebind: false, full: false, opening: undefined };
 }
 
@@ -52,9 +55,92 @@ export function assembleOpen(link: NodeLink, piece: Open): Open | undefined {
 }
 
 /** What is owed as acks, as one message; undefined when nothing is. */
-export function takeAcks(link: NodeLink): Acks | undefined {
+function takeAcks(link: NodeLink): Acks | undefined {
   if (link.acks.size === 0) return undefined;
   const entries = Array.from(link.acks, ([session, cseq]) => ({ session, cseq }));
   link.acks.clear();
   return { type: 'acks', entries };
+}
+
+export class LinkTable {
+  readonly #ports: Pick<NodePorts, 'send' | 'dial' | 'count'>;
+  readonly #links = new Map<number, NodeLink>();
+  /** Links this node dialled, by target incarnation. */
+  readonly #dialled = new Map<string, number>();
+
+  constructor(ports: Pick<NodePorts, 'send' | 'dial' | 'count'>) {
+    this.#ports = ports;
+  }
+
+  /** Sessions seated on all links. */
+  get seats(): number {
+    let seats = 0;
+    for (const link of this.#links.values()) seats += link.seats.size;
+    return seats;
+  }
+
+  get(number: number): NodeLink | undefined {
+    return this.#links.get(number);
+  }
+
+  up(number: number, peer: LinkPeer): void {
+    const link = this.#links.get(number) ?? newLink(number, peer);
+    link.peer = peer;
+    this.#links.set(number, link);
+  }
+
+  /** @returns whether the link was known */
+  down(number: number): boolean {
+    for (const [incarnation, dialled] of this.#dialled) if (dialled === number) this.#dialled.delete(incarnation);
+    return this.#links.delete(number);
+  }
+
+  /** The link's queue has room again. */
+  drained(number: number): void {
+    const link = this.#links.get(number);
+    if (link !== undefined) link.full = false;
+  }
+
+  /** The gate refused a message as it was about to be handed to the kernel. */
+  dropped(number: number): void {
+    this.#ports.count('dropped_gated');
+    const link = this.#links.get(number);
+    if (link !== undefined) link.owesRebind = true;
+  }
+
+  /** Links that owe their routers a rebind and can be written to. */
+  owing(): NodeLink[] {
+    return [...this.#links.values()].filter((link) => link.owesRebind && !link.full);
+  }
+
+  send(number: number, message: LinkMessage): boolean {
+    const link = this.#links.get(number);
+    if (link === undefined) return false;
+    if (isGated(message) && (link.full || link.owesRebind)) {
+      link.owesRebind = true;
+      return false;
+    }
+    if (this.#ports.send(number, message)) return true;
+    link.full = true;
+    link.owesRebind = true;
+    return false;
+  }
+
+  /** Sends what is owed as acks, one message a link. */
+  flushAcks(): void {
+    for (const link of this.#links.values()) {
+      const acks = takeAcks(link);
+      if (acks !== undefined) this.send(link.number, acks);
+    }
+  }
+
+  /** A link to another node: the one there is, or one that is dialled now. */
+  to(target: Target): { readonly link: number; readonly up: boolean } {
+    const known = this.#dialled.get(target.incarnation);
+    if (known !== undefined) return { link: known, up: this.#links.get(known)?.peer !== undefined };
+    const number = this.#ports.dial(target.node, target.incarnation, target.address);
+    this.#dialled.set(target.incarnation, number);
+    if (!this.#links.has(number)) this.#links.set(number, newLink(number, undefined));
+    return { link: number, up: false };
+  }
 }

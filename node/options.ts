@@ -1,0 +1,24 @@
+/** What a node's core is made with. Owns: that shape. */
+import type { Instant } from '../shared/clock.ts';
+import type { NodeRecord } from '../shared/directory/directory.ts';
+import type { Placement } from '../shared/placement.ts';
+import type { RandomSource } from '../shared/random.ts';
+import type { Timings } from '../shared/timing.ts';
+import type { ProgramFactory } from './program.ts';
+import type { RoomLimits } from './room-output.ts';
+import type { RoomSession } from './roster.ts';
+
+export interface NodeCoreOptions {
+  readonly record: NodeRecord;
+  readonly timings: Timings;
+  readonly limits: RoomLimits;
+  readonly roomIdleMs: number;
+  readonly drainDeadlineMs: number;
+  readonly placement: Placement;
+  /** The program a room's name calls for; undefined when this node does not run it. */
+  readonly programFor: (room: string) => { readonly name: string; readonly make: ProgramFactory } | undefined;
+  readonly resumeToken: (room: string, session: RoomSession, now: Instant) => string;
+  readonly bootstrap: string | undefined;
+  readonly random: RandomSource;
+  readonly now: () => Instant;
+}

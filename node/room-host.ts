@@ -1,0 +1,334 @@
+/** The rooms of a node, from the first OPEN to the last: found or claimed, made, served, given up. Owns: which rooms are hosted here
+ *  and in which state, and who waits for them. Does not know: what is said on links, Redis, time's passing beyond `now`.
+ *  Invariants: every waiter is told once; a room whose memory is let go has pointed its routers on.
+ *  @see DESIGN §4 */
+import type { Instant } from '../shared/clock.ts';
+import { DirectoryError, type Triple } from '../shared/directory/directory.ts';
+import type { RefusedReason } from '../shared/link/messages.ts';
+import type { Handovers } from './handover.ts';
+import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
+import type { Lease } from './lease.ts';
+import type { LinkTable } from './links.ts';
+import type { NodeCoreOptions } from './options.ts';
+import { type OwnershipEvent, RoomOwnership } from './ownership.ts';
+import type { NodePorts } from './ports.ts';
+import type { Projections } from './projection.ts';
+import { Room } from './room.ts';
+import type { RoomOutput } from './room-output.ts';
+
+const WAITERS_MAX = 20_000;
+const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
+const EXPECTED_MEMBERS_MAX = 10_000;
+
+/** The parts of a node that its rooms work with. */
+export interface RoomHostParts {
+  readonly options: NodeCoreOptions;
+  readonly ports: NodePorts;
+  readonly lease: Lease;
+  readonly links: LinkTable;
+  readonly handovers: () => Handovers;
+  readonly projections: () => Projections;
+  readonly draining: () => boolean;
+  readonly movedTo: (room: string) => OwnerHint | undefined;
+}
+
+export class RoomHost {
+  readonly #options: NodeCoreOptions;
+  readonly #ports: NodePorts;
+  readonly #parts: RoomHostParts;
+  readonly #hosted = new Map<string, Hosted>();
+  #handles = 0;
+  #waiting = 0;
+  #ended = false;
+
+  constructor(parts: RoomHostParts) {
+    this.#parts = parts;
+    this.#options = parts.options;
+    this.#ports = parts.ports;
+  }
+
+  all(): IterableIterator<Hosted> {
+    return this.#hosted.values();
+  }
+
+  /** The room, if this node may speak for it. */
+  held(name: string): Room | undefined {
+    const hosted = this.#hosted.get(name);
+    return hosted?.ownership.held === undefined || hosted.settling ? undefined : hosted.room;
+  }
+
+  get(name: string): Hosted | undefined {
+    return this.#hosted.get(name);
+  }
+
+  /** The node ends: nothing more is said for any room. */
+  end(): void {
+    this.#ended = true;
+    this.#hosted.clear();
+  }
+
+  releaseIdle(hosted: Hosted, now: Instant): void {
+    const { room, ownership } = hosted;
+    if (room === undefined || ownership.held === undefined || hosted.settling) return;
+    if (room.sessionCount > 0 || hosted.waiters.length > 0) {
+      hosted.idleSinceMs = undefined;
+      return;
+    }
+    hosted.idleSinceMs ??= now.monoMs;
+    if (now.monoMs - hosted.idleSinceMs < this.#options.roomIdleMs || this.#parts.handovers().has(hosted.name)) return;
+    // Nobody is bound to the room, so nothing of it is queued: its output has ended and has left.
+    const { head } = room;
+    this.#endRoom(hosted);
+    ownership.release(head, RELEASED_KEYS_EXPIRE_MS, now);
+  }
+
+  me(): { node: string; incarnation: string } {
+    return { node: this.#options.record.node, incarnation: this.#options.record.incarnation };
+  }
+
+  sendMoved(room: Room, link: number, epoch: number, to: { node: string; incarnation: string } | undefined): void {
+    const handle = room.handleOn(link);
+    if (handle !== undefined) this.#parts.links.send(link, { type: 'moved', room: handle, epoch, to });
+  }
+
+  /** Calls back once the room is held here, or cannot be now. */
+  whenHeld(name: string, floor: number, now: Instant, waiter: Waiter): void {
+    if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return waiter('wait');
+    const hosted = this.#hosted.get(name) ?? this.#host(name, now);
+    if (hosted === undefined) return waiter('not-owner');
+    const held = this.held(name);
+    if (held !== undefined && floor <= held.epoch) return waiter('held');
+    if (this.#parts.draining() && hosted.room === undefined && !hosted.settling) {
+      if (hosted.waiters.length === 0) this.#hosted.delete(name);
+      return waiter('draining', this.#parts.movedTo(name));
+    }
+    if (this.#waiting >= WAITERS_MAX) return waiter('wait');
+    this.#waiting++;
+    hosted.waiters.push(waiter);
+    hosted.ownership.seek(floor, now);
+  }
+
+  #host(name: string, now: Instant): Hosted | undefined {
+    const program = this.#options.programFor(name);
+    if (program === undefined) return undefined;
+    const { node, incarnation } = this.#options.record;
+    const ownership = new RoomOwnership({
+      room: name,
+      node,
+      incarnation,
+      lease: this.#parts.lease,
+      random: this.#options.random,
+      call: this.#ports.call,
+      now: this.#options.now,
+      count: (metric) => this.#ports.count(metric),
+      observeClaim: (ms) => this.#ports.observe('claim_ms', ms),
+      head: () => this.#hosted.get(name)?.room?.head ?? 0,
+      hasStateFor: (nonce) => this.#parts.handovers().hasStateFor(name, nonce),
+      on: (event, at) => this.#onOwnership(name, event, at),
+    });
+    const hosted: Hosted = {
+      name,
+      program: program.name,
+      make: program.make,
+      ownership,
+      room: undefined,
+      settling: false,
+      waiters: [],
+      idleSinceMs: undefined,
+      openedAt: now.wallMs,
+      retryHandoverAtMs: 0,
+    };
+    this.#hosted.set(name, hosted);
+    return hosted;
+  }
+
+  tell(hosted: Hosted, outcome: RefusedReason | 'held', hint?: OwnerHint): void {
+    const { waiters } = hosted;
+    hosted.waiters = [];
+    this.#waiting -= waiters.length;
+    for (const waiter of waiters) waiter(outcome, hint);
+  }
+
+  #outputFor(name: string): RoomOutput {
+    return {
+      send: (link, message) => this.#parts.links.send(link, message),
+      newHandle: () => ++this.#handles,
+      ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
+      seated: (session) => {
+        const { place } = session;
+        if (place !== undefined) this.#parts.links.get(place.link)?.seats.set(place.handle, { room: name, session });
+      },
+      unseated: (link, handle) => this.#parts.links.get(link)?.seats.delete(handle),
+      changed: (session) => {
+        const room = this.#hosted.get(name)?.room;
+        if (room !== undefined) this.#parts.projections().changed(room, session);
+      },
+      failed: (error) => this.#programFailed(name, error),
+      resumeToken: (session) => this.#options.resumeToken(name, session, this.#options.now()),
+      count: (metric, by) => this.#ports.count(metric, by),
+    };
+  }
+
+  #programFailed(name: string, error: unknown): void {
+    const hosted = this.#hosted.get(name);
+    this.#ports.count('program_failures');
+    this.#ports.log('program failed', { room: name, error: error instanceof Error ? error.message : String(error) });
+    if (hosted !== undefined) this.closeRoom(hosted, 1011, 'the room failed');
+  }
+
+  /** Closes a room for its clients and gives it up. */
+  closeRoom(hosted: Hosted, code: number, reason: string): void {
+    const { room, ownership } = hosted;
+    if (room === undefined) return;
+    const { head } = room;
+    const { links } = room;
+    room.closeAll(code, reason);
+    hosted.room = undefined;
+    this.#parts.projections().forget(hosted.name);
+    this.#parts.handovers().abandon(hosted.name);
+    this.#ports.afterHandedOver(links, () => ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()));
+  }
+
+  /** Lets the room's memory go, without a word to anybody. */
+  #endRoom(hosted: Hosted): void {
+    hosted.room?.end();
+    hosted.room = undefined;
+    hosted.settling = false;
+    this.#parts.projections().forget(hosted.name);
+  }
+
+  #onOwnership(name: string, event: OwnershipEvent, now: Instant): void {
+    const hosted = this.#hosted.get(name);
+    if (hosted === undefined || this.#ended) return;
+    switch (event.kind) {
+      case 'opened':
+        return this.#opened(hosted, event, now);
+      case 'elsewhere':
+        this.drop(hosted, undefined);
+        return this.tell(hosted, 'not-owner', {
+          node: event.node,
+          incarnation: event.incarnation,
+          epoch: event.epoch,
+        });
+      case 'wait':
+        if (hosted.room === undefined) this.#hosted.delete(name);
+        return this.tell(hosted, event.away ? 'unavailable' : 'wait');
+      case 'lost': {
+        const { owner } = event.record ?? {};
+        const hint =
+          owner === undefined || event.record === undefined ? undefined : { ...owner, epoch: event.record.epoch };
+        this.#parts.handovers().abandon(name);
+        this.drop(hosted, hint);
+        return this.tell(hosted, 'not-owner', hint);
+      }
+      default:
+        event satisfies never;
+    }
+  }
+
+  #opened(hosted: Hosted, event: Extract<OwnershipEvent, { kind: 'opened' }>, now: Instant): void {
+    const { record, triple, kept, takenOver } = event;
+    this.#ports.log('room opened', { room: hosted.name, epoch: triple.epoch, kept, takenOver });
+    if (kept && hosted.room !== undefined) {
+      hosted.room.begin(triple, now);
+      // A new tag: every session shows its cursor again.
+      for (const link of hosted.room.links) this.sendMoved(hosted.room, link, triple.epoch, this.me());
+      return this.#ready(hosted, hosted.room, now);
+    }
+    if (hosted.room !== undefined) {
+      for (const link of hosted.room.links) this.sendMoved(hosted.room, link, triple.epoch, this.me());
+      this.#endRoom(hosted);
+    }
+    const state = kept ? this.#parts.handovers().takeState(hosted.name, triple.nonce) : undefined;
+    const room = this.#makeRoom(hosted, triple, now, state);
+    if (room === undefined) return;
+    if (state === undefined) room.startAt(record.head, record.tags.slice(0, -1));
+    room.begin(triple, now);
+    if (!takenOver) return this.#ready(hosted, room, now);
+    hosted.settling = true;
+    this.#ports.call('readPresence', { room: hosted.name, limit: EXPECTED_MEMBERS_MAX }, (reply) => {
+      if (hosted.room !== room || !hosted.settling) return;
+      const at = this.#options.now();
+      if (!(reply instanceof DirectoryError)) {
+        room.expect(
+          reply.members.map(({ session, member }) => ({ session, ...member })),
+          at,
+        );
+      }
+      this.#ready(hosted, room, at);
+    });
+  }
+
+  #makeRoom(
+    hosted: Hosted,
+    triple: Triple,
+    now: Instant,
+    state: ReturnType<Room['carry']> | undefined,
+  ): Room | undefined {
+    const { limits } = this.#options;
+    try {
+      hosted.room = new Room(hosted.name, triple, hosted.make, limits, this.#outputFor(hosted.name), now, state);
+      return hosted.room;
+    } catch (error) {
+      this.#programFailed(hosted.name, error);
+      hosted.ownership.release(0, RELEASED_KEYS_EXPIRE_MS, now);
+      return undefined;
+    }
+  }
+
+  /** The room serves from here on. */
+  #ready(hosted: Hosted, room: Room, now: Instant): void {
+    hosted.settling = false;
+    hosted.idleSinceMs = undefined;
+    if (!room.started) {
+      hosted.openedAt = now.wallMs;
+      room.openProgram(now);
+    }
+    if (hosted.room !== room) return;
+    this.#parts.projections().assert(room, now.monoMs);
+    this.tell(hosted, 'held');
+  }
+
+  /** Lets a room go: routers that were bound to it are pointed on. */
+  drop(hosted: Hosted, to: OwnerHint | undefined): void {
+    const { room } = hosted;
+    this.#hosted.delete(hosted.name);
+    if (room === undefined) return;
+    for (const link of room.links) this.sendMoved(room, link, to?.epoch ?? room.epoch, to);
+    this.#endRoom(hosted);
+  }
+
+  refuseHandover(room: string): string | undefined {
+    const now = this.#options.now();
+    if (this.#parts.draining()) return 'the target is draining';
+    if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return 'the target is suspended';
+    if (this.#options.programFor(room) === undefined) return 'the target does not run this program';
+    const kind = this.#hosted.get(room)?.ownership.state.kind ?? 'none';
+    return kind === 'none' || kind === 'seeking' ? undefined : `the target has the room as ${kind}`;
+  }
+
+  /** The owner says that the record names this node now. */
+  named(name: string, named: { readonly epoch: number; readonly nonce: string }, now: Instant): void {
+    const hosted = this.#hosted.get(name) ?? this.#host(name, now);
+    if (hosted === undefined || hosted.ownership.held !== undefined) return;
+    const triple: Triple = { incarnation: this.#options.record.incarnation, ...named };
+    const state = this.#parts.handovers().takeState(name, named.nonce);
+    if (state === undefined) return;
+    hosted.ownership.named(triple);
+    const room = this.#makeRoom(hosted, triple, now, state);
+    if (room === undefined) return;
+    room.begin(triple, now);
+    this.#ports.log('room opened', { room: name, epoch: triple.epoch, kept: true, handedOver: true });
+    this.#ready(hosted, room, now);
+  }
+
+  /** A handover that was called off: frames that were not taken meanwhile are asked for again. */
+  goOn(hosted: Hosted): void {
+    if (hosted.ownership.state.kind !== 'transferring') return;
+    hosted.ownership.resumeAfterTransfer();
+    const { room } = hosted;
+    if (room === undefined) return;
+    for (const link of room.links) this.sendMoved(room, link, room.epoch, this.me());
+    this.tell(hosted, 'held');
+  }
+}

@@ -50,13 +50,13 @@ export class NodeCore {
     this.#ports = ports;
     this.#links = new LinkTable(ports);
     const { random, now, record, timings, bootstrap } = options;
-    const call = ports.call;
+    const call: NodePorts['call'] = (operation, args, done) => this.#call(operation, args, done);
     this.lease = new Lease({
       record,
       timings,
       random,
       bootstrap,
-      call,
+      call: ports.call,
       now,
       useRun: (runId) => ports.useRun(runId),
       load: () => this.load(),

@@ -8,7 +8,7 @@ import { DirectoryError, type RoomRecord, type Triple } from '../shared/director
 import { FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
 import type { RandomSource } from '../shared/random.ts';
 import type { CallDirectory } from './ports.ts';
-import type { RoomState } from './room.ts';
+import type { RoomState } from './room-state.ts';
 
 /** Largest state that is carried, as UTF-8 bytes of JSON. */
 const STATE_BYTES_MAX = 16 * 1_048_576;

@@ -256,6 +256,8 @@ export class Lease {
   #observe(): void {
     this.#call('readCluster', {}, (cluster, at) => {
       if (this.#runId === undefined) this.#enterHistory(cluster.runId, cluster.gen, at);
+      // An empty history that is given its name is the one that was observed all along.
+      else if (this.#gen === undefined && cluster.runId === this.#runId) this.#gen = cluster.gen;
       else if (cluster.runId !== this.#runId || cluster.gen !== this.#gen)
         this.#changeHistory(cluster.runId, cluster.gen, at);
       const others = [...(cluster.nodes ?? []), ...(cluster.routers ?? [])].filter(

@@ -12,19 +12,10 @@ import * as encode from '../shared/protocol-encode.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
-import { Recent, type RecentEntry, type ResetReason } from './recent.ts';
+import { Recent, type ResetReason } from './recent.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { type CarriedSession, type RoomSession, Roster } from './roster.ts';
-
-/** A room's state as a handover carries it. */
-export interface RoomState {
-  readonly head: number;
-  readonly tags: readonly { readonly tag: Tag; readonly firstSeq: number }[];
-  readonly entries: readonly { seq: number; tag: Tag; session?: string; id?: number; text: string }[];
-  readonly sessions: readonly CarriedSession[];
-  readonly version: number;
-  readonly program?: Json;
-}
+import { boundedFrame, carriedEntry, entryFrom, firstMembers, type RoomState } from './room-state.ts';
+import { type RoomSession, Roster } from './roster.ts';
 
 /** One router's share in the room: every session seated on that link. */
 interface Binding {
@@ -32,8 +23,6 @@ interface Binding {
   sessions: number;
 }
 
-/** Largest ready-made frame: a link carries no larger one. A publish of the largest allowed payload stays well below. */
-const FRAME_BYTES_MAX = 64_512;
 /** Largest `meta` of a member, as JSON text. */
 const META_CHARS_MAX = 2_048;
 
@@ -500,26 +489,13 @@ export class Room implements RoomContext {
 
   #presenceText(): string {
     const present = this.#roster.present();
-    const members = this.#firstMembers(present);
+    const members = firstMembers(present, this.#limits.presenceMembersMax);
     return encode.presence({
       version: this.#version,
       members,
       count: present.length,
       complete: members.length === present.length,
     });
-  }
-
-  /** As many members as one event may name and one frame can hold. */
-  #firstMembers(present: readonly RoomSession[]): readonly RoomSession[] {
-    let chars = 512;
-    const members: RoomSession[] = [];
-    for (const one of present) {
-      const meta = one.meta === undefined ? 0 : JSON.stringify(one.meta).length * 3;
-      chars += 100 + one.user.length + meta;
-      if (members.length >= this.#limits.presenceMembersMax || chars > FRAME_BYTES_MAX) break;
-      members.push(one);
-    }
-    return members;
   }
 
   #welcome(session: RoomSession, seq: number, resumed: boolean): Parameters<typeof encode.welcome>[0] {
@@ -601,25 +577,4 @@ export class Room implements RoomContext {
       .slice(0, limit)
       .map((entry) => JSON.parse(payloadOf(entry.frame).toString('utf8')));
   }
-}
-
-/** @throws RangeError when the message is too large for a link */
-function boundedFrame(text: string): Buffer {
-  const frame = textFrame(text);
-  if (frame.length > FRAME_BYTES_MAX) throw new RangeError(`a message may be at most ${FRAME_BYTES_MAX} bytes`);
-  return frame;
-}
-
-function carriedEntry(entry: RecentEntry): RoomState['entries'][number] {
-  return {
-    seq: entry.seq,
-    tag: entry.tag,
-    ...(entry.session === undefined ? {} : { session: entry.session }),
-    ...(entry.id === undefined ? {} : { id: entry.id }),
-    text: payloadOf(entry.frame).toString('utf8'),
-  };
-}
-
-function entryFrom(entry: RoomState['entries'][number]): RecentEntry {
-  return { seq: entry.seq, tag: entry.tag, session: entry.session, id: entry.id, frame: textFrame(entry.text) };
 }

@@ -102,7 +102,7 @@ async function outcome(path = '/rooms/lobby', protocols: string[] = []): Promise
 
 describe('before the 101', () => {
   it.each<[string, string, number, string]>([
-    ['a good request', request(HANDSHAKE, 'GET /elsewhere HTTP/1.1'), 404, 'not_found'],
+    ['another path', request(HANDSHAKE, 'GET /elsewhere HTTP/1.1'), 404, 'not_found'],
     ['a bad room', request(HANDSHAKE, 'GET /rooms/%2F HTTP/1.1'), 400, 'bad_room'],
     ['a foreign origin', request([...HANDSHAKE, 'Origin: https://evil.example']), 403, 'not_allowed'],
     ['no origin at all', request([...HANDSHAKE, 'Origin: null']), 403, 'not_allowed'],
@@ -262,7 +262,7 @@ describe('after the 101', () => {
     await start();
     const ws = new WebSocket(`ws://127.0.0.1:${port}/rooms/lobby`);
     ws.on('error', () => undefined);
-    await until(() => accepted.length === 1);
+    await until(() => accepted.length === 1 && ws.readyState === ws.OPEN);
     const closed = new Promise<number>((resolve) => ws.on('close', (code) => resolve(code)));
     ws.send('x'.repeat(1_025));
     expect(await closed).toBe(1009);

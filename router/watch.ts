@@ -256,7 +256,8 @@ export class ClusterWatch {
     if (isGone === undefined || this.#state !== 'registered') return;
     for (const record of this.membership.living()) {
       if (!this.#certifying.has(record.incarnation) && isGone(record)) {
-        this.#certify(record, { kind: 'proof', how: 'its process is gone from this host' });
+        const { node, incarnation } = record;
+        this.#certify({ node, incarnation }, { kind: 'proof', how: 'its process is gone from this host' });
       }
     }
   }

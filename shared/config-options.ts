@@ -214,10 +214,9 @@ export const OPTIONS = {
   'http-port': {
     roles: ['node'],
     type: 'integer',
-    default: -1,
-    min: -1,
+    min: 0,
     max: 65_535,
-    doc: 'Port for /livez, /readyz and /metrics of a node; 0 takes a free one, -1 none.',
+    doc: 'Port for /livez, /readyz and /metrics of a node; 0 takes a free one. Without it there is none.',
   },
   weight: {
     roles: NODE,

@@ -7,7 +7,7 @@ import { ID_PATTERN, USER_PATTERN } from './keys.ts';
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 /** Sessions are fields of a hash; `*` is taken by the head of a presence. */
-const SESSION_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
+const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
 
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router']);

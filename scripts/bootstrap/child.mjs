@@ -1,0 +1,41 @@
+// Child processes of `test` and `check`. Owns: that none outlives this process when it is told to end.
+import { spawn } from 'node:child_process';
+import process from 'node:process';
+
+const running = new Set();
+let hooked = false;
+
+/** Runs a command with this process' own output.
+ *  @returns exit code; 1 for one that was killed or could not be started */
+export function run(command, args, options = {}) {
+  hook();
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: 'inherit', ...options });
+    running.add(child);
+    const done = (code) => {
+      running.delete(child);
+      resolve(code);
+    };
+    child.once('error', (error) => {
+      process.stderr.write(`bellhop: ${command}: ${error.message}\n`);
+      done(1);
+    });
+    child.once('exit', (code) => done(code ?? 1));
+  });
+}
+
+/** Runs a JavaScript program of a dependency. */
+export function runNode(script, args, options) {
+  return run(process.execPath, [script, ...args], options);
+}
+
+function hook() {
+  if (hooked) return;
+  hooked = true;
+  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+    process.on(signal, () => {
+      for (const child of running) child.kill(signal);
+      process.exit(code);
+    });
+  }
+}

@@ -1,0 +1,29 @@
+// From a fresh clone to something that runs. Owns: the order of install and build, and when neither is this program's business.
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { build, isBuilt, sourceHash } from './build.mjs';
+import { install, isInstalled } from './install.mjs';
+import { withLock } from './lock.mjs';
+
+/** Installs and builds what is missing or stale; does nothing in a published package or a production image. */
+export async function prepare(root) {
+  const isCheckout = existsSync(join(root, 'tsconfig.build.json'));
+  const isImage = process.env.NODE_ENV === 'production' && existsSync(join(root, 'dist'));
+  if (!isCheckout || isImage) return;
+  if (isInstalled(root) && isBuilt(root, sourceHash(root))) return;
+  await withLock(root, () => {
+    removeLeftovers(root);
+    if (!isInstalled(root)) install(root);
+    const hash = sourceHash(root);
+    if (!isBuilt(root, hash)) build(root, hash);
+  });
+}
+
+/** Of builds that were killed. Safe under the lock: nobody else builds. */
+function removeLeftovers(root) {
+  const folder = join(root, '.bellhop');
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('dist-')) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,44 @@
+// Verbs of run.mjs. Owns: which verb needs what, and exit codes. `start`, `router`, `node` and what else bellhop.ts knows run in
+// this very process, so that a signal to it is a signal to them.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { pathToFileURL } from 'node:url';
+import { check } from './check.mjs';
+import { prepare } from './prepare.mjs';
+import { findRedisServer } from './redis.mjs';
+import { Sentence } from './sentence.mjs';
+import { test } from './test.mjs';
+
+/** Programs beside the command line, each a script with its own flags; they start Redis servers of their own. */
+const PROGRAMS = { bench: 'scripts/bench/main.js', simulate: 'scripts/simulate/main.js', chaos: 'scripts/chaos/main.js' };
+
+/** Carries out `argv[0]`. Sets the exit code; returns before the verb has ended where that lives on in this process. */
+export async function runVerb(root, argv) {
+  const [verb = '--help', ...rest] = argv;
+  try {
+    await prepare(root);
+    if (verb === 'build') return;
+    if (verb === 'test') process.exitCode = await test(root, rest);
+    else if (verb === 'check') process.exitCode = await check(root);
+    else if (Object.hasOwn(PROGRAMS, verb)) await runProgram(root, verb, rest);
+    else await runBellhop(root, [verb, ...rest]);
+  } catch (error) {
+    if (!(error instanceof Sentence)) throw error;
+    process.stderr.write(`bellhop: ${error.message}\n`);
+    process.exitCode = 2;
+  }
+}
+
+async function runProgram(root, verb, argv) {
+  const script = join(root, 'dist', PROGRAMS[verb]);
+  if (!existsSync(script)) throw new Sentence(`This version has no ${verb}: ${PROGRAMS[verb].replace('.js', '.ts')} is missing.`);
+  if (verb !== 'simulate') process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
+  process.argv = [process.execPath, script, ...argv];
+  await import(pathToFileURL(script).href);
+}
+
+async function runBellhop(root, argv) {
+  const { main } = await import(pathToFileURL(join(root, 'dist', 'scripts', 'bellhop.js')).href);
+  process.exitCode = await main(argv, { findRedisServer });
+}

@@ -1,0 +1,109 @@
+/** Redis as a server process: runs, loses and forgets. Owns: the data, its life, who hears of what was executed. Does not know:
+ *  connections (sim-directory.ts) or what faults are for.
+ *  Invariant: operations execute one at a time, at one moment of Redis' own clock, which never goes back. */
+import type { Args, Operation, Reply } from '../../shared/directory/directory.ts';
+import { MemoryDirectory, type MemorySnapshot } from '../../shared/directory/memory-directory.ts';
+import type { SeededRandom } from '../../shared/random.ts';
+import type { EventQueue } from './event-queue.ts';
+
+/** Redis' clock at the begin, Unix ms. */
+const EPOCH_MS = 1_700_000_000_000;
+
+export type Execute = <K extends Operation>(directory: MemoryDirectory, operation: K, args: Args<K>, nowMs: number) => Reply<K>;
+
+export type OnExecuted = <K extends Operation>(by: string, operation: K, args: Args<K>, reply: Reply<K>) => void;
+
+export class SimRedis {
+  readonly name = 'redis';
+  readonly directory: MemoryDirectory;
+  readonly #queue: EventQueue;
+  readonly #random: SeededRandom;
+  readonly #execute: Execute;
+  readonly #onExecuted: OnExecuted;
+  readonly #onRestart = new Set<() => void>();
+  #life = 1;
+  #isUp = true;
+  #isPaused = false;
+  #waiting: (() => void)[] = [];
+  #snapshots: { readonly atMs: number; readonly data: MemorySnapshot }[] = [];
+
+  constructor(queue: EventQueue, random: SeededRandom, execute: Execute, onExecuted: OnExecuted) {
+    this.#queue = queue;
+    this.#random = random;
+    this.#execute = execute;
+    this.#onExecuted = onExecuted;
+    this.directory = new MemoryDirectory({ runId: random.hex(20) });
+  }
+
+  /** Changes with each start of the server: connections of another life are gone. */
+  get life(): number {
+    return this.#life;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get runId(): string {
+    return this.directory.runId;
+  }
+
+  get wallMs(): number {
+    return EPOCH_MS + this.#queue.nowMs;
+  }
+
+  /** Runs `arrived` when the server reads it: now, or when its pause ends; never if the server is another by then. */
+  arrive(life: number, arrived: () => void): void {
+    if (life !== this.#life || !this.#isUp) return;
+    if (this.#isPaused) this.#waiting.push(arrived);
+    else arrived();
+  }
+
+  execute<K extends Operation>(by: string, operation: K, args: Args<K>): Reply<K> {
+    const reply = this.#execute(this.directory, operation, args, this.wallMs);
+    this.#onExecuted(by, operation, args, reply);
+    return reply;
+  }
+
+  /** Calls back each time the server has gone and its connections with it. */
+  onRestart(listener: () => void): void {
+    this.#onRestart.add(listener);
+  }
+
+  /** Keeps the data as it is now, for a later rollback. */
+  save(): void {
+    this.#snapshots.push({ atMs: this.#queue.nowMs, data: this.directory.snapshot() });
+    if (this.#snapshots.length > 8) this.#snapshots.shift();
+  }
+
+  restart(data: 'kept' | 'empty' | 'rollback', downMs: number): void {
+    this.#life++;
+    this.#waiting = [];
+    this.#isUp = false;
+    const saved = this.#snapshots.length === 0 ? undefined : this.#random.pick(this.#snapshots);
+    const next = data === 'rollback' ? (saved?.data ?? 'kept') : data;
+    if (data !== 'kept') this.#snapshots = this.#snapshots.filter((one) => one.data === next);
+    this.directory.restart({ runId: this.#random.hex(20), data: next });
+    for (const listener of this.#onRestart) listener();
+    this.#queue.after(downMs, () => {
+      this.#isUp = true;
+    });
+  }
+
+  /** FLUSHALL: the same server, without its data. */
+  flush(): void {
+    this.#snapshots = [];
+    this.directory.restart({ runId: this.directory.runId, data: 'empty' });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const arrived of waiting) arrived();
+  }
+}

@@ -1,0 +1,44 @@
+/** When this process is asked to end. Owns: signals, and the parent's end under npm. Does not know: how to end.
+ *  npm hands a signal on to its script, which after Ctrl-C has it from the terminal already; so what comes within a moment of
+ *  the last request is the same request. Where a shell between npm and this process took the signal and died of it, the changed
+ *  parent tells. */
+import { type Clock, elapsedMs, type Instant, systemClock } from '../shared/clock.ts';
+
+const SAME_REQUEST_MS = 400;
+const PARENT_POLL_MS = 250;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+export interface StopRequestsOptions {
+  /** Whether the parent's end is a request; see `startedByNpm`. */
+  readonly watchParent: boolean;
+  /** @param nth  1 for the first request: in peace; from 2 on: at once */
+  readonly on: (nth: number, why: string) => void;
+  readonly clock?: Clock | undefined;
+}
+
+/** Listens until the returned function is called. */
+export function onStopRequests({ watchParent, on, clock = systemClock }: StopRequestsOptions): () => void {
+  let count = 0;
+  let last: Instant | undefined;
+  const request = (why: string) => {
+    const now = clock.now();
+    if (last !== undefined && elapsedMs(last, now) < SAME_REQUEST_MS) return;
+    last = now;
+    count++;
+    on(count, why);
+  };
+  const hear = (signal: NodeJS.Signals) => request(signal);
+  for (const signal of SIGNALS) process.on(signal, hear);
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    request('its parent has ended');
+  }, PARENT_POLL_MS);
+  timer.unref();
+  if (!watchParent) clearInterval(timer);
+  return () => {
+    clearInterval(timer);
+    for (const signal of SIGNALS) process.off(signal, hear);
+  };
+}

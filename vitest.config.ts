@@ -1,0 +1,30 @@
+/** Shares of the test suite. `unit` runs in parallel. A `scenario` starts a cluster of processes from dist/ and needs the machine
+ *  for itself, so its files run one after another; `npm test` builds first. */
+import { defineConfig } from 'vitest/config';
+
+const NOT_OURS = ['**/node_modules/**', 'dist/**', '.bellhop/**'];
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['**/*.test.ts', '**/*.test.mjs'],
+          exclude: [...NOT_OURS, '**/*.scenario.test.ts', '**/*.browser.test.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'scenario',
+          include: ['**/*.scenario.test.ts'],
+          exclude: NOT_OURS,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});

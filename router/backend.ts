@@ -5,10 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Instant } from '../shared/clock.ts';
 import { type Directory, DirectoryError, type RoomRecord, type RouterRecord } from '../shared/directory/directory.ts';
 import { BellhopError } from '../shared/errors.ts';
-import { matchesPattern } from '../shared/ids.ts';
 import type { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import type { ApiPorts, NodeView, OwnerAnswer, RoomMove } from './api-ports.ts';
+import { firstCandidate, runsProgram } from './candidates.ts';
 import type { RouterCore } from './core.ts';
 import type { RouterLinks } from './link-edge.ts';
 import type { Holder } from './route.ts';
@@ -104,17 +104,10 @@ export class ApiBackend implements ApiPorts {
       if (owner === undefined) return new BellhopError('not_found', 'nobody owns this room');
       return new BellhopError('settling', 'the room has no living owner at the moment');
     }
-    const candidates = (membership?.nodes ?? []).filter(
-      (one) =>
-        one.state === 'active' &&
-        this.#options.links.isUp(one.incarnation) &&
-        one.programs.some(({ pattern }) => matchesPattern(pattern, room)),
-    );
-    const loaded = candidates.map((one) => ({ ...one, load: membership?.beat(one.node)?.load.rooms ?? 0 }));
-    const chosen = this.#options.placement.choose(room, loaded);
-    const at = candidates.find((one) => one.node === chosen);
+    const isLinked = (incarnation: string) => this.#options.links.isUp(incarnation);
+    const at = membership && firstCandidate(room, { membership, placement: this.#options.placement, isLinked });
     if (at === undefined) return new BellhopError('unavailable', 'no node can take the room now');
-    return { at: { node: at.node, incarnation: at.incarnation }, epoch: record?.epoch ?? 0 };
+    return { at, epoch: record?.epoch ?? 0 };
   }
 
   nodes(): readonly NodeView[] {
@@ -138,8 +131,10 @@ export class ApiBackend implements ApiPorts {
   }
 
   placementOrder(room: string): readonly { readonly node: string; readonly weight: number }[] {
-    const candidates = (this.#options.watch()?.membership.nodes ?? []).filter(
-      (one) => one.state === 'active' && one.programs.some(({ pattern }) => matchesPattern(pattern, room)),
+    const membership = this.#options.watch()?.membership;
+    if (membership === undefined) return [];
+    const candidates = membership.nodes.filter(
+      (one) => one.state === 'active' && runsProgram(membership, one.node, room),
     );
     const weights = new Map(candidates.map((one) => [one.node, one.weight]));
     return this.#options.placement.order(room, candidates).map((node) => ({ node, weight: weights.get(node) ?? 0 }));

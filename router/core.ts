@@ -9,6 +9,8 @@ import type { Bind, Cast, LinkMessage, Moved, Opened, Refused } from '../shared/
 import type { Placement } from '../shared/placement.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
 import type { Timings } from '../shared/timing.ts';
+import { Bindings } from './bindings.ts';
+import { firstCandidate } from './candidates.ts';
 import type { Membership } from './membership.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
@@ -20,7 +22,6 @@ export interface RouterCoreOptions {
   readonly random: RandomSource;
   readonly now: () => Instant;
   readonly membership: Membership;
-  readonly runsProgram: (node: string, room: string) => boolean;
   /** Whether the last poll of Redis failed. */
   readonly redisFailed: () => boolean;
   /** Asks for the next poll at once: something looks wrong. */
@@ -50,8 +51,7 @@ export class RouterCore {
   readonly #routes = new Map<string, Route>();
   readonly #sessions = new Map<number, { readonly session: ClientSession; readonly route: Route }>();
   readonly #links = new Set<string>();
-  /** incarnation → room handle → binding. */
-  readonly #bindings = new Map<string, Map<number, Binding>>();
+  readonly #bindings = new Bindings();
   readonly #cache = new RouteCache(CACHE_MAX);
   readonly #gone = new Map<number, 'left' | 'broken'>();
   /** Routes that want an owner and wait for a free place among the reads. */
@@ -243,21 +243,9 @@ export class RouterCore {
   /** Nobody owns the room: placement says who should be asked first. */
   #openAtCandidate(route: Route, now: Instant): void {
     const { membership, placement } = this.#options;
-    const candidates = membership.nodes.filter(
-      (one) =>
-        one.state === 'active' &&
-        this.#links.has(one.incarnation) &&
-        !route.avoid.has(one.node) &&
-        this.#options.runsProgram(one.node, route.room),
-    );
-    const loaded = candidates.map((one) => ({
-      node: one.node,
-      weight: one.weight,
-      load: membership.beat(one.node)?.load.rooms ?? 0,
-    }));
-    const chosen = placement.choose(route.room, loaded);
-    const to = candidates.find((one) => one.node === chosen);
-    if (to !== undefined) return this.#openAll(route, { node: to.node, incarnation: to.incarnation });
+    const isLinked = (incarnation: string) => this.#links.has(incarnation);
+    const to = firstCandidate(route.room, { membership, placement, isLinked, avoid: route.avoid });
+    if (to !== undefined) return this.#openAll(route, to);
     route.avoid.clear();
     this.#pause(route, now);
   }
@@ -330,7 +318,7 @@ export class RouterCore {
 
   linkDown(at: Holder, now: Instant): void {
     if (!this.#links.delete(at.incarnation)) return;
-    this.#bindings.delete(at.incarnation);
+    this.#bindings.forget(at);
     this.#options.pollSoon();
     for (const route of this.#routes.values()) {
       if (this.#holder(route)?.incarnation === at.incarnation) this.#lost(route, at, now);
@@ -356,7 +344,7 @@ export class RouterCore {
     });
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
-    this.#bindings.delete(at.incarnation);
+    this.#bindings.forget(at);
     for (const route of this.#routes.values()) {
       const waitsOn = route.state.kind === 'waiting' ? route.state.on : undefined;
       const holder = this.#holder(route) ?? waitsOn;
@@ -402,7 +390,7 @@ export class RouterCore {
       case 'moved':
         return this.#moved(at, message, now);
       case 'gone': {
-        const route = this.#bindings.get(at.incarnation)?.get(message.room)?.route;
+        const route = this.#bindings.get(at, message.room)?.route;
         if (route === undefined) return;
         for (const session of [...route.sessions.values()]) {
           this.#closeClient(session, route, { code: message.code, reason: message.reason });
@@ -421,7 +409,7 @@ export class RouterCore {
   }
 
   #cast(at: Holder, message: Cast): void {
-    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    const binding = this.#bindings.get(at, message.room);
     const route = binding?.route;
     if (binding === undefined || route?.state.kind !== 'bound' || route.state.handle !== message.room) {
       this.#ports.count('stale_frames_dropped');
@@ -452,13 +440,8 @@ export class RouterCore {
       this.#ports.count('stale_frames_dropped');
       return;
     }
-    let handles = this.#bindings.get(at.incarnation);
-    if (handles === undefined) {
-      handles = new Map();
-      this.#bindings.set(at.incarnation, handles);
-    }
     const { epoch, head } = message;
-    handles.set(message.handle, { route, group: ++this.#groups, epoch, tag: tagOf(message), head });
+    this.#bindings.set(at, message.handle, { route, group: ++this.#groups, epoch, tag: tagOf(message), head });
   }
 
   #opened(at: Holder, message: Opened, now: Instant): void {
@@ -470,7 +453,7 @@ export class RouterCore {
       return;
     }
     const { session, route } = entry;
-    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    const binding = this.#bindings.get(at, message.room);
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
       if (route.state.kind === 'opening' && route.state.at.incarnation === at.incarnation) this.#pause(route, now);
@@ -521,7 +504,7 @@ export class RouterCore {
   }
 
   #forgetBinding(route: Route): void {
-    if (route.state.kind === 'bound') this.#bindings.get(route.state.at.incarnation)?.delete(route.state.handle);
+    if (route.state.kind === 'bound') this.#bindings.delete(route.state.at, route.state.handle);
   }
 
   #refused(at: Holder, message: Refused, now: Instant): void {
@@ -574,11 +557,11 @@ export class RouterCore {
   }
 
   #moved(at: Holder, message: Moved, now: Instant): void {
-    const binding = this.#bindings.get(at.incarnation)?.get(message.room);
+    const binding = this.#bindings.get(at, message.room);
     if (binding === undefined) return;
     const { route } = binding;
     if (route.state.kind !== 'bound' || route.state.handle !== message.room) {
-      this.#bindings.get(at.incarnation)?.delete(message.room);
+      this.#bindings.delete(at, message.room);
       return;
     }
     if (message.to?.incarnation !== at.incarnation) route.lostMs ??= now.monoMs;

@@ -8,7 +8,7 @@ import type { RouterConfig } from '../shared/config.ts';
 import { DirectoryError, type RouterRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
 import { isProcessGone, processFacts } from '../shared/host-facts.ts';
-import { matchesPattern, newIncarnation } from '../shared/ids.ts';
+import { newIncarnation } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -230,8 +230,6 @@ export class Router {
         random: systemRandom,
         now: () => systemClock.now(),
         membership: watch.membership,
-        runsProgram: (node, room) =>
-          watch.membership.node(node)?.programs.some(({ pattern }) => matchesPattern(pattern, room)) ?? false,
         redisFailed: () => watch.redis === 'failed',
         pollSoon: () => watch.pollSoon(systemClock.now()),
         onMove: (room, from, to, epoch) => this.#backend.moved(room, from, to, epoch),

@@ -10,6 +10,8 @@ import type { Worker } from './worker.ts';
 
 export interface NodeSupervisorOptions {
   readonly node: string;
+  /** The first life's; a fresh one without. */
+  readonly incarnation?: string | undefined;
   /** Starts one life under `incarnation`; `isFirst` for the first of this supervisor. */
   readonly launch: (incarnation: string, isFirst: boolean) => Worker;
   readonly restart: boolean;
@@ -34,7 +36,7 @@ export class NodeSupervisor {
       ...options,
       launch: () => {
         const isFirst = this.#incarnation === undefined;
-        const incarnation = newIncarnation(random);
+        const incarnation = (isFirst ? options.incarnation : undefined) ?? newIncarnation(random);
         this.#incarnation = incarnation;
         return options.launch(incarnation, isFirst);
       },
@@ -45,9 +47,9 @@ export class NodeSupervisor {
     });
   }
 
-  /** Of the present life, or of the last one. */
-  get incarnation(): string | undefined {
-    return this.#incarnation;
+  /** Whether a life is going on now, not only to come. */
+  get isAlive(): boolean {
+    return this.#supervisor.isAlive;
   }
 
   start(): void {

@@ -137,7 +137,9 @@ export class PrivateRedis {
         () => this.#options.say('the private Redis is back, empty'),
         (error: unknown) => {
           if (this.#stopped !== undefined) return;
-          this.#options.say(`the private Redis did not start: ${error instanceof Error ? error.message : String(error)}`);
+          this.#options.say(
+            `the private Redis did not start: ${error instanceof Error ? error.message : String(error)}`,
+          );
           this.#relaunch(0);
         },
       );

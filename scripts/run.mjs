@@ -16,7 +16,9 @@ function isNodeTooOld() {
 }
 
 if (isNodeTooOld()) {
-  process.stderr.write(`bellhop: Node ${NODE_MIN.join('.')} or newer is needed, and this is ${process.versions.node}.\n`);
+  process.stderr.write(
+    `bellhop: Node ${NODE_MIN.join('.')} or newer is needed, and this is ${process.versions.node}.\n`,
+  );
   process.exitCode = 2;
 } else {
   const { runVerb } = await import('./bootstrap/verbs.mjs');

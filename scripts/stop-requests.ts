@@ -6,18 +6,21 @@ import { type Clock, elapsedMs, type Instant, systemClock } from '../shared/cloc
 
 const SAME_REQUEST_MS = 400;
 const PARENT_POLL_MS = 250;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 export interface StopRequestsOptions {
   /** Whether the parent's end is a request; see `startedByNpm`. */
   readonly watchParent: boolean;
+  /** Default SIGINT, SIGTERM and SIGHUP. */
+  readonly signals?: readonly NodeJS.Signals[] | undefined;
   /** @param nth  1 for the first request: in peace; from 2 on: at once */
   readonly on: (nth: number, why: string) => void;
   readonly clock?: Clock | undefined;
 }
 
 /** Listens until the returned function is called. */
-export function onStopRequests({ watchParent, on, clock = systemClock }: StopRequestsOptions): () => void {
+export function onStopRequests(options: StopRequestsOptions): () => void {
+  const { watchParent, on, signals = SIGNALS, clock = systemClock } = options;
   let count = 0;
   let last: Instant | undefined;
   const request = (why: string) => {
@@ -28,7 +31,7 @@ export function onStopRequests({ watchParent, on, clock = systemClock }: StopReq
     on(count, why);
   };
   const hear = (signal: NodeJS.Signals) => request(signal);
-  for (const signal of SIGNALS) process.on(signal, hear);
+  for (const signal of signals) process.on(signal, hear);
   const parent = process.ppid;
   const timer = setInterval(() => {
     if (process.ppid === parent) return;
@@ -39,6 +42,6 @@ export function onStopRequests({ watchParent, on, clock = systemClock }: StopReq
   if (!watchParent) clearInterval(timer);
   return () => {
     clearInterval(timer);
-    for (const signal of SIGNALS) process.off(signal, hear);
+    for (const signal of signals) process.off(signal, hear);
   };
 }

@@ -53,6 +53,10 @@ export class Supervisor {
     this.#backoff = new RestartBackoff(options.restartDelayMs);
   }
 
+  get isAlive(): boolean {
+    return this.#worker !== undefined;
+  }
+
   /** Starts the first life. */
   start(): void {
     if (this.#worker !== undefined || this.#timer !== undefined || this.#ending) return;

@@ -179,7 +179,13 @@ export const OPTIONS = {
     doc: 'All clients’ backlog together; above it the largest go first.',
   },
   'ping-interval-ms': duration(ALL, 25_000, 100, HOUR, 'A silent client is pinged this often.'),
-  'pong-timeout-ms': duration(ROUTER, 10_000, 100, HOUR, 'A client that leaves a ping unanswered for this long is gone.'),
+  'pong-timeout-ms': duration(
+    ROUTER,
+    10_000,
+    100,
+    HOUR,
+    'A client that leaves a ping unanswered for this long is gone.',
+  ),
   'handshake-timeout-ms': duration(ROUTER, 10_000, 100, HOUR, 'A connection has this long to send its request.'),
   'message-rate': {
     roles: ALL,
@@ -242,7 +248,13 @@ export const OPTIONS = {
   'drain-deadline-ms': duration(NODE, 30_000, 0, 24 * HOUR, 'A draining node has this long to hand its rooms over.'),
   'room-idle-ms': duration(NODE, 60_000, 0, 24 * HOUR, 'A room without sessions is given up after this long.'),
   'leave-broken-ms': duration(NODE, 5_000, 0, HOUR, 'A session whose socket broke leaves its room after this long.'),
-  'leave-router-lost-ms': duration(NODE, 10_000, 0, HOUR, 'A session whose router was lost leaves its room after this long.'),
+  'leave-router-lost-ms': duration(
+    NODE,
+    10_000,
+    0,
+    HOUR,
+    'A session whose router was lost leaves its room after this long.',
+  ),
   'resume-ms': duration(NODE, 120_000, 0, 24 * HOUR, 'A session can be resumed for this long.'),
   'sessions-per-room-max': {
     roles: NODE,
@@ -273,7 +285,12 @@ export const OPTIONS = {
     type: 'string',
     doc: 'Stable name of this process; default `router-` or `node-` and six random characters.',
   },
-  incarnation: { roles: ['node'], type: 'string', internal: true, doc: 'This life of the node; given by its supervisor.' },
+  incarnation: {
+    roles: ['node'],
+    type: 'string',
+    internal: true,
+    doc: 'This life of the node; given by its supervisor.',
+  },
   bootstrap: {
     roles: ['node'],
     type: 'string',

@@ -2,7 +2,15 @@
  *  and the sentences for what it does not. Does not know: any single option, or relations between them (config.ts).
  *  Invariant: a secret's value is never part of a sentence. */
 import { parseArgs } from 'node:util';
-import { envNameOf, OPTION_NAMES, type OptionName, type OptionSpec, optionsOf, type Role, specOf } from './config-options.ts';
+import {
+  envNameOf,
+  OPTION_NAMES,
+  type OptionName,
+  type OptionSpec,
+  optionsOf,
+  type Role,
+  specOf,
+} from './config-options.ts';
 
 /** Wrong settings. The message is one sentence for the operator; whoever catches it exits with code 2. */
 export class ConfigError extends Error {
@@ -28,9 +36,18 @@ export interface Parsed {
   readonly warnings: readonly string[];
 }
 
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ...['true', '1', 'yes', 'on'].map((text) => [text, true] as const),
+  ...['false', '0', 'no', 'off'].map((text) => [text, false] as const),
+]);
+
 /** Reads and checks every option of `role`. A flag outweighs the environment, an empty variable counts as not set.
  *  @throws ConfigError */
-export function parseOptions(role: Role, argv: readonly string[], env: Readonly<Record<string, string | undefined>>): Parsed {
+export function parseOptions(
+  role: Role,
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Parsed {
   const flags = readFlags(role, argv);
   const values: Record<string, Value> = {};
   const sources = new Map<OptionName, 'flag' | 'env' | 'default'>();
@@ -52,20 +69,29 @@ export function parseOptions(role: Role, argv: readonly string[], env: Readonly<
   return { role, values, flags, sources, warnings: unknownVariables(env) };
 }
 
-/** The flags with which a process of `role`, started by the one that parsed this, gets the same settings. The environment is
- *  inherited; so is every option that only one of the two has left out. */
-export function flagsFor(parsed: Parsed, role: 'router' | 'node'): string[] {
+/** What a process of `role` needs, beside the inherited environment, to get the settings that were parsed for the one that
+ *  starts it: secrets in the environment, all else as flags. Variables of options that `start` does not have are cleared: they
+ *  would give one id or port to all. */
+export function handOn(
+  parsed: Parsed,
+  role: 'router' | 'node',
+): { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string | undefined>> } {
   const argv: string[] = [];
+  const env: Record<string, string | undefined> = {};
   for (const name of optionsOf(role)) {
     const spec = specOf(name);
     const texts = parsed.flags.get(name);
-    if (texts !== undefined) {
+    if (!spec.roles.includes(parsed.role)) {
+      env[envNameOf(name)] = undefined;
+    } else if (texts !== undefined && spec.secret === true) {
+      env[envNameOf(name)] = texts.join(',');
+    } else if (texts !== undefined) {
       for (const text of texts) argv.push(spec.type === 'boolean' ? booleanFlag(name, text) : `--${name}=${text}`);
     } else if (spec.startDefault !== undefined && parsed.sources.get(name) === 'default') {
       argv.push(`--${name}=${spec.startDefault}`);
     }
   }
-  return argv;
+  return { argv, env };
 }
 
 export function defaultOf(spec: OptionSpec, role: Role): Value {
@@ -73,7 +99,7 @@ export function defaultOf(spec: OptionSpec, role: Role): Value {
 }
 
 function booleanFlag(name: string, text: string): string {
-  return text === 'true' ? `--${name}` : `--no-${name}`;
+  return BOOLEANS.get(text) === true ? `--${name}` : `--no-${name}`;
 }
 
 function camelCase(name: string): string {
@@ -147,7 +173,7 @@ function readValue(label: string, spec: OptionSpec, texts: readonly string[]): V
   const shown = spec.secret === true ? 'what was given' : quoted(text);
   switch (spec.type) {
     case 'boolean': {
-      const value = { true: true, 1: true, yes: true, on: true, false: false, 0: false, no: false, off: false }[text];
+      const value = BOOLEANS.get(text);
       if (value === undefined) throw new ConfigError(`${label} must be true or false, not ${shown}.`);
       return value;
     }
@@ -155,7 +181,9 @@ function readValue(label: string, spec: OptionSpec, texts: readonly string[]): V
     case 'duration':
     case 'number': {
       const pattern = spec.type === 'number' ? /^-?\d{1,15}(\.\d{1,15})?$/ : /^-?\d{1,15}$/;
-      const what = { integer: 'a whole number', duration: 'a whole number of milliseconds', number: 'a number' }[spec.type];
+      const what = { integer: 'a whole number', duration: 'a whole number of milliseconds', number: 'a number' }[
+        spec.type
+      ];
       const value = Number(text);
       const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = spec;
       if (!pattern.test(text) || value < min || value > max) {

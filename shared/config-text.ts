@@ -1,6 +1,7 @@
 /** The table of options as text. Owns: `--help` and the table in the docs. Does not know: what was given. */
-import { defaultOf } from './config-parse.ts';
+
 import { envNameOf, OPTION_NAMES, type OptionName, optionsOf, type Role, specOf } from './config-options.ts';
+import { defaultOf } from './config-parse.ts';
 
 const HELP_WIDTH = 100;
 
@@ -10,12 +11,14 @@ export const TABLE_END = '<!-- end of options -->';
 
 /** The options of a role, one paragraph each, for a terminal. */
 export function optionsHelp(role: Role): string {
-  const paragraphs = optionsOf(role).filter(isPublic).map((name) => {
-    const value = defaultText(name, role);
-    const doc = wrapped(specOf(name).doc.replaceAll('`', ''), HELP_WIDTH - 6).map((line) => `      ${line}`);
-    const head = [`  ${flagText(name)}`, `[${envNameOf(name)}]`, ...(value === '' ? [] : [`(default ${value})`])];
-    return [head.join('  '), ...doc].join('\n');
-  });
+  const paragraphs = optionsOf(role)
+    .filter(isPublic)
+    .map((name) => {
+      const value = defaultText(name, role);
+      const doc = wrapped(specOf(name).doc.replaceAll('`', ''), HELP_WIDTH - 6).map((line) => `      ${line}`);
+      const head = [`  ${flagText(name)}`, `[${envNameOf(name)}]`, ...(value === '' ? [] : [`(default ${value})`])];
+      return [head.join('  '), ...doc].join('\n');
+    });
   return `${paragraphs.join('\n')}\n`;
 }
 

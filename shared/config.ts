@@ -3,7 +3,7 @@
  *  Invariant: what `loadConfig` returns can be used as it is; everything wrong is one sentence in a ConfigError.
  *  @see STYLE Config */
 import { hostname } from 'node:os';
-import { type OptionName, OPTIONS, type Role } from './config-options.ts';
+import type { OPTIONS, OptionName, Role } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
 import { parseRedisUrl } from './directory/redis-url.ts';
 import { isIncarnation, isNodeId, isRoomPattern, newIncarnation } from './ids.ts';
@@ -11,8 +11,8 @@ import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
 
-export { ConfigError } from './config-parse.ts';
 export type { Role } from './config-options.ts';
+export { ConfigError } from './config-parse.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -35,7 +35,16 @@ type NamesOf<R extends Role> = {
 /** Options as the table types them, under their camel-case names. */
 export type Values<R extends Role> = { readonly [K in NamesOf<R> as Camel<K>]: ValueOf<(typeof OPTIONS)[K]> };
 
-type Replaced = 'secret' | 'placementKey' | 'advertise' | 'redisUrl' | 'id' | 'incarnation' | 'program' | 'rooms' | keyof Timings;
+type Replaced =
+  | 'secret'
+  | 'placementKey'
+  | 'advertise'
+  | 'redisUrl'
+  | 'id'
+  | 'incarnation'
+  | 'program'
+  | 'rooms'
+  | keyof Timings;
 
 interface Common {
   readonly timings: Timings;
@@ -87,9 +96,19 @@ const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
 /** Reads the settings of a process in `role`.
  *  @param argv  flags, without the program's and the verb's names
  *  @throws ConfigError with one sentence for the operator; exit code 2 */
-export function loadConfig(role: 'router', argv: readonly string[], env?: Environment, random?: RandomSource): RouterConfig;
+export function loadConfig(
+  role: 'router',
+  argv: readonly string[],
+  env?: Environment,
+  random?: RandomSource,
+): RouterConfig;
 export function loadConfig(role: 'node', argv: readonly string[], env?: Environment, random?: RandomSource): NodeConfig;
-export function loadConfig(role: 'start', argv: readonly string[], env?: Environment, random?: RandomSource): StartConfig;
+export function loadConfig(
+  role: 'start',
+  argv: readonly string[],
+  env?: Environment,
+  random?: RandomSource,
+): StartConfig;
 export function loadConfig(
   role: Role,
   argv: readonly string[],
@@ -110,7 +129,10 @@ export function loadConfig(
 }
 
 /** The environment for a process that this one starts: its own and `changes`. */
-export function childEnvironment(changes: Environment, env: Environment = process.env): Record<string, string | undefined> {
+export function childEnvironment(
+  changes: Environment,
+  env: Environment = process.env,
+): Record<string, string | undefined> {
   return { ...env, ...changes };
 }
 
@@ -132,7 +154,13 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
 function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource): NodeConfig {
   const incarnation = values.incarnation ?? newIncarnation(random);
   if (!isIncarnation(incarnation)) throw new ConfigError('--incarnation must be 32 lower-case hexadecimal digits.');
-  return { ...values, ...worker(parsed, values, 'node', random), role: 'node', incarnation, programs: pairPrograms(values) };
+  return {
+    ...values,
+    ...worker(parsed, values, 'node', random),
+    role: 'node',
+    incarnation,
+    programs: pairPrograms(values),
+  };
 }
 
 function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
@@ -142,7 +170,14 @@ function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   if (values.port !== 0 && values.port + values.routers - 1 > 65_535) {
     throw new ConfigError(`--port ${values.port} leaves no room for ${values.routers} routers below 65536.`);
   }
-  return { ...values, ...common(parsed, values), role: 'start', redisUrl: values.redisUrl, secrets: values.secret ?? [], parsed };
+  return {
+    ...values,
+    ...common(parsed, values),
+    role: 'start',
+    redisUrl: values.redisUrl,
+    secrets: values.secret ?? [],
+    parsed,
+  };
 }
 
 type Shared = Values<'router'> | Values<'node'> | Values<'start'>;
@@ -162,7 +197,8 @@ function worker(
 ): Worker {
   const base = common(parsed, values);
   const id = values.id ?? `${role}-${random.hex(3)}`;
-  if (!isNodeId(id)) throw new ConfigError('--id must be 1–64 of A–Z a–z 0–9 . _ - and start with a letter or a digit.');
+  if (!isNodeId(id))
+    throw new ConfigError('--id must be 1–64 of A–Z a–z 0–9 . _ - and start with a letter or a digit.');
   const redisUrl = values.redisUrl ?? DEFAULT_REDIS_URL;
   checkRedisUrl(redisUrl);
   const warnings = [...base.warnings];
@@ -208,7 +244,8 @@ function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: stri
     );
   }
   return patterns.map((pattern, index) => {
-    if (!isRoomPattern(pattern)) throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
+    if (!isRoomPattern(pattern))
+      throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
     return { pattern, path: paths[index] ?? '' };
   });
 }

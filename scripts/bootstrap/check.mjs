@@ -20,7 +20,9 @@ export async function check(root) {
     const began = performance.now();
     const ok = (await runNode(script, args, { cwd: root })) === 0;
     if (!ok) failures++;
-    lines.push(`${name.padEnd(9)} ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${ok ? 'ok' : 'failed'}`);
+    lines.push(
+      `${name.padEnd(9)} ${((performance.now() - began) / 1000).toFixed(1).padStart(6)} s  ${ok ? 'ok' : 'failed'}`,
+    );
   }
   process.stdout.write(`\n${lines.join('\n')}\n`);
   return failures === 0 ? 0 : 1;

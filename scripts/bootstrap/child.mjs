@@ -32,7 +32,11 @@ export function runNode(script, args, options) {
 function hook() {
   if (hooked) return;
   hooked = true;
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
     process.on(signal, () => {
       for (const child of running) child.kill(signal);
       process.exit(code);

@@ -10,7 +10,8 @@ import { Sentence } from './sentence.mjs';
 export function isInstalled(root) {
   const wanted = packagesOf(join(root, 'package-lock.json'));
   const present = packagesOf(join(root, 'node_modules', '.package-lock.json'));
-  if (wanted === undefined) throw new Sentence('package-lock.json is missing or broken: restore it from the repository.');
+  if (wanted === undefined)
+    throw new Sentence('package-lock.json is missing or broken: restore it from the repository.');
   if (present === undefined) return false;
   for (const [path, { version }] of present) if (wanted.get(path)?.version !== version) return false;
   // Optional packages are those of other platforms.

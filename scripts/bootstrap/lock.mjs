@@ -16,7 +16,8 @@ export async function withLock(root, work) {
   const path = join(folder, 'prepare.lock');
   const until = Date.now() + WAIT_MS;
   while (!tryLock(path)) {
-    if (Date.now() > until) throw new Sentence(`Another process has been preparing this checkout for too long: see ${path}.`);
+    if (Date.now() > until)
+      throw new Sentence(`Another process has been preparing this checkout for too long: see ${path}.`);
     await sleep(POLL_MS);
   }
   const unlock = () => {

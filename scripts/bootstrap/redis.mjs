@@ -11,7 +11,14 @@ const INSTALL_MS = 300_000;
 
 /** Package managers and what each runs, in the order of trial; the last command of each installs. */
 export const MANAGERS = [
-  { name: 'apt-get', root: true, commands: [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'redis-server']] },
+  {
+    name: 'apt-get',
+    root: true,
+    commands: [
+      ['update', '-qq'],
+      ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'],
+    ],
+  },
   { name: 'dnf', root: true, commands: [['install', '-y', '-q', 'valkey']] },
   { name: 'dnf', root: true, commands: [['install', '-y', '-q', 'redis']] },
   { name: 'yum', root: true, commands: [['install', '-y', '-q', 'redis']] },
@@ -58,7 +65,9 @@ export function findRedisServer(world = system) {
 }
 
 function passwordlessSudo(world) {
-  return firstOnPath(['sudo'], world) !== undefined && world.run('sudo', ['-n', 'true'], {}) ? ['sudo', '-n'] : undefined;
+  return firstOnPath(['sudo'], world) !== undefined && world.run('sudo', ['-n', 'true'], {})
+    ? ['sudo', '-n']
+    : undefined;
 }
 
 function installWith({ name, commands }, sudo, world) {

@@ -41,7 +41,11 @@ export function countTests(json, exitCode) {
     if (file.status === 'failed' && !file.assertionResults.some((one) => one.status === 'failed')) failed++;
   }
   if (exitCode !== 0 && failed === 0) failed = 1;
-  return { passed: json?.numPassedTests ?? 0, failed, skipped: (json?.numPendingTests ?? 0) + (json?.numTodoTests ?? 0) };
+  return {
+    passed: json?.numPassedTests ?? 0,
+    failed,
+    skipped: (json?.numPendingTests ?? 0) + (json?.numTodoTests ?? 0),
+  };
 }
 
 /** One line a share and the total. */

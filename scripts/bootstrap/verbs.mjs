@@ -11,7 +11,13 @@ import { Sentence } from './sentence.mjs';
 import { test } from './test.mjs';
 
 /** Programs beside the command line, each a script with its own flags; they start Redis servers of their own. */
-const PROGRAMS = { bench: 'scripts/bench/main.js', simulate: 'scripts/simulate/main.js', chaos: 'scripts/chaos/main.js' };
+const PROGRAMS = {
+  bench: 'scripts/bench/main.js',
+  simulate: 'scripts/simulate/main.js',
+  chaos: 'scripts/chaos/main.js',
+};
+
+const LINGER_MS = 500;
 
 /** Carries out `argv[0]`. Sets the exit code; returns before the verb has ended where that lives on in this process. */
 export async function runVerb(root, argv) {
@@ -32,7 +38,8 @@ export async function runVerb(root, argv) {
 
 async function runProgram(root, verb, argv) {
   const script = join(root, 'dist', PROGRAMS[verb]);
-  if (!existsSync(script)) throw new Sentence(`This version has no ${verb}: ${PROGRAMS[verb].replace('.js', '.ts')} is missing.`);
+  if (!existsSync(script))
+    throw new Sentence(`This version has no ${verb}: ${PROGRAMS[verb].replace('.js', '.ts')} is missing.`);
   if (verb !== 'simulate') process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
   process.argv = [process.execPath, script, ...argv];
   await import(pathToFileURL(script).href);
@@ -40,5 +47,9 @@ async function runProgram(root, verb, argv) {
 
 async function runBellhop(root, argv) {
   const { main } = await import(pathToFileURL(join(root, 'dist', 'scripts', 'bellhop.js')).href);
-  process.exitCode = await main(argv, { findRedisServer });
+  const exitCode = await main(argv, { findRedisServer });
+  if (exitCode === undefined) return;
+  process.exitCode = exitCode;
+  // It ends by itself, output written; should anything hold it up, then not for long.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
 }

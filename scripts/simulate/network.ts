@@ -4,6 +4,12 @@
 export class Network {
   readonly #cuts = new Map<string, number>();
   readonly #held = new Map<string, (() => void)[]>();
+  #sockets = 0;
+
+  /** A name for a socket, never used before. */
+  newSocket(): string {
+    return `socket ${++this.#sockets}`;
+  }
 
   isCut(from: string, to: string): boolean {
     return this.#cuts.has(`${from}>${to}`);

@@ -173,7 +173,11 @@ export class SimDirectory {
                 if (isOver || redis.life !== life) return;
                 isOver = true;
                 const silentSinceMs = this.#process.now().monoMs;
-                const ways = { there: new Way(), back: new Way(), inFlight: new Set<(error: DirectoryError) => void>() };
+                const ways = {
+                  there: new Way(),
+                  back: new Way(),
+                  inFlight: new Set<(error: DirectoryError) => void>(),
+                };
                 this.#live[pipe] = { life, runId, ...ways, silentSinceMs, isOpen: true };
               }),
             ),

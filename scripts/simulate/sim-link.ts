@@ -20,17 +20,23 @@ export interface LinkWorld {
   readonly network: Network;
 }
 
-/** A message with what the oracle has to know of it: the tag it was made under. */
+/** In whose name something is said. */
+export interface Speaks {
+  readonly room: string;
+  readonly tag: string;
+}
+
+/** A message with what the oracle has to know of it: for which rooms it speaks, and under which tags it was made. */
 export interface Tagged {
   readonly message: LinkMessage;
-  readonly room: string | undefined;
-  readonly tag: string | undefined;
+  readonly speaks: readonly Speaks[];
 }
 
 export interface SideEvents {
   up(side: LinkSide): void;
   message(side: LinkSide, tagged: Tagged): void;
-  down(side: LinkSide): void;
+  /** The last call. `wasUp`: anything may have been said on it. */
+  down(side: LinkSide, wasUp: boolean): void;
   /** Whether gated output may leave now. Absent: always. */
   gate?(): boolean;
   dropped?(side: LinkSide): void;
@@ -40,12 +46,10 @@ export interface SideEvents {
   idle?(side: LinkSide): void;
 }
 
-let sides = 0;
-
 export class LinkSide {
   readonly process: SimProcess;
   readonly events: SideEvents;
-  readonly source = `link ${++sides}`;
+  readonly source: string;
   readonly #world: LinkWorld;
   readonly #way = new Way();
   readonly #liveness: Liveness;
@@ -62,6 +66,7 @@ export class LinkSide {
     this.process = process;
     this.events = events;
     this.#world = world;
+    this.source = world.network.newSocket();
     this.#liveness = new Liveness(HEARTBEAT_MS, SILENT_MS, process.now());
   }
 
@@ -194,6 +199,11 @@ export class LinkSide {
     this.#state = 'down';
   }
 
+  /** The host is gone: nothing says goodbye. */
+  vanish(): void {
+    this.#state = 'down';
+  }
+
   ended(): void {
     if (this.#state === 'down') return;
     const wasUp = this.#state === 'up';
@@ -202,7 +212,7 @@ export class LinkSide {
     const waits = this.#waits;
     this.#waits = [];
     for (const done of waits) done();
-    if (wasUp || this.events.dropped !== undefined) this.events.down(this);
+    this.events.down(this, wasUp);
   }
 }
 

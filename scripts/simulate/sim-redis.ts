@@ -9,7 +9,12 @@ import type { EventQueue } from './event-queue.ts';
 /** Redis' clock at the begin, Unix ms. */
 const EPOCH_MS = 1_700_000_000_000;
 
-export type Execute = <K extends Operation>(directory: MemoryDirectory, operation: K, args: Args<K>, nowMs: number) => Reply<K>;
+export type Execute = <K extends Operation>(
+  directory: MemoryDirectory,
+  operation: K,
+  args: Args<K>,
+  nowMs: number,
+) => Reply<K>;
 
 export type OnExecuted = <K extends Operation>(by: string, operation: K, args: Args<K>, reply: Reply<K>) => void;
 

@@ -1,0 +1,103 @@
+/** The command line. Owns: verbs, help and exit codes. Does not know: how to get a checkout ready (run.mjs does).
+ *  Exit: 0 done, 1 crashed, 2 what one sentence on stderr tells the operator to change, 3 a node that was declared dead. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ConfigError, loadConfig, type Role, startedByNpm } from '../shared/config.ts';
+import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
+import { VERSION } from '../shared/version.ts';
+import { runNode } from './node-command.ts';
+import { onStopRequests } from './stop-requests.ts';
+import { type Tools, up } from './up.ts';
+
+const VERBS: Readonly<Record<Role, string>> = {
+  start: 'runs a whole cluster on this machine: Redis if none is given, nodes and routers',
+  router: 'runs a router: the edge that holds client sockets',
+  node: 'runs a node: the process that owns rooms',
+};
+
+const HELP = `Usage: bellhop <verb> [options]
+
+${Object.entries(VERBS)
+  .map(([verb, what]) => `  ${verb.padEnd(8)}${what}`)
+  .join('\n')}
+
+bellhop <verb> --help lists the options of a verb. Each can also be set in the environment.
+In a checkout there are also: build, check, test, bench, simulate, and config-table <page.md>.
+`;
+
+/** Carries out a verb. Output goes to this process' own streams.
+ *  @returns exit code; undefined where the verb lives on in this process and will end it */
+export async function main(argv: readonly string[], tools: Tools): Promise<number | undefined> {
+  // A reader of our output that went away is no reason to leave processes behind.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+  const [verb = '--help', ...flags] = argv;
+  if (verb === '--version' || verb === '-v' || verb === 'version') return print(`${VERSION}\n`);
+  if (verb === '--help' || verb === '-h' || verb === 'help') return print(HELP);
+  try {
+    if (isRole(verb) && (flags.includes('--help') || flags.includes('-h'))) return print(helpOf(verb));
+    switch (verb) {
+      case 'start':
+        return await up(loadConfig('start', flags), tools);
+      case 'router':
+        return await becomeRouter(flags);
+      case 'node':
+        return await runNode(compiled('../node/main.js'), flags);
+      case 'config-table':
+        return writeConfigTables(flags);
+      default:
+        return refuse(`Unknown verb ${JSON.stringify(verb)}: see bellhop --help.`);
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) return refuse(error.message);
+    throw error;
+  }
+}
+
+/** Turns this process into a router: a container then has one process, and signals need no forwarding. */
+async function becomeRouter(flags: readonly string[]): Promise<undefined> {
+  loadConfig('router', flags);
+  const script = compiled('../router/main.js');
+  process.argv = [process.execPath, script, ...flags];
+  if (startedByNpm()) watchParentOnly();
+  await import(pathToFileURL(script).href);
+  return undefined;
+}
+
+/** The router listens to signals by itself; only the end of npm must be told to it. */
+function watchParentOnly(): void {
+  onStopRequests({ watchParent: true, signals: [], on: () => process.kill(process.pid, 'SIGTERM') });
+}
+
+function writeConfigTables(pages: readonly string[]): number {
+  if (pages.length === 0) return refuse('config-table needs the page to write into.');
+  for (const path of pages) {
+    const page = existsSync(path) ? withConfigTable(readFileSync(path, 'utf8')) : undefined;
+    if (page === undefined)
+      return refuse(`${JSON.stringify(path)} is not a page with the marks of the table of options.`);
+    writeFileSync(path, page);
+  }
+  return 0;
+}
+
+function helpOf(role: Role): string {
+  return `Usage: bellhop ${role} [options]\n\nbellhop ${role} ${VERBS[role]}.\n\n${optionsHelp(role)}`;
+}
+
+function isRole(verb: string): verb is Role {
+  return Object.hasOwn(VERBS, verb);
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+function refuse(sentence: string): number {
+  process.stderr.write(`bellhop: ${sentence}\n`);
+  return 2;
+}
+
+function compiled(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}

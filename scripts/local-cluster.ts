@@ -1,0 +1,250 @@
+/** The processes of `npm start`. Owns: Redis (where none was given), nodes n1…, routers r1…, each under a supervisor.
+ *  They end in this order: routers first, so that clients are told to come back; then nodes; Redis last.
+ *  @see DESIGN §4 History changes (bootstrap) */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { childEnvironment, type Environment, isLoopback, type StartConfig } from '../shared/config.ts';
+import { handOn } from '../shared/config-parse.ts';
+import { RedisDirectory, type RedisDirectoryOptions } from '../shared/directory/redis-directory.ts';
+import { redactRedisUrl } from '../shared/directory/redis-url.ts';
+import { systemRandom } from '../shared/random.ts';
+import { type Certifier, createCertifier } from './certifier.ts';
+import { NodeSupervisor } from './node-supervisor.ts';
+import { PrivateRedis } from './private-redis.ts';
+import { Supervisor, type SupervisorEvent } from './supervisor.ts';
+import { killWorkers, startWorker, type Worker } from './worker.ts';
+
+/** What the surroundings provide. */
+export interface Tools {
+  /** Path of a Redis server program; installs one if need be. Throws what tells the operator in one sentence. */
+  readonly findRedisServer: () => string;
+  /** Paths of the workers' scripts; default those of this build. */
+  readonly scripts?: { readonly node: string; readonly router: string } | undefined;
+}
+
+/** The cluster did not come up, for a reason that one sentence tells. */
+export class StartFailure extends Error {
+  readonly exitCode: 1 | 2;
+
+  constructor(message: string, exitCode: 1 | 2) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+const REDIS_ANSWER_MS = 5_000;
+/** All together below 10 s: an operator waits no longer. */
+const ROUTERS_END_MS = 3_500;
+const NODES_END_MS = 3_500;
+const CERTIFICATES_MS = 1_000;
+/** A process that dies this often before it ever served will not serve. */
+const DEATHS_BEFORE_READY_MAX = 3;
+const READY_MS = 60_000;
+
+type Member = Pick<Supervisor, 'start' | 'stop'>;
+
+export class LocalCluster {
+  readonly #config: StartConfig;
+  readonly #tools: Tools;
+  readonly #say: (line: string) => void;
+  readonly #nodes: NodeSupervisor[] = [];
+  readonly #routers: Supervisor[] = [];
+  readonly #scripts: { readonly node: string; readonly router: string };
+  #redis: PrivateRedis | undefined;
+  #certifier: Certifier | undefined;
+  #stopped: Promise<void> | undefined;
+
+  /** Does no I/O: `start` does. */
+  constructor(config: StartConfig, tools: Tools, say: (line: string) => void) {
+    this.#config = config;
+    this.#tools = tools;
+    this.#say = say;
+    this.#scripts = tools.scripts ?? { node: compiled('../node/main.js'), router: compiled('../router/main.js') };
+  }
+
+  get isStopping(): boolean {
+    return this.#stopped !== undefined;
+  }
+
+  /** Starts everything. Resolves when all of it serves, after the line `ready http://…`.
+   *  @throws StartFailure */
+  async start(): Promise<void> {
+    const directory = await this.#findRedis();
+    const bootstrap = this.#redis === undefined ? undefined : randomBytes(16).toString('hex');
+    await prepareHistory(directory, bootstrap);
+    this.#throwIfStopping();
+    this.#certifier = createCertifier(directory, this.#say);
+    const env = this.#environment(directory.url);
+    const readiness: Promise<Readonly<Record<string, unknown>>>[] = [];
+    for (let i = 1; i <= this.#config.nodes; i++) readiness.push(this.#startNode(`n${i}`, env, bootstrap));
+    for (let i = 1; i <= this.#config.routers; i++) readiness.push(this.#startRouter(i, env));
+    const messages = await Promise.race([Promise.all(readiness), tooLate()]);
+    this.#throwIfStopping();
+    this.#say(`ready ${this.#publicUrl(messages[this.#config.nodes])}`);
+  }
+
+  /** Ends everything, within 10 s. Safe to repeat. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Ends everything now; for a process' last moments. */
+  killNow(): void {
+    killWorkers();
+    this.#redis?.killNow();
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all(this.#routers.map((router) => router.stop('drain', ROUTERS_END_MS)));
+    await Promise.all(this.#nodes.map((node) => node.stop('at once', NODES_END_MS)));
+    // A Redis that lives on should know at once that these nodes do not; a private one dies with them.
+    if (this.#redis === undefined) {
+      const settled = Promise.all(this.#nodes.map((node) => node.settled()));
+      await Promise.race([settled, sleep(CERTIFICATES_MS, undefined, { ref: false })]);
+    }
+    this.#certifier?.close();
+    await Promise.all(this.#nodes.map((node) => node.settled()));
+    await this.#redis?.stop();
+  }
+
+  async #findRedis(): Promise<RedisDirectoryOptions> {
+    const { redisUrl, redisServer, cluster, prefix, timings } = this.#config;
+    if (redisUrl !== undefined) {
+      this.#say(`using Redis at ${redactRedisUrl(redisUrl)}`);
+      return { url: redisUrl, cluster, prefix, timings };
+    }
+    const server = redisServer ?? this.#tools.findRedisServer();
+    this.#redis = await PrivateRedis.start({ server, say: this.#say }).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StartFailure(`the private Redis (${server}) did not start: ${why}.`, 2);
+    });
+    this.#say(`started a private Redis at ${this.#redis.url}`);
+    return { url: this.#redis.url, cluster, prefix, timings };
+  }
+
+  #environment(redisUrl: string): Environment {
+    const { secrets } = this.#config;
+    const secret = secrets.length > 0 ? secrets.join(',') : randomBytes(24).toString('base64url');
+    return { BELLHOP_REDIS_URL: redisUrl, BELLHOP_SECRET: secret };
+  }
+
+  #startNode(id: string, env: Environment, bootstrap: string | undefined): Promise<Readonly<Record<string, unknown>>> {
+    const { restart, restartDelayMs, certifyBy, parsed } = this.#config;
+    const given = handOn(parsed, 'node');
+    const certifier = this.#certifier;
+    return this.#supervise(
+      id,
+      this.#nodes,
+      (on) =>
+        new NodeSupervisor({
+          node: id,
+          restart,
+          restartDelayMs,
+          certify: certifyBy.includes('supervisor') ? certifier?.certify : undefined,
+          on,
+          launch: (incarnation, isFirst) => {
+            const first = isFirst && bootstrap !== undefined ? [`--bootstrap=${bootstrap}`] : [];
+            const argv = [...given.argv, `--id=${id}`, `--incarnation=${incarnation}`, '--link-port=0', ...first];
+            return this.#launch(id, this.#scripts.node, argv, { ...given.env, ...env });
+          },
+        }),
+    );
+  }
+
+  #startRouter(position: number, env: Environment): Promise<Readonly<Record<string, unknown>>> {
+    const { restart, restartDelayMs, port, parsed } = this.#config;
+    const given = handOn(parsed, 'router');
+    const id = `r${position}`;
+    const argv = [...given.argv, `--id=${id}`, `--port=${port === 0 ? 0 : port + position - 1}`];
+    const launch = () => this.#launch(id, this.#scripts.router, argv, { ...given.env, ...env });
+    return this.#supervise(id, this.#routers, (on) => new Supervisor({ launch, restart, restartDelayMs, on }));
+  }
+
+  #launch(id: string, script: string, argv: readonly string[], env: Environment): Worker {
+    const onLine = (line: string) => void process.stdout.write(`[${id}] ${line}\n`);
+    return startWorker({ script, argv, env: childEnvironment(env), onLine });
+  }
+
+  /** Starts a member; resolves with its first ready message. */
+  #supervise<M extends Member>(
+    id: string,
+    members: M[],
+    make: (on: (event: SupervisorEvent) => void) => M,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    return new Promise((resolve, reject) => {
+      let deaths = 0;
+      let hasServed = false;
+      const member = make((event) => {
+        if (event.kind === 'ready') {
+          hasServed = true;
+          this.#say(`${id} ready ${event.message['link'] ?? event.message['url'] ?? ''}`.trimEnd());
+          resolve(event.message);
+        }
+        if (event.kind !== 'ended' || this.isStopping) return;
+        const { exit, verdict, restartMs } = event;
+        const how = exit.signal ?? `exit code ${exit.code}`;
+        this.#say(
+          restartMs === undefined
+            ? `${id} ended (${how}) and is not started again`
+            : `${id} ended (${how}), starting it again in ${restartMs} ms`,
+        );
+        deaths++;
+        if (hasServed) return;
+        if (verdict === 'refused') reject(new StartFailure(`${id} refused to start (see above).`, 2));
+        else if (restartMs === undefined || deaths >= DEATHS_BEFORE_READY_MAX) {
+          reject(new StartFailure(`${id} does not come up: ${how} (see above).`, 1));
+        }
+      });
+      members.push(member);
+      member.start();
+    });
+  }
+
+  #publicUrl(message: Readonly<Record<string, unknown>> | undefined): string {
+    const { host, port } = this.#config;
+    if (port === 0) return String(message?.['url']);
+    const name = isLoopback(host) && host !== 'localhost' ? host : '127.0.0.1';
+    const reachable = host === '0.0.0.0' || host === '::' || isLoopback(host) ? name : host;
+    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+  }
+
+  #throwIfStopping(): void {
+    if (this.isStopping) throw new StartFailure('stopped before it was up.', 1);
+  }
+}
+
+/** Waits until Redis answers and, where `gen` is given, names its history so.
+ *  @throws StartFailure after 5 s without an answer */
+async function prepareHistory(options: RedisDirectoryOptions, gen: string | undefined): Promise<void> {
+  const directory = RedisDirectory.connect({ ...options, random: systemRandom });
+  directory.start();
+  const until = performance.now() + REDIS_ANSWER_MS;
+  try {
+    for (;;) {
+      try {
+        if (gen === undefined) await directory.call('readCluster', {});
+        else await directory.call('createHistory', { gen });
+        return;
+      } catch (error) {
+        if (performance.now() > until) {
+          const why = error instanceof Error ? error.message : String(error);
+          throw new StartFailure(`Redis at ${redactRedisUrl(options.url)} does not answer: ${why}.`, 2);
+        }
+        await sleep(50);
+      }
+    }
+  } finally {
+    await directory.close();
+  }
+}
+
+async function tooLate(): Promise<never> {
+  await sleep(READY_MS, undefined, { ref: false });
+  throw new StartFailure(`not everything was ready after ${READY_MS / 1_000} s.`, 1);
+}
+
+function compiled(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}

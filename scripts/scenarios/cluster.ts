@@ -1,0 +1,161 @@
+/** A cluster of real processes on a Redis of its own. Owns: which nodes and routers run, under which flags, and their end. Does not
+ *  know: clients.
+ *  Invariant: after `stop` none of its processes is left. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { buildKeys } from '../../shared/directory/keys.ts';
+import { plainRedis } from '../../shared/testing/redis-client.ts';
+import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
+import { Api } from './api.ts';
+import { type ClusterProcess, launch, ROOT } from './processes.ts';
+import { until } from './wait.ts';
+
+export interface ClusterOptions {
+  readonly nodes?: number;
+  readonly routers?: number;
+  readonly nodeArgs?: readonly string[];
+  readonly routerArgs?: readonly string[];
+  readonly redisArgs?: readonly string[];
+}
+
+export interface RunningRouter {
+  readonly process: ClusterProcess;
+  /** `http://host:port` */
+  readonly url: string;
+  readonly api: Api;
+}
+
+export const CLUSTER_NAME = 'scenario';
+const KEYS = buildKeys({ cluster: CLUSTER_NAME });
+const EXAMPLES = join(ROOT, 'examples');
+
+export class Cluster {
+  readonly redis: RedisServer;
+  readonly nodes = new Map<string, ClusterProcess>();
+  readonly routers = new Map<string, RunningRouter>();
+  readonly #options: ClusterOptions;
+  readonly #gen = randomBytes(16).toString('hex');
+  /** All that ever ran, for the end and for what they said. */
+  readonly #processes: ClusterProcess[] = [];
+
+  private constructor(redis: RedisServer, options: ClusterOptions) {
+    this.redis = redis;
+    this.#options = options;
+  }
+
+  /** Starts Redis, `n1` … and `r1` …, and waits until routers see every node. */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const redis = await startRedis({ args: options.redisArgs ?? [] });
+    const cluster = new Cluster(redis, options);
+    try {
+      await cluster.#nameHistory();
+      const nodes = Array.from({ length: options.nodes ?? 2 }, (_, i) => cluster.startNode(`n${i + 1}`));
+      const routers = Array.from({ length: options.routers ?? 1 }, (_, i) => cluster.startRouter(`r${i + 1}`));
+      await Promise.all([...nodes, ...routers]);
+      await Promise.all([...cluster.routers.values()].map(({ api }) => until('routers are ready', async () => (await api.status('/readyz')) === 200)));
+      return cluster;
+    } catch (error) {
+      const said = cluster.said();
+      await cluster.stop();
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n${said}`, { cause: error });
+    }
+  }
+
+  /** Starts a node; resolves once it is ready. The process is listed at once. */
+  async startNode(id: string, args: readonly string[] = []): Promise<ClusterProcess> {
+    const started = this.launchNode(id, args);
+    this.nodes.set(id, started);
+    await started.ready;
+    return started;
+  }
+
+  /** Starts a node's process and leaves it to itself. */
+  launchNode(id: string, args: readonly string[] = []): ClusterProcess {
+    const flags = ['--bootstrap', this.#gen, '--program', join(EXAMPLES, 'counter.js'), '--rooms', 'counter-*'];
+    const started = launch(id, 'node/main.js', [
+      ...this.#common(id),
+      ...flags,
+      ...(this.#options.nodeArgs ?? []),
+      ...args,
+    ]);
+    this.#processes.push(started);
+    return started;
+  }
+
+  async startRouter(id: string, args: readonly string[] = []): Promise<RunningRouter> {
+    const process = launch(id, 'router/main.js', [
+      ...this.#common(id),
+      '--port',
+      '0',
+      ...(this.#options.routerArgs ?? []),
+      ...args,
+    ]);
+    this.#processes.push(process);
+    const { url } = await process.ready;
+    if (typeof url !== 'string') throw new Error(`${id} did not say its url`);
+    const router = { process, url, api: new Api(url) };
+    this.routers.set(id, router);
+    return router;
+  }
+
+  node(id: string): ClusterProcess {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`there is no node ${id}`);
+    return node;
+  }
+
+  router(id: string): RunningRouter {
+    const router = this.routers.get(id);
+    if (router === undefined) throw new Error(`there is no router ${id}`);
+    return router;
+  }
+
+  /** The node that the room's record names; undefined for a room that nobody owns. */
+  async recordOf(room: string): Promise<{ readonly node: string; readonly incarnation: string; readonly epoch: number } | undefined> {
+    const redis = await plainRedis(this.redis.port);
+    try {
+      const { node, incarnation, epoch } = await redis.hgetall(KEYS.room(room).owner);
+      return node === undefined || node === '' ? undefined : { node, incarnation: incarnation ?? '', epoch: Number(epoch) };
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Link addresses, by node. */
+  async linkOf(id: string): Promise<{ readonly host: string; readonly port: number; readonly incarnation: string }> {
+    const { link, incarnation } = await this.node(id).ready;
+    const [host = '', port = ''] = String(link).split(':');
+    return { host, port: Number(port), incarnation: String(incarnation) };
+  }
+
+  async flushRedis(): Promise<void> {
+    const redis = await plainRedis(this.redis.port);
+    await redis.flushall();
+    redis.disconnect();
+  }
+
+  /** Processes that ended without having been told to: a fault in any scenario. */
+  crashes(): string[] {
+    return this.#processes.filter(({ exit }) => exit?.code === 1).map(({ name }) => name);
+  }
+
+  /** The last words of every process, for a failure. */
+  said(): string {
+    return this.#processes.map(({ name, pid, said, exit }) => `--- ${name} (${pid}) ${JSON.stringify(exit ?? 'runs')}\n${said}`).join('\n');
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#processes.map((one) => one.kill()));
+    await this.redis.stop();
+  }
+
+  async #nameHistory(): Promise<void> {
+    const redis = await plainRedis(this.redis.port);
+    await redis.hset(KEYS.cluster.meta, 'gen', this.#gen, 'schema', '1');
+    redis.disconnect();
+  }
+
+  #common(id: string): string[] {
+    return ['--id', id, '--redis-url', this.redis.url, '--cluster', CLUSTER_NAME];
+  }
+}

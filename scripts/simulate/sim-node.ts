@@ -1,0 +1,257 @@
+/** A node process: the production core between a simulated directory and simulated links. Owns: what node.ts and link-edge.ts own
+ *  in production. Does not know: faults.
+ *  Invariant: nothing gated reaches a wire without `core.gateOpen` asked in that very step. */
+import { NodeCore } from '../../node/core.ts';
+import type { NodeEnd, NodePorts } from '../../node/ports.ts';
+import { chat } from '../../node/programs/chat.ts';
+import { type NodeRecord, tagOf } from '../../shared/directory/directory.ts';
+import type { LinkMessage } from '../../shared/link/messages.ts';
+import { SimDirectory } from './sim-directory.ts';
+import { dial, type LinkSide, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
+import { SimProcess } from './sim-process.ts';
+import type { World } from './world.ts';
+
+const TICK_MS = 20;
+
+export class SimNode {
+  readonly id: string;
+  readonly incarnation: string;
+  readonly process: SimProcess;
+  readonly core: NodeCore;
+  readonly directory: SimDirectory;
+  readonly #world: World;
+  readonly #links = new Map<number, LinkSide>();
+  readonly #numbers = new Map<LinkSide, number>();
+  /** Room handle → what a message under it speaks for. */
+  readonly #handles = new Map<number, Speaks>();
+  #next = 0;
+  #turnDue = false;
+  #gateAsOfTick = false;
+  #ended: NodeEnd | undefined;
+
+  constructor(world: World, id: string, bootstrap: string | undefined) {
+    this.#world = world;
+    this.id = id;
+    this.incarnation = world.random.hex(16);
+    this.process = new SimProcess(id, world);
+    this.directory = new SimDirectory(this.process, world);
+    const { bug } = world.options;
+    const { process, directory } = this;
+    const ports: NodePorts = {
+      call: (operation, args, done) => directory.call(operation, args, done),
+      useRun: (runId) => directory.useRun(runId),
+      send: (link, message) => this.#links.get(link)?.send(this.#tagged(link, message)) ?? false,
+      afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
+      dial: (node, incarnation) => this.#dial(node, incarnation),
+      closeLink: (link) => this.#links.get(link)?.fail(),
+      end: (how) => this.#end(how),
+      log: (event, fields) => world.trace.say(id, event, fields),
+      count: (metric, by = 1) => world.count(metric, by),
+      observe: () => undefined,
+    };
+    const timings = world.nodeTimings();
+    this.core = new NodeCore(
+      {
+        record: this.#record(),
+        timings,
+        limits: world.limits,
+        roomIdleMs: 1_500,
+        drainDeadlineMs: 8_000,
+        placement: world.placement,
+        programFor: () => ({ name: 'chat', make: chat }),
+        resumeToken: () => 'token',
+        bootstrap,
+        random: world.random,
+        now: () => process.now(),
+      },
+      ports,
+    );
+    if (bug === 'gate-by-timer') this.#plantGateByTimer();
+    world.trace.say(id, 'starts', { incarnation: this.incarnation.slice(0, 6) });
+    this.#tick();
+  }
+
+  get isAlive(): boolean {
+    return !this.process.isDead;
+  }
+
+  get ended(): NodeEnd | undefined {
+    return this.#ended;
+  }
+
+  get links(): readonly LinkSide[] {
+    return [...this.#links.values()];
+  }
+
+  gateOpen(): boolean {
+    return this.core.gateOpen(this.process.now());
+  }
+
+  /** Where the lease stands, in the words of the coverage table. */
+  leaseState(): string {
+    const { kind } = this.core.lease.state;
+    return kind === 'living' && !this.gateOpen() ? 'suspended' : kind;
+  }
+
+  #record(): NodeRecord {
+    const { fenceMs, deadMs } = this.#world.timings;
+    const host = { host: 'host', pid: 1, pidStart: '', bootId: '', pidNamespace: '', startedAt: this.process.now().wallMs };
+    const offers = [{ pattern: '*', program: 'chat' }];
+    const { id: node, incarnation } = this;
+    const timings = { fenceMs, deadMs };
+    return { node, incarnation, state: 'active', link: `${node}:1`, weight: 1, programs: offers, version: '0', timings, ...host };
+  }
+
+  #tick(): void {
+    if (this.#ended !== undefined) return;
+    const now = this.process.now();
+    this.core.tick(now);
+    this.#gateAsOfTick = this.#timelyGateOpen();
+    this.process.timer(TICK_MS + this.#world.random.unit() * 5, () => this.#tick());
+  }
+
+  /** The gate as the core has it; replaced by the planted bug. */
+  #timelyGateOpen = (): boolean => this.gateOpen();
+
+  #plantGateByTimer(): void {
+    const { lease } = this.core;
+    const honest = lease.gateOpen.bind(lease);
+    this.#timelyGateOpen = () => honest(this.process.now());
+    lease.gateOpen = () => this.#gateAsOfTick;
+  }
+
+  // Links
+
+  /** Another process dials. */
+  accept(role: 'router' | 'node', id: string, incarnation: string): SideEvents | undefined {
+    return this.#events((number) => this.core.linkUp(number, { role, id, incarnation }));
+  }
+
+  #events(up: (number: number) => void, known?: number): SideEvents {
+    let number = known;
+    return {
+      up: (side) => {
+        number ??= ++this.#next;
+        this.#links.set(number, side);
+        this.#numbers.set(side, number);
+        up(number);
+      },
+      message: (_side, { message }) => this.#message(number ?? 0, message),
+      down: () => {
+        if (number === undefined) return;
+        this.#links.delete(number);
+        this.core.linkDown(number, this.process.now());
+      },
+      gate: () => this.gateOpen(),
+      dropped: () => this.core.dropped(number ?? 0),
+      handedOver: (_side, tagged) => this.#handedOver(tagged),
+      idle: () => this.core.linkDrained(number ?? 0),
+    };
+  }
+
+  #message(number: number, message: LinkMessage): void {
+    this.core.message(number, message, this.process.now());
+    if (this.#turnDue) return;
+    this.#turnDue = true;
+    this.process.timer(0, () => {
+      this.#turnDue = false;
+      this.core.turnEnd();
+    });
+  }
+
+  #dial(node: string, incarnation: string): number {
+    const number = ++this.#next;
+    const target = this.#world.node(node);
+    if (target === undefined) {
+      this.process.timer(0, () => this.core.linkDown(number, this.process.now()));
+      return number;
+    }
+    const accept = () =>
+      target.incarnation === incarnation ? target.accept('node', this.id, this.incarnation) : undefined;
+    const peer = { role: 'node' as const, id: node, incarnation };
+    const side = dial(
+      this.#world,
+      this.process,
+      this.#events(() => this.core.linkUp(number, peer), number),
+      { process: target.process, accept },
+      () => undefined,
+    );
+    this.#links.set(number, side);
+    return number;
+  }
+
+  #afterHandedOver(numbers: readonly number[], done: () => void): void {
+    const sides = numbers.flatMap((number) => this.#links.get(number) ?? []);
+    let left = sides.length;
+    if (left === 0) this.process.timer(0, done);
+    for (const side of sides) {
+      side.flush();
+      side.afterHandedOver(() => {
+        if (--left === 0) this.process.timer(0, done);
+      });
+    }
+  }
+
+  /** Notes for which rooms a message speaks, and under which tags, as of now: when it is made. */
+  #tagged(link: number, message: LinkMessage): Tagged {
+    switch (message.type) {
+      case 'bind': {
+        const speaks = { room: message.room, tag: tagOf(message) };
+        this.#handles.set(message.handle, speaks);
+        return { message, speaks: [speaks] };
+      }
+      case 'opened':
+      case 'cast':
+      case 'gone': {
+        const speaks = this.#handles.get(message.room);
+        return { message, speaks: speaks === undefined ? [] : [speaks] };
+      }
+      case 'direct':
+      case 'close-client':
+        return { message, speaks: this.#speaksFor(link, message.session) };
+      case 'acks':
+        return { message, speaks: message.entries.flatMap(({ session }) => this.#speaksFor(link, session)) };
+      default:
+        return { message, speaks: [] };
+    }
+  }
+
+  #speaksFor(link: number, session: number): Speaks[] {
+    const router = this.#links.get(link)?.peerName;
+    const room = router === undefined ? undefined : this.#world.roomOf(router, session);
+    const triple = room === undefined ? undefined : this.core.rooms.get(room)?.room?.triple;
+    return room === undefined || triple === undefined ? [] : [{ room, tag: tagOf(triple) }];
+  }
+
+  #handedOver({ message, speaks }: Tagged): void {
+    for (const one of speaks) this.#world.oracle.emitted(this.id, this.incarnation, message.type, one);
+  }
+
+  // Ends
+
+  /** The process exits by itself. */
+  #end(how: NodeEnd): void {
+    this.#ended = how;
+    this.#world.trace.say(this.id, `ends: ${how.kind}`, how.kind === 'refused' ? { message: how.message } : undefined);
+    this.process.timer(0, () => {
+      for (const side of this.#links.values()) {
+        side.flush();
+        side.killed();
+      }
+      this.process.die();
+      this.#world.nodeEnded(this, how);
+    });
+  }
+
+  /** SIGKILL, or the loss of the host, which says no goodbyes. */
+  kill(how: 'process' | 'host'): void {
+    this.process.die();
+    for (const side of this.#links.values()) {
+      if (how === 'process') side.killed();
+      else side.vanish();
+    }
+    this.directory.reset();
+  }
+}
+
+

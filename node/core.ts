@@ -237,15 +237,10 @@ export class NodeCore {
       if (outcome !== 'held') return refuse(outcome, hint);
       const room = this.rooms.held(open.room);
       if (room === undefined || this.#links.get(link.number) === undefined) return refuse('wait');
-      // Nothing queued for this link is waiting to be dropped any more: a bind starts anew.
-      if (open.sessions.some((one) => one.kind === 'rebind')) this.#settleRebind(link);
+      // Otherwise what is said here would be dropped with the rest that the link is owed.
+      if (link.owesRebind && !link.full) this.#askRebind(link);
       room.open(link.number, router, open, this.#options.now());
     });
-  }
-
-  /** A rebind that arrives while the link still owes others one: those are asked first, so that their frames are not held up. */
-  #settleRebind(link: NodeLink): void {
-    if (link.owesRebind && !link.full) this.#askRebind(link);
   }
 
   #frame(link: NodeLink, frame: ClientFrame, now: Instant): void {
@@ -264,8 +259,10 @@ export class NodeCore {
   #closeSession(link: NodeLink, handle: number, how: 'left' | 'broken' | 'detached', now: Instant): void {
     const seat = link.seats.get(handle);
     if (seat === undefined) return;
-    const room = this.rooms.get(seat.room)?.room;
-    if (room !== undefined) room.closeSession(seat.session, how, now);
+    const { room, ownership } = this.rooms.get(seat.room) ?? {};
+    // While the room may not speak, nobody is told that one has left: the leave is due once it is held again.
+    const quiet = how === 'left' && ownership?.held === undefined ? 'broken' : how;
+    room?.closeSession(seat.session, quiet, now);
     link.seats.delete(handle);
   }
 

@@ -3,6 +3,7 @@
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
 import { createLogger } from '../shared/log.ts';
+import { reportServer } from '../shared/report-server.ts';
 import { loadPrograms } from './load-program.ts';
 import { Node } from './node.ts';
 import type { NodeEnd } from './ports.ts';
@@ -11,7 +12,7 @@ const EXIT_CODES: Readonly<Record<NodeEnd['kind'], number>> = { left: 0, refused
 
 async function main(): Promise<void> {
   const config = loadConfig('node', process.argv.slice(2));
-  const log = createLogger({ role: 'node', id: config.id, level: config.logLevel });
+  const log = createLogger({ role: 'node', id: config.id, level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn('configuration', { warning });
   const programs = await loadPrograms(config.programs);
 
@@ -62,12 +63,7 @@ async function main(): Promise<void> {
     log.info('ready', { link });
     process.send?.({ type: 'ready', node: config.id, incarnation: config.incarnation, link });
   }, 20);
-  node.checkServer().then(
-    (complaints) => {
-      for (const complaint of complaints) log.warn('redis is not set up as it should be', { complaint });
-    },
-    () => log.warn('redis does not answer yet', {}),
-  );
+  void reportServer(() => node.checkServer(), log);
 }
 
 main().catch((error: unknown) => {

@@ -36,6 +36,7 @@ export class Node {
   #core: NodeCore | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
+  #wasUp = false;
   #closed: Promise<void> | undefined;
 
   constructor(config: NodeConfig, programs: readonly ProgramOffer[], log: Logger, onEnd: (how: NodeEnd) => void) {
@@ -56,7 +57,10 @@ export class Node {
   /** Whether rooms can be opened here. */
   get ready(): boolean {
     const core = this.#core;
-    return core !== undefined && !core.draining && core.lease.mayClaim(systemClock.now(), false);
+    if (core === undefined || core.draining) return false;
+    // Readiness is about starting and draining: a Redis that is away later does not change it.
+    this.#wasUp ||= core.lease.mayClaim(systemClock.now(), false);
+    return this.#wasUp;
   }
 
   /** Listens, connects, registers. @returns where routers dial */

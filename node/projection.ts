@@ -76,6 +76,31 @@ export class Projections {
     this.#reassertAt.set(room.room, nowMs + REASSERT_EVERY_MS * (0.75 + this.#options.random.unit() * 0.5));
   }
 
+  /** The room is closed for good: nobody is there any more. Written once; what fails expires. */
+  vacate(room: ProjectedRoom): void {
+    this.forget(room.room);
+    const { epoch, incarnation } = room.triple;
+    for (const session of room.sessions()) {
+      const changes = this.#users.get(session.user) ?? new Map<string, UserChange>();
+      this.#users.set(session.user, changes);
+      changes.set(session.session, { removeAt: epoch });
+    }
+    const { node, call, now } = this.#options;
+    const asOf = now().wallMs;
+    const args = {
+      room: room.room,
+      epoch,
+      incarnation,
+      node,
+      asOf,
+      set: {},
+      remove: [],
+      replace: true,
+      expireMs: EXPIRE_MS,
+    };
+    call('writePresence', args, () => undefined);
+  }
+
   /** The room is another's now: its records are too. */
   forget(room: string): void {
     this.#rooms.delete(room);

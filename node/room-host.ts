@@ -182,9 +182,9 @@ export class RoomHost {
     if (room === undefined) return;
     const { head } = room;
     const { links } = room;
+    this.#parts.projections().vacate(room);
     room.closeAll(code, reason);
     hosted.room = undefined;
-    this.#parts.projections().forget(hosted.name);
     this.#parts.handovers().abandon(hosted.name);
     this.#ports.afterHandedOver(links, () => ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()));
   }

@@ -15,6 +15,7 @@ import type { Membership } from './membership.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
 import { ClientSession } from './session.ts';
+import { type TurnAwayCode, turnedAway } from './turn-away.ts';
 
 export interface RouterCoreOptions {
   readonly timings: Timings;
@@ -41,9 +42,6 @@ const READS_AT_ONCE = 128;
 const CACHE_MAX = 100_000;
 /** Sessions closed while an OPEN of theirs was under way, remembered until it is answered. */
 const GONE_MAX = 10_000;
-const TOO_LATE = 'no node could take the room in time';
-/** Window over which clients that are turned away are told to come back. */
-const RETRY_WINDOW_MS = 5_000;
 
 export class RouterCore {
   readonly #options: RouterCoreOptions;
@@ -66,6 +64,10 @@ export class RouterCore {
   constructor(options: RouterCoreOptions, ports: RouterPorts) {
     this.#options = options;
     this.#ports = ports;
+  }
+
+  get #openMs(): number {
+    return this.#options.timings.deadMs + OPEN_EXTRA_MS;
   }
 
   get rooms(): number {
@@ -95,7 +97,7 @@ export class RouterCore {
 
   /** A client is accepted under `handle` and wants its seat. */
   clientOpened(handle: number, client: AcceptedClient, now: Instant): void {
-    const openByMs = now.monoMs + this.#options.timings.deadMs + OPEN_EXTRA_MS;
+    const openByMs = now.monoMs + this.#openMs;
     const session = new ClientSession(handle, client, openByMs);
     let route = this.#routes.get(client.room);
     if (route === undefined) {
@@ -173,18 +175,8 @@ export class RouterCore {
     this.#ports.close(session.handle, how);
   }
 
-  #turnAway(
-    session: ClientSession,
-    route: Route,
-    code: 'unavailable' | 'redis_unavailable' | 'room_full',
-    message: string,
-  ): void {
-    this.#closeClient(session, route, {
-      code: 1013,
-      reason: code,
-      error: { code, message, retryable: true },
-      retryAfterMs: Math.round(RETRY_WINDOW_MS * (0.2 + 0.8 * this.#options.random.unit())),
-    });
+  #turnAway(session: ClientSession, route: Route, code: TurnAwayCode): void {
+    this.#closeClient(session, route, turnedAway(code, this.#options.random));
   }
 
   // --- finding an owner ------------------------------------------------------------------------------------------------------------
@@ -254,14 +246,14 @@ export class RouterCore {
   #openWithoutRedis(route: Route, now: Instant): void {
     const last = route.last ?? this.#cache.lastKnown(route.room);
     if (last !== undefined && this.#reachable(last)) return this.#openAll(route, last);
-    this.#refuseNew(route, 'redis_unavailable', 'the directory cannot be read now');
+    this.#refuseNew(route, 'redis_unavailable');
     if (route.sessions.size > 0) this.#openAtCandidate(route, now);
   }
 
   /** Turns away those who never had a seat; the others wait. */
-  #refuseNew(route: Route, code: 'unavailable' | 'redis_unavailable', message: string): void {
+  #refuseNew(route: Route, code: TurnAwayCode): void {
     for (const session of [...route.sessions.values()]) {
-      if (!session.everSeated) this.#turnAway(session, route, code, message);
+      if (!session.everSeated) this.#turnAway(session, route, code);
     }
   }
 
@@ -282,7 +274,7 @@ export class RouterCore {
     this.#unbind(route);
     this.#toLocate.delete(route);
     for (const session of route.sessions.values()) session.state = 'pending';
-    this.#to(route, { kind: 'opening', at });
+    this.#to(route, { kind: 'opening', at, sinceMs: this.#options.now().monoMs });
     this.#openSome(route, at, [...route.sessions.values()]);
   }
 
@@ -518,7 +510,7 @@ export class RouterCore {
       case 'replaced':
         return this.#closeClient(session, route, { code: 4409, reason: 'replaced' });
       case 'full':
-        return this.#turnAway(session, route, 'room_full', 'the room is full');
+        return this.#turnAway(session, route, 'room_full');
       case 'unauthorised':
         return this.#closeClient(session, route, { code: 4403, reason: 'not allowed' });
       case 'not-owner':
@@ -530,8 +522,7 @@ export class RouterCore {
         if (route.state.kind === 'bound') return this.#retryLater(session, now);
         return this.#pause(route, now);
       case 'unavailable':
-        if (this.#options.redisFailed())
-          this.#refuseNew(route, 'redis_unavailable', 'the directory cannot be read now');
+        if (this.#options.redisFailed()) this.#refuseNew(route, 'redis_unavailable');
         if (route.sessions.size > 0) this.#pause(route, now);
         return;
       default:
@@ -582,6 +573,9 @@ export class RouterCore {
     for (const route of [...this.#unsettled]) {
       this.#expire(route, now);
       if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locate(route, now);
+      // An answer can be lost at a gate that shut: whoever still waits asks again.
+      else if (route.state.kind === 'opening' && now.monoMs - route.state.sinceMs > this.#openMs)
+        this.#pause(route, now);
     }
     for (const [handle, atMs] of this.#retries) {
       if (now.monoMs < atMs) continue;
@@ -589,7 +583,7 @@ export class RouterCore {
       const entry = this.#sessions.get(handle);
       if (entry?.session.state !== 'pending' || entry.route.state.kind !== 'bound') continue;
       if (now.monoMs < entry.session.openByMs) this.#openSome(entry.route, entry.route.state.at, [entry.session]);
-      else this.#turnAway(entry.session, entry.route, 'unavailable', TOO_LATE);
+      else this.#turnAway(entry.session, entry.route, 'unavailable');
     }
   }
 
@@ -599,7 +593,7 @@ export class RouterCore {
       if (now.monoMs < session.openByMs) continue;
       // While Redis is away nobody who had a seat is sent off: nothing else would serve them better.
       if (session.everSeated && away) session.openByMs = now.monoMs + REBIND_WAIT_MS;
-      else this.#turnAway(session, route, 'unavailable', TOO_LATE);
+      else this.#turnAway(session, route, 'unavailable');
     }
   }
 }

@@ -2,6 +2,7 @@
  *  misconfigured. */
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { createLogger } from '../shared/log.ts';
+import { reportServer } from '../shared/report-server.ts';
 import { Router } from './router.ts';
 
 async function main(): Promise<void> {
@@ -47,12 +48,7 @@ async function main(): Promise<void> {
     log.info('ready', { url });
     process.send?.({ type: 'ready', url });
   }, 20);
-  router.checkServer().then(
-    (complaints) => {
-      for (const complaint of complaints) log.warn('redis is not set up as it should be', { complaint });
-    },
-    () => log.warn('redis does not answer yet', {}),
-  );
+  void reportServer(() => router.checkServer(), log);
 }
 
 main().catch((error: unknown) => {

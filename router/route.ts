@@ -13,8 +13,8 @@ export type RouteState =
   /** Wants an owner: queued to be looked up. */
   | { readonly kind: 'idle' }
   | { readonly kind: 'reading' }
-  /** An OPEN is under way. */
-  | { readonly kind: 'opening'; readonly at: Holder }
+  /** An OPEN is under way, sent at `sinceMs`. */
+  | { readonly kind: 'opening'; readonly at: Holder; readonly sinceMs: number }
   | { readonly kind: 'bound'; readonly at: Holder; readonly handle: number; readonly group: number }
   /** Nothing can be done before `untilMs`, or before what it waits for: a link or a certificate of `on`. */
   | { readonly kind: 'waiting'; readonly untilMs: number; readonly on: Holder | undefined };

@@ -45,6 +45,7 @@ export class Router {
   #watch: ClusterWatch | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #handles = 0;
+  #wasUp = false;
   #stopping = false;
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
@@ -86,8 +87,10 @@ export class Router {
   /** False only while starting or stopping. */
   get ready(): boolean {
     const watch = this.#watch;
-    if (this.#stopping || watch === undefined || !watch.registered) return false;
-    return watch.membership.living().every((node) => this.#links.isUp(node.incarnation));
+    if (this.#stopping || watch === undefined) return false;
+    // Once up, a node that cannot be reached or a Redis that is away does not make this router useless to its clients.
+    this.#wasUp ||= watch.registered && watch.membership.living().every((node) => this.#links.isUp(node.incarnation));
+    return this.#wasUp;
   }
 
   get ended(): boolean {

@@ -40,7 +40,7 @@ export type UpgradeVerdict =
       readonly headers?: Readonly<Record<string, string>>;
     };
 
-export const HISTORY_MAX = 100;
+const HISTORY_MAX = 100;
 
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 const ROOM_PATH = /^\/rooms\/([^/]+)$/;

@@ -188,9 +188,9 @@ function untilReady(server: ChildProcess, exited: Promise<unknown>): Promise<voi
     }
     void exited.then(() => {
       clearTimeout(timer);
-      const lastLine = said.trim().split('\n').at(-1) ?? '';
+      const lastLine = said.trim().split('\n').at(-1) || 'without a word';
       const taken = /address already in use|could not bind|failed listening/i.test(said);
-      reject(taken ? new PortTaken(`port taken: ${lastLine}`) : new Error(`it ended: ${lastLine}`));
+      reject(taken ? new PortTaken(`its port is taken, ${lastLine}`) : new Error(`it ended, ${lastLine}`));
     });
   });
 }

@@ -46,7 +46,6 @@ export function startWorker(spec: WorkerSpec): Worker {
     env: { ...spec.env },
     stdio: ['ignore', onLine === undefined ? 'inherit' : 'pipe', onLine === undefined ? 'inherit' : 'pipe', 'ipc'],
     detached: spec.ownGroup === true,
-    execArgv: [],
   });
   living.add(child);
   if (onLine !== undefined) {

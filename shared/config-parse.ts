@@ -231,7 +231,7 @@ function unknownVariables(env: Readonly<Record<string, string | undefined>>): st
 
 function nearest(text: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.min(3, Math.floor(text.length / 3)) + 1;
+  let bestDistance = Math.min(3, Math.ceil(text.length / 2)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(text, candidate);
     if (distance < bestDistance) {

@@ -15,7 +15,12 @@ export interface PresenceAnswer {
 
 export interface UserAnswer {
   readonly user: string;
-  readonly sessions: readonly { readonly session: string; readonly room: string; readonly node: string; readonly router: string }[];
+  readonly sessions: readonly {
+    readonly session: string;
+    readonly room: string;
+    readonly node: string;
+    readonly router: string;
+  }[];
 }
 
 export interface RoomAnswer {

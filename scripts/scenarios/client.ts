@@ -4,7 +4,14 @@
  *  in the order of its ids; no tag, welcome or reset of a lower epoch after a higher one.
  *  @see DESIGN §4 Invariants 2, 4, 5; §7 */
 import { WebSocket } from 'ws';
-import type { Json, PresenceMessage, ResetMessage, RoomMessage, ServerMessage, WelcomeMessage } from '../../shared/protocol.ts';
+import type {
+  Json,
+  PresenceMessage,
+  ResetMessage,
+  RoomMessage,
+  ServerMessage,
+  WelcomeMessage,
+} from '../../shared/protocol.ts';
 import { BOUND_MS, until } from './wait.ts';
 
 export interface ClientOptions {
@@ -24,7 +31,9 @@ export interface ClientClosed {
   readonly reason: string;
 }
 
-export type Outcome = { readonly kind: 'acked'; readonly seq: number } | { readonly kind: 'refused'; readonly code: string };
+export type Outcome =
+  | { readonly kind: 'acked'; readonly seq: number }
+  | { readonly kind: 'refused'; readonly code: string };
 
 const VIOLATIONS_MAX = 20;
 
@@ -54,6 +63,8 @@ export class ScenarioClient {
   readonly #lastIds = new Map<string, number>();
   #cursor: { seq: number; tag: string } | undefined;
   #epoch = 0;
+  /** Of the last message's tag: what was missed comes under the tags of its time, which may lie below the welcome's. */
+  #tagEpoch = 0;
   #lastId = 0;
   #socket: WebSocket;
 
@@ -73,7 +84,8 @@ export class ScenarioClient {
   async seated(after = 0): Promise<WelcomeMessage> {
     return until(`${this.options.user} is welcome in ${this.options.room}`, () => {
       const closed = this.closes.at(-1);
-      if (closed !== undefined && this.#socket.readyState === WebSocket.CLOSED) throw new Error(`closed with ${closed.code} ${closed.reason}`);
+      if (closed !== undefined && this.#socket.readyState === WebSocket.CLOSED)
+        throw new Error(`closed with ${closed.code} ${closed.reason}`);
       return this.welcomes[after];
     });
   }
@@ -94,7 +106,7 @@ export class ScenarioClient {
 
   /** Highest epoch seen. */
   get epoch(): number {
-    return this.#epoch;
+    return Math.max(this.#epoch, this.#tagEpoch);
   }
 
   get isOpen(): boolean {
@@ -183,6 +195,7 @@ export class ScenarioClient {
         return this.#said(message);
       case 'reset':
         this.#seen(epochOf(message.tag), 'reset');
+        this.#tagEpoch = Math.max(this.#tagEpoch, epochOf(message.tag));
         this.#cursor = { seq: message.seq, tag: message.tag };
         this.resets.push(message);
         return;
@@ -226,7 +239,7 @@ export class ScenarioClient {
     if (cursor !== undefined && seq !== cursor.seq + 1) {
       this.#violation(`seq ${seq} of ${tag} after ${cursor.seq} of ${cursor.tag}`);
     }
-    if (cursor !== undefined && cursor.tag !== tag) this.#seen(epochOf(tag), 'message');
+    if (cursor?.tag !== tag) this.#underTag(epochOf(tag));
     this.#cursor = { seq, tag };
     if (session !== null && id !== undefined) {
       const last = this.#lastIds.get(session) ?? 0;
@@ -242,7 +255,8 @@ export class ScenarioClient {
     const saidMs = this.pending.get(id);
     if (saidMs === undefined) {
       const before = this.outcomes.get(id);
-      if (before?.kind === 'refused' && outcome.kind === 'acked') this.#violation(`publish ${id} was refused (${before.code}) and then said`);
+      if (before?.kind === 'refused' && outcome.kind === 'acked')
+        this.#violation(`publish ${id} was refused (${before.code}) and then said`);
       return;
     }
     this.pending.delete(id);
@@ -260,8 +274,14 @@ export class ScenarioClient {
     this.#epoch = Math.max(this.#epoch, epoch);
   }
 
+  #underTag(epoch: number): void {
+    if (epoch < this.#tagEpoch) this.#violation(`a message of epoch ${epoch} after ${this.#tagEpoch}`);
+    this.#tagEpoch = Math.max(this.#tagEpoch, epoch);
+  }
+
   #violation(text: string): void {
-    if (this.violations.length < VIOLATIONS_MAX) this.violations.push(`${this.options.user} in ${this.options.room}: ${text}`);
+    if (this.violations.length < VIOLATIONS_MAX)
+      this.violations.push(`${this.options.user} in ${this.options.room}: ${text}`);
   }
 }
 

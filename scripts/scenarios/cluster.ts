@@ -52,7 +52,11 @@ export class Cluster {
       const nodes = Array.from({ length: options.nodes ?? 2 }, (_, i) => cluster.startNode(`n${i + 1}`));
       const routers = Array.from({ length: options.routers ?? 1 }, (_, i) => cluster.startRouter(`r${i + 1}`));
       await Promise.all([...nodes, ...routers]);
-      await Promise.all([...cluster.routers.values()].map(({ api }) => until('routers are ready', async () => (await api.status('/readyz')) === 200)));
+      await Promise.all(
+        [...cluster.routers.values()].map(({ api }) =>
+          until('routers are ready', async () => (await api.status('/readyz')) === 200),
+        ),
+      );
       return cluster;
     } catch (error) {
       const said = cluster.said();
@@ -111,11 +115,15 @@ export class Cluster {
   }
 
   /** The node that the room's record names; undefined for a room that nobody owns. */
-  async recordOf(room: string): Promise<{ readonly node: string; readonly incarnation: string; readonly epoch: number } | undefined> {
+  async recordOf(
+    room: string,
+  ): Promise<{ readonly node: string; readonly incarnation: string; readonly epoch: number } | undefined> {
     const redis = await plainRedis(this.redis.port);
     try {
       const { node, incarnation, epoch } = await redis.hgetall(KEYS.room(room).owner);
-      return node === undefined || node === '' ? undefined : { node, incarnation: incarnation ?? '', epoch: Number(epoch) };
+      return node === undefined || node === ''
+        ? undefined
+        : { node, incarnation: incarnation ?? '', epoch: Number(epoch) };
     } finally {
       redis.disconnect();
     }
@@ -141,7 +149,9 @@ export class Cluster {
 
   /** The last words of every process, for a failure. */
   said(): string {
-    return this.#processes.map(({ name, pid, said, exit }) => `--- ${name} (${pid}) ${JSON.stringify(exit ?? 'runs')}\n${said}`).join('\n');
+    return this.#processes
+      .map(({ name, pid, said, exit }) => `--- ${name} (${pid}) ${JSON.stringify(exit ?? 'runs')}\n${said}`)
+      .join('\n');
   }
 
   async stop(): Promise<void> {

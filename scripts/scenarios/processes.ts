@@ -94,12 +94,20 @@ export class ClusterProcess {
 export function launch(name: string, script: string, argv: readonly string[]): ClusterProcess {
   const path = join(DIST, script);
   if (!existsSync(path)) throw new Error(`${path} is missing: run "npm run build" first`);
-  const child = fork(path, [...argv], { env: plainEnvironment(), stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+  const child = fork(path, [...argv], {
+    env: plainEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    execArgv: [],
+  });
   return new ClusterProcess(name, child);
 }
 
 /** Starts a command of the checkout, without a channel, as a person would. */
-export function launchCommand(name: string, argv: readonly string[], env: Readonly<Record<string, string>>): ClusterProcess {
+export function launchCommand(
+  name: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+): ClusterProcess {
   const [program = '', ...rest] = argv;
   return new ClusterProcess(
     name,

@@ -78,6 +78,11 @@ export class LinkSide {
     return this.#state === 'down';
   }
 
+  /** The process at the other end. */
+  get peerName(): string | undefined {
+    return this.#other?.process.name;
+  }
+
   join(other: LinkSide): void {
     this.#other = other;
   }

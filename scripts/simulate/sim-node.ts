@@ -35,7 +35,6 @@ export class SimNode {
     this.incarnation = world.random.hex(16);
     this.process = new SimProcess(id, world);
     this.directory = new SimDirectory(this.process, world);
-    const { bug } = world.options;
     const { process, directory } = this;
     const ports: NodePorts = {
       call: (operation, args, done) => directory.call(operation, args, done),
@@ -66,7 +65,7 @@ export class SimNode {
       },
       ports,
     );
-    if (bug === 'gate-by-timer') this.#plantGateByTimer();
+    if (world.options.bug === 'gate-by-timer') this.#plantGateByTimer();
     world.trace.say(id, 'starts', { incarnation: this.incarnation.slice(0, 6) });
     this.#tick();
   }

@@ -1,0 +1,151 @@
+/** Rooms: their list, one of them, why it is where it is. Owns: the merging of what the nodes list. There is no index of rooms to
+ *  keep true: who holds a room is asked, and what could not be asked is named in `incomplete`. */
+import { DirectoryError } from '../../shared/directory/directory.ts';
+import { BellhopError } from '../../shared/errors.ts';
+import { isRoomId } from '../../shared/ids.ts';
+import type { ApiPorts, NodeView, RoomSummary } from '../api-ports.ts';
+import { askEach, QUESTION_MS, within } from '../ask.ts';
+import { cursorFrom, cursorTo, numberFrom, ok, roomFrom } from '../http-answer.ts';
+import type { Route } from '../http-api.ts';
+import { readFlag, readRooms, readSummary } from '../node-answers.ts';
+
+const LIMIT = 100;
+const LIMIT_MAX = 1_000;
+
+export const roomRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/api/v1/rooms',
+    answer: async ({ ports, query }) => {
+      const prefix = query.get('prefix') ?? '';
+      if (prefix !== '' && !isRoomId(prefix)) throw new BellhopError('bad_request', 'prefix must begin like a room id');
+      return ok(
+        await listRooms(ports, prefix, cursorFrom(query, isRoomId), numberFrom(query, 'limit', LIMIT, 1, LIMIT_MAX)),
+      );
+    },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/rooms/:room',
+    answer: async ({ ports, params }) => {
+      const room = roomFrom(params['room'] ?? '');
+      const { node, incarnation, result } = await within(
+        QUESTION_MS,
+        ports.callOwner(room, 'room', {}, { open: false }),
+      );
+      if (result === null) throw new BellhopError('not_found', 'nobody owns this room');
+      return ok(describeRoom(readSummary(result), node, incarnation));
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/api/v1/rooms/:room',
+    answer: async ({ ports, params }) => {
+      const room = roomFrom(params['room'] ?? '');
+      const { result } = await within(QUESTION_MS, ports.callOwner(room, 'close-room', {}, { open: false }));
+      if (!readFlag(result, 'closed')) throw new BellhopError('not_found', 'nobody owns this room');
+      return ok({ room, closed: true });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/rooms/:room/explain',
+    answer: async ({ ports, params }) => ok(await explain(ports, roomFrom(params['room'] ?? ''))),
+  },
+];
+
+/** Nodes that may hold rooms. */
+function holders(ports: ApiPorts): string[] {
+  const isHolder = ({ record }: NodeView): boolean => record.state === 'active' || record.state === 'draining';
+  return ports
+    .nodes()
+    .filter(isHolder)
+    .map(({ record }) => record.node)
+    .sort();
+}
+
+function describeRoom(summary: RoomSummary, node: string, incarnation: string): unknown {
+  const { room, epoch, head, sessions, since, program } = summary;
+  return { room, node, incarnation, epoch, head, sessions, since, program };
+}
+
+async function listRooms(ports: ApiPorts, prefix: string, after: string | undefined, limit: number): Promise<unknown> {
+  const asked = { ...(prefix === '' ? {} : { prefix }), ...(after === undefined ? {} : { cursor: after }), limit };
+  const incarnations = new Map(ports.nodes().map(({ record }) => [record.node, record.incarnation]));
+  const answers = await askEach(holders(ports), async (node) =>
+    readRooms(await ports.callNode(node, 'rooms', asked, QUESTION_MS)),
+  );
+  const incomplete: string[] = [];
+  const found = new Map<string, { readonly summary: RoomSummary; readonly node: string }>();
+  let horizon: string | undefined;
+  for (const answer of answers) {
+    if (!answer.ok) {
+      incomplete.push(answer.item);
+      continue;
+    }
+    const { rooms, next } = answer.value;
+    for (const summary of rooms) {
+      const other = found.get(summary.room);
+      // During a handover two nodes may name a room; the higher epoch is the later owner.
+      if (other === undefined || other.summary.epoch < summary.epoch)
+        found.set(summary.room, { summary, node: answer.item });
+    }
+    if (next !== undefined && (horizon === undefined || next < horizon)) horizon = next;
+  }
+  // Beyond the end of the shortest page that goes on, rooms of that node would be passed over.
+  const reached = [...found.values()]
+    .filter(({ summary }) => horizon === undefined || summary.room <= horizon)
+    .sort((a, b) => (a.summary.room < b.summary.room ? -1 : 1));
+  const page = reached.slice(0, limit);
+  const last = page.at(-1)?.summary.room ?? horizon;
+  const goesOn = reached.length > page.length || horizon !== undefined;
+  return {
+    rooms: page.map(({ summary, node }) => describeRoom(summary, node, incarnations.get(node) ?? '')),
+    ...(goesOn && last !== undefined && last !== after ? { next: cursorTo(last) } : {}),
+    ...(incomplete.length > 0 ? { incomplete } : {}),
+  };
+}
+
+async function explain(ports: ApiPorts, room: string): Promise<unknown> {
+  const [record, answers] = await Promise.all([
+    readRecord(ports, room),
+    askEach(holders(ports), (node) => ports.callNode(node, 'room', { room }, QUESTION_MS)),
+  ]);
+  const incomplete = answers.flatMap((answer) => (answer.ok ? [] : [answer.item]));
+  const incarnations = new Map(ports.nodes().map((view) => [view.record.node, view.record.incarnation]));
+  const heldBy = answers.flatMap((answer) => {
+    if (!answer.ok || answer.value === null) return [];
+    const { epoch, head, sessions, since, program } = readSummary(answer.value);
+    const node = answer.item;
+    return [{ node, incarnation: incarnations.get(node) ?? '', epoch, head, sessions, since, program }];
+  });
+  return {
+    room,
+    ...record,
+    placement: ports.placementOrder(room),
+    heldBy,
+    recentMoves: ports.recentMoves(room),
+    cachedRoute: ports.cachedRoute(room) ?? null,
+    ...(incomplete.length > 0 ? { incomplete } : {}),
+  };
+}
+
+/** The record, or why it cannot be read: an explanation is wanted most when something is wrong. */
+async function readRecord(ports: ApiPorts, room: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const reply = await within(QUESTION_MS, ports.directory.call('readRoom', { room }));
+    if (reply.kind === 'missing') return { record: null };
+    const { owner, epoch, nonce, head, tags } = reply.record;
+    const view = ports.nodes().find((one) => one.record.node === owner?.node);
+    const isLiving =
+      owner !== undefined &&
+      view?.record.incarnation === owner.incarnation &&
+      (view.record.state === 'active' || view.record.state === 'draining');
+    return { record: { owner: owner ?? null, ownerLives: isLiving, epoch, nonce, head, tags } };
+  } catch (error) {
+    if (error instanceof DirectoryError || error instanceof BellhopError) {
+      return { record: null, recordError: error.code };
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { ManualClock } from '../shared/clock.ts';
+import { SeededRandom } from '../shared/random.ts';
+import { Clients } from './clients.ts';
+import { RouterMetrics } from './metrics.ts';
+
+function makeMetrics() {
+  const events = { clientFrame: () => undefined, clientClosed: () => undefined };
+  const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
+  const sources = { clients, rooms: () => 3, sessions: () => 5, links: () => 2, redisUp: () => true };
+  return { clients, metrics: new RouterMetrics(sources) };
+}
+
+const sampleOf = (text: string, series: string): number | undefined => {
+  const line = text.split('\n').find((one) => one.startsWith(`${series} `));
+  return line === undefined ? undefined : Number(line.split(' ')[1]);
+};
+
+it('counts, observes and reads gauges when asked', async () => {
+  const { metrics } = makeMetrics();
+  metrics.count('hops');
+  metrics.count('hops', 2);
+  metrics.observe('takeover_ms', 40);
+  metrics.redis('ok', 0.3);
+  metrics.linkRoundTrip(0.2);
+  const text = await metrics.registry.metrics();
+  expect(sampleOf(text, 'bellhop_router_hops_total')).toBe(3);
+  expect(sampleOf(text, 'bellhop_router_takeover_ms_count')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_redis_ms_count{outcome="ok"}')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_link_round_trip_ms_count')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_rooms')).toBe(3);
+  expect(sampleOf(text, 'bellhop_router_redis_up')).toBe(1);
+  expect(text).toContain('bellhop_nodejs_eventloop_lag');
+});
+
+it('tells what was counted elsewhere as a whole, however often it is asked', async () => {
+  const { clients, metrics } = makeMetrics();
+  for (const deliveries of [10, 10, 25]) {
+    clients.stats.deliveries = deliveries;
+    expect(sampleOf(await metrics.registry.metrics(), 'bellhop_router_deliveries_total')).toBe(deliveries);
+  }
+});
+
+it('has no label that grows with use', async () => {
+  const { metrics } = makeMetrics();
+  metrics.redis('ok', 1);
+  const own = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('bellhop_router_'));
+  const labels = new Set(own.flatMap((line) => [...line.matchAll(/(\w+)="/g)].map((match) => match[1])));
+  expect([...labels].sort()).toEqual(['le', 'outcome']);
+});

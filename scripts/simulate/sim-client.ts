@@ -1,0 +1,200 @@
+/** A client as a well-made one behaves: joins, publishes with ids, resumes where the close code says so, and re-sends only what is
+ *  known not to have an outcome. Owns: one user's place. Does not know: which node serves it.
+ *  Invariant: what it is shown goes through its DeliveryOracle. */
+import { verdictOf } from '../../shared/errors.ts';
+import type { ServerMessage } from '../../shared/protocol.ts';
+import { DeliveryOracle } from './delivery-oracle.ts';
+import type { Speaks } from './sim-link.ts';
+import type { SimRouter } from './sim-router.ts';
+import type { World } from './world.ts';
+
+const RETRY_WINDOW_MS = 500;
+const UNACKED_MAX = 20;
+
+interface Session {
+  readonly id: string;
+  readonly room: string;
+  readonly since: number;
+  readonly deliveries: DeliveryOracle;
+  /** Of the last welcome; 0 before the first. */
+  seat: number;
+  nextId: number;
+  /** Publishes without an outcome: id → when it was made. */
+  readonly pending: Map<number, number>;
+}
+
+export class SimClient {
+  readonly user: string;
+  readonly #world: World;
+  #session: Session | undefined;
+  #socket: { readonly router: SimRouter; readonly handle: number; isWelcome: boolean } | undefined;
+  #stays = false;
+  #attempt = 0;
+
+  constructor(world: World, user: string) {
+    this.#world = world;
+    this.user = user;
+    this.#joinSoon();
+    this.#publishSoon();
+  }
+
+  /** The session that is open: welcomed, and its socket there. */
+  get open(): { readonly room: string; readonly session: string; readonly deliveries: DeliveryOracle } | undefined {
+    const session = this.#session;
+    if (session === undefined || this.#socket?.isWelcome !== true) return undefined;
+    return { room: session.room, session: session.id, deliveries: session.deliveries };
+  }
+
+  /** Where it is, or would be if it could. */
+  get room(): string | undefined {
+    return this.#session?.room;
+  }
+
+  get router(): SimRouter | undefined {
+    return this.#socket?.router;
+  }
+
+  /** When the oldest publish without an outcome was made. */
+  get oldestPendingMs(): number | undefined {
+    const oldest = this.#session?.pending.values().next();
+    return oldest?.done === false ? oldest.value : undefined;
+  }
+
+  /** No coming and going any more: it stays where it is, or comes back there. */
+  stay(): void {
+    this.#stays = true;
+  }
+
+  // What it does
+
+  #joinSoon(): void {
+    const { queue, random } = this.#world;
+    queue.after(20 + random.unit() * 900, () => {
+      if (this.#session !== undefined) return;
+      const room = random.pick(this.#world.rooms);
+      const id = `${this.user}-${++this.#attempt}`;
+      const deliveries = new DeliveryOracle(this.#world.trace, this.#world.oracle, this.#world.sayings, `${this.user}`, room);
+      const since = Math.floor(this.#world.redis.wallMs);
+      this.#session = { id, room, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
+      this.#connect();
+      queue.after(1_000 + random.unit() * 12_000, () => {
+        if (!this.#stays && this.#session?.id === id) this.leave();
+      });
+    });
+  }
+
+  #publishSoon(): void {
+    const { queue, random } = this.#world;
+    queue.after(40 + random.unit() * 500, () => {
+      this.publish();
+      this.#publishSoon();
+    });
+  }
+
+  /** @returns the id of the publish, or undefined where none can be made now */
+  publish(): number | undefined {
+    const session = this.#session;
+    const socket = this.#socket;
+    if (session === undefined || socket?.isWelcome !== true || session.pending.size >= UNACKED_MAX) return undefined;
+    const id = session.nextId++;
+    session.pending.set(id, this.#world.queue.nowMs);
+    this.#say({ type: 'publish', id, data: id });
+    if (this.#world.random.unit() < 0.1) this.#say({ type: 'signal', data: id });
+    return id;
+  }
+
+  #say(message: unknown): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    socket.router.frame(socket.handle, Buffer.from(JSON.stringify(message), 'utf8'));
+  }
+
+  leave(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#session = undefined;
+    socket?.router.socketGone(socket.handle, 'left');
+    this.#joinSoon();
+  }
+
+  /** The socket breaks. @returns whether there was one */
+  breakSocket(): boolean {
+    const socket = this.#socket;
+    if (socket === undefined) return false;
+    this.#world.trace.say(this.user, 'loses its socket');
+    this.#socket = undefined;
+    socket.router.socketGone(socket.handle, 'broken');
+    this.#connectIn(20 + this.#world.random.unit() * 1_500);
+    return true;
+  }
+
+  #connectIn(ms: number): void {
+    const session = this.#session;
+    this.#world.queue.after(ms, () => {
+      if (this.#session === session && this.#socket === undefined) this.#connect();
+    });
+  }
+
+  #connect(): void {
+    const session = this.#session;
+    const routers = this.#world.routers.filter((one) => one.isAlive && one.watch.registered);
+    if (session === undefined) return;
+    if (routers.length === 0) return this.#connectIn(200);
+    const router = this.#world.random.pick(routers);
+    const { id, room, since, seat } = session;
+    const { cursor } = session.deliveries;
+    const kind = seat === 0 ? 'join' : 'resume';
+    const base = { room, user: this.user, session: id, seat: seat + 1, since, kind } as const;
+    const handle = router.connect(this, { ...base, cursor: kind === 'join' ? undefined : cursor, history: 0 });
+    this.#socket = { router, handle, isWelcome: false };
+  }
+
+  // What it is shown
+
+  shown(handle: number, text: string, speaks: Speaks | undefined): void {
+    const session = this.#session;
+    const socket = this.#socket;
+    if (session === undefined || socket === undefined || socket.handle !== handle) return;
+    session.deliveries.under(speaks);
+    const message = JSON.parse(text) as ServerMessage;
+    switch (message.type) {
+      case 'welcome':
+        session.deliveries.welcome(message.seq, message.tag, message.resumed);
+        session.seat = message.seat;
+        socket.isWelcome = true;
+        if (!message.resumed) session.pending.clear();
+        for (const id of session.pending.keys()) this.#say({ type: 'publish', id, data: id });
+        return;
+      case 'message':
+        session.deliveries.message({ ...message, ...(message.id === undefined ? {} : { id: message.id }) } as never);
+        if (message.session === session.id && message.id !== undefined) session.pending.delete(message.id);
+        return;
+      case 'ack':
+        session.pending.delete(message.id);
+        return;
+      case 'reset':
+        session.deliveries.reset(message.seq, message.tag);
+        // Whether they took effect before cannot be known from here on.
+        session.pending.clear();
+        return;
+      case 'error':
+        if (message.id === undefined) this.#world.trace.violate('protocol', `${this.user} gets error ${message.code}`);
+        else session.pending.delete(message.id);
+        return;
+      default:
+        return;
+    }
+  }
+
+  closed(handle: number, code: number, retryAfterMs: number | undefined): void {
+    if (this.#socket?.handle !== handle) return;
+    this.#socket = undefined;
+    this.#world.trace.say(this.user, `is closed with ${code}`);
+    this.#world.closes.set(code, (this.#world.closes.get(code) ?? 0) + 1);
+    if (verdictOf(code) === 'stop') {
+      this.#session = undefined;
+      return this.#joinSoon();
+    }
+    this.#connectIn(retryAfterMs ?? 20 + this.#world.random.unit() * RETRY_WINDOW_MS);
+  }
+}

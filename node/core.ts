@@ -252,8 +252,11 @@ export class NodeCore {
     }
     // What is not taken is not acked: the router keeps it and sends it again once it has shown its cursor. A room that is not held
     // for the moment ends in MOVED whatever becomes of it; a shut gate has to be remembered.
-    if (!this.gateOpen(now)) link.owesRebind = true;
-    else this.rooms.held(seat.room)?.frame(seat.session, frame, now);
+    const open = this.gateOpen(now);
+    const room = open ? this.rooms.held(seat.room) : undefined;
+    if (!open) link.owesRebind = true;
+    if (room === undefined) seat.behind = true;
+    else if (!seat.behind) room.frame(seat.session, frame, now);
   }
 
   #closeSession(link: NodeLink, handle: number, how: 'left' | 'broken' | 'detached', now: Instant): void {

@@ -332,7 +332,8 @@ export class Lease {
         this.#nextAtMs = now.monoMs;
         return;
       }
-      if (standing.incarnation !== watched.incarnation || (beat !== undefined && beat.counter !== watched.counter)) {
+      const counter = beat?.incarnation === standing.incarnation ? beat.counter : 0;
+      if (standing.incarnation !== watched.incarnation || counter !== watched.counter) {
         const where = `${standing.host}, pid ${standing.pid}`;
         return this.#refuse(
           `a node named ${record.node} is alive (${where}); choose another --id or stop it first`,

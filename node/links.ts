@@ -16,6 +16,8 @@ export interface LinkPeer {
 export interface SeatRef {
   readonly room: string;
   readonly session: RoomSession;
+  /** A frame of this seat was not taken: none that follows may be, until its router has shown its cursor and sent it again. */
+  behind: boolean;
 }
 
 export interface NodeLink {

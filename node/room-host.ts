@@ -156,7 +156,8 @@ export class RoomHost {
       ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
       seated: (session) => {
         const { place } = session;
-        if (place !== undefined) this.#parts.links.get(place.link)?.seats.set(place.handle, { room: name, session });
+        const seat = { room: name, session, behind: false };
+        if (place !== undefined) this.#parts.links.get(place.link)?.seats.set(place.handle, seat);
       },
       unseated: (link, handle) => this.#parts.links.get(link)?.seats.delete(handle),
       changed: (session) => {

@@ -21,6 +21,8 @@ import { type RoomSession, Roster } from './roster.ts';
 interface Binding {
   readonly handle: number;
   sessions: number;
+  /** Made under an earlier tag: nothing is cast under it any more, its router is about to show its cursor. */
+  stale: boolean;
 }
 
 /** Largest `meta` of a member, as JSON text. */
@@ -124,6 +126,7 @@ export class Room implements RoomContext {
     this.#now = now;
     this.#triple = triple;
     this.#recent.beginTag(tagOf(triple));
+    for (const binding of this.#bindings.values()) binding.stale = true;
   }
 
   /** Whether its program was told that it is open here. */
@@ -200,7 +203,8 @@ export class Room implements RoomContext {
     if (known === undefined && this.#roster.size >= this.#limits.sessionsMax)
       return this.#refuse(link, one.handle, 'full');
     const session = known ?? this.#roster.add(one, router);
-    const binding = this.#bindings.get(link) ?? this.#bind(link, this.head);
+    const bound = this.#bindings.get(link);
+    const binding = bound === undefined || bound.stale ? this.#bind(link, this.head, bound?.sessions) : bound;
     this.#take(session, one, { link, router, handle: one.handle }, binding);
     const standing = one.kind === 'resume' && one.cursor !== undefined ? this.#recent.standing(one.cursor) : undefined;
     const missed =
@@ -260,8 +264,8 @@ export class Room implements RoomContext {
     this.#output.send(link, { type: 'refused', session: handle, reason });
   }
 
-  #bind(link: number, head: number): Binding {
-    const binding: Binding = { handle: this.#output.newHandle(), sessions: 0 };
+  #bind(link: number, head: number, sessions = 0): Binding {
+    const binding: Binding = { handle: this.#output.newHandle(), sessions, stale: false };
     this.#bindings.set(link, binding);
     this.#output.send(link, { type: 'bind', handle: binding.handle, room: this.room, ...this.#triple, head });
     return binding;
@@ -468,6 +472,7 @@ export class Room implements RoomContext {
   }
 
   #castTo(link: number, binding: Binding, castClass: CastClass, seq: number, frame: Buffer, excluded = 0): void {
+    if (binding.stale) return;
     this.#output.count('casts');
     this.#output.send(link, { type: 'cast', room: binding.handle, class: castClass, seq, excluded, frame });
   }

@@ -23,7 +23,7 @@ export type Answer<I, T> =
   | { readonly ok: true; readonly item: I; readonly value: T }
   | { readonly ok: false; readonly item: I; readonly error: BellhopError };
 
-/** Asks about every item, a bounded number at once, and answers for all of them within about `ms`: what was not asked by then
+/** Asks about every item, a bounded number at once, and answers for all of them within `ms`: what was not asked by then
  *  counts as timed out.
  *  @returns one answer for each item, in order */
 export async function askEach<I, T>(
@@ -31,9 +31,18 @@ export async function askEach<I, T>(
   ask: (item: I) => Promise<T>,
   ms = QUESTION_MS,
 ): Promise<Answer<I, T>[]> {
-  const untilMs = performance.now() + ms;
   const answers: Answer<I, T>[] = [];
+  const tooLate = new BellhopError('timeout', 'no answer in time');
   let taken = 0;
+  let over = false;
+  let timer: NodeJS.Timeout | undefined;
+  // One moment for all, so that none is asked once the first has run out of time.
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      over = true;
+      reject(tooLate);
+    }, ms);
+  });
   const worker = async (): Promise<void> => {
     for (;;) {
       const index = taken;
@@ -41,15 +50,15 @@ export async function askEach<I, T>(
       const item = items[index];
       if (index >= items.length || item === undefined) return;
       try {
-        const leftMs = untilMs - performance.now();
-        if (leftMs <= 0) throw new BellhopError('timeout', 'no answer in time');
-        answers[index] = { ok: true, item, value: await within(leftMs, ask(item)) };
+        if (over) throw tooLate;
+        answers[index] = { ok: true, item, value: await Promise.race([ask(item), late]) };
       } catch (error) {
         answers[index] = { ok: false, item, error: asBellhopError(error) };
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_ONCE_MAX, items.length) }, worker));
+  clearTimeout(timer);
   return answers;
 }
 

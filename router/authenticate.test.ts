@@ -57,7 +57,7 @@ describe('a token', () => {
   it('signed with another secret, another algorithm or none is refused', async () => {
     const claims = { sub: 'ann', rooms: ['*'] };
     expect(await identify(await token(claims, 'HS256', 'x'.repeat(32)))).toMatchObject({ code: 'not_authenticated' });
-    expect(await identify(await token(claims, 'HS512', SECRET.repeat(2)))).toMatchObject({ code: 'not_authenticated' });
+    expect(await identify(await token(claims, 'HS512'))).toMatchObject({ code: 'not_authenticated' });
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     expect(await identify(`${part({ alg: 'none' })}.${part(claims)}.`)).toMatchObject({ code: 'not_authenticated' });
     expect(await identify('garbage')).toMatchObject({ code: 'not_authenticated' });

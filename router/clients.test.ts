@@ -142,6 +142,20 @@ describe('fan-out', () => {
     expect(client.ws.readyState).toBe(client.ws.OPEN);
   });
 
+  it('gives who joined during a message that was broken off the next one', async () => {
+    const [first] = textFrames('w'.repeat(3_000), 1_024);
+    if (first === undefined) throw new Error('no frame');
+    const early = at(await members(1), 0);
+    fixture.clients.cast(GROUP, first, 0, 'message');
+    const late = await fixture.connect();
+    fixture.clients.join(GROUP, late.handle);
+    cast('whole');
+    await until(() => early.texts.length === 1);
+    cast('last');
+    await until(() => late.texts.at(-1) === 'last');
+    expect(late.texts).toEqual(['whole', 'last']);
+  });
+
   it('closes after what was due, and tells the core nothing', async () => {
     const client = at(await members(1), 0);
     cast('1');

@@ -369,6 +369,20 @@ describe('messages', () => {
     expect(ports.asked).toEqual([]);
   });
 
+  it('that go on for too long are told so while they go on', async () => {
+    const reply = await new Promise<{ status: number; connection: string | undefined }>((resolve, reject) => {
+      const path = '/api/v1/rooms/a/messages';
+      const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' };
+      const sent = httpRequest({ host: '127.0.0.1', port, method: 'POST', path, headers, agent: false }, (response) => {
+        resolve({ status: response.statusCode ?? 0, connection: response.headers.connection });
+        sent.destroy();
+      });
+      sent.on('error', reject);
+      sent.write('x'.repeat(65_537));
+    });
+    expect(reply).toEqual({ status: 413, connection: 'close' });
+  });
+
   it('say what the owner says', async () => {
     ports.answers.set('n1', () => {
       throw new BellhopError('outcome_unknown');

@@ -15,7 +15,7 @@ export interface KeepAliveOptions {
   readonly tickMs: number;
 }
 
-/** Ticks made up for when some were late. */
+/** Ticks made up for when some were late; the others are let go. */
 const CATCH_UP_TICKS_MAX = 2;
 
 export class KeepAlive {
@@ -46,7 +46,7 @@ export class KeepAlive {
     this.#lastMs ??= nowMs - this.#tickMs;
     const due = Math.floor((nowMs - this.#lastMs) / this.#tickMs);
     if (due <= 0) return;
-    this.#lastMs = due > CATCH_UP_TICKS_MAX ? nowMs : this.#lastMs + due * this.#tickMs;
+    this.#lastMs += due * this.#tickMs;
     for (let i = 0; i < Math.min(due, CATCH_UP_TICKS_MAX); i++) this.#step(ping, expire);
   }
 

@@ -55,7 +55,8 @@ export class Observer {
     const seen = new Set<string>();
     for (const { node, incarnation } of living) {
       const beat = beats[node];
-      const counter = beat?.incarnation === incarnation ? beat.counter : -1;
+      // None yet: Redis, too, counts from 0.
+      const counter = beat?.incarnation === incarnation ? beat.counter : 0;
       seen.add(incarnation);
       if (this.#standing.get(incarnation)?.counter !== counter)
         this.#standing.set(incarnation, { node, counter, sinceMs: receivedMs });

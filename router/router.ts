@@ -251,7 +251,12 @@ export class Router {
       connectionsMax: config.connectionsMax,
       origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
       random: systemRandom,
-      request: httpApi({ ports: this.#backend, apiToken: config.apiToken, registry: this.#metrics.registry }),
+      request: httpApi({
+        ports: this.#backend,
+        apiToken: config.apiToken,
+        open: config.insecure,
+        registry: this.#metrics.registry,
+      }),
       isReady: () => !this.#stopping && this.#watch?.registered === true,
       admit: (request) =>
         admit(request, { authenticator, secrets: config.secrets, clock: systemClock, random: systemRandom }),

@@ -12,7 +12,7 @@ import type {
   ServerMessage,
   WelcomeMessage,
 } from '../../shared/protocol.ts';
-import { BOUND_MS, until } from './wait.ts';
+import { BOUND_MS, Hopeless, until } from './wait.ts';
 
 export interface ClientOptions {
   /** `http://host:port` of a router. */
@@ -85,7 +85,7 @@ export class ScenarioClient {
     return until(`${this.options.user} is welcome in ${this.options.room}`, () => {
       const closed = this.closes.at(-1);
       if (closed !== undefined && this.#socket.readyState === WebSocket.CLOSED)
-        throw new Error(`closed with ${closed.code} ${closed.reason}`);
+        throw new Hopeless(`closed with ${closed.code} ${closed.reason}`);
       return this.welcomes[after];
     });
   }

@@ -78,12 +78,16 @@ describe.each([
     for (const { api } of cluster().routers.values()) {
       for (const room of load?.rooms ?? []) {
         const users = clients.filter(({ options }) => options.room === room).map(({ options }) => options.user);
-        await until(`presence of ${room} is exact`, async () => {
-          const { body } = await api.presence(room);
-          const found = body.users.map(({ user }) => user).sort();
-          if (found.join() !== users.sort().join()) throw new Error(`it is ${found.join()}`);
-          return !body.settling;
-        }, 2 * BOUND_MS);
+        await until(
+          `presence of ${room} is exact`,
+          async () => {
+            const { body } = await api.presence(room);
+            const found = body.users.map(({ user }) => user).sort();
+            if (found.join() !== users.sort().join()) throw new Error(`it is ${found.join()}`);
+            return !body.settling;
+          },
+          2 * BOUND_MS,
+        );
       }
     }
     expectSound(cluster(), clients);

@@ -6,7 +6,11 @@ export const BOUND_MS = 15_000;
 
 const EVERY_MS = 20;
 
-/** Waits until `holds` gives something truthy. What it throws counts as "not yet", and is told when the bound passes.
+/** Thrown by a condition that can never come true any more. */
+export class Hopeless extends Error {}
+
+/** Waits until `holds` gives something truthy. What it throws counts as "not yet", and is told when the bound passes; only
+ *  Hopeless ends the wait.
  *  @throws Error naming `what`, after `boundMs` */
 export async function until<T>(
   what: string,
@@ -20,6 +24,7 @@ export async function until<T>(
       last = await holds();
       if (last) return last as Exclude<T, false | undefined | null | 0 | ''>;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     if (performance.now() >= untilMs) {

@@ -4,6 +4,7 @@
 export class Network {
   readonly #cuts = new Map<string, number>();
   readonly #held = new Map<string, (() => void)[]>();
+  readonly #rejects = new Set<string>();
   #sockets = 0;
 
   /** A name for a socket, never used before. */
@@ -34,11 +35,25 @@ export class Network {
   }
 
   healAll(): void {
+    this.#rejects.clear();
     for (const key of [...this.#cuts.keys()]) {
       this.#cuts.set(key, 1);
       const [from = '', to = ''] = key.split('>');
       this.heal(from, to);
     }
+  }
+
+  /** From now on dials are refused, as by a firewall, though the process lives. */
+  reject(from: string, to: string): void {
+    this.#rejects.add(`${from}>${to}`);
+  }
+
+  admit(from: string, to: string): void {
+    this.#rejects.delete(`${from}>${to}`);
+  }
+
+  isRejected(from: string, to: string): boolean {
+    return this.#rejects.has(`${from}>${to}`);
   }
 
   /** Goes on now, or when the way is free again. */

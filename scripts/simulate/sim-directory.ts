@@ -2,6 +2,7 @@
  *  Owns: dialling, delays, and what a lost or late reply looks like to its caller. Does not know: who calls, or why.
  *  Invariants: an operation is sent at most once, only over a connection whose run id is the one in force; on each connection
  *  requests execute in order and replies come in order; a command given up may still execute. */
+import { checkArgs } from '../../shared/directory/check-args.ts';
 import { type Args, DirectoryError, type Operation, type Reply } from '../../shared/directory/directory.ts';
 import type { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
@@ -56,6 +57,7 @@ export class SimDirectory {
   }
 
   call<K extends Operation>(operation: K, args: Args<K>, done: (result: Reply<K> | DirectoryError) => void): void {
+    checkArgs(operation, args);
     const pipe: PipeName = BULK.has(operation) ? 'bulk' : 'control';
     const live = this.#live[pipe];
     const fail = (error: DirectoryError) => this.#process.timer(0, () => done(error));

@@ -9,6 +9,7 @@ import type { EventQueue } from './event-queue.ts';
 import { type Network, Way } from './network.ts';
 import { wireMs } from './sim-directory.ts';
 import type { SimProcess } from './sim-process.ts';
+import type { Trace } from './trace.ts';
 
 const HEARTBEAT_MS = 1_000;
 const SILENT_MS = 5_000;
@@ -18,6 +19,7 @@ export interface LinkWorld {
   readonly queue: EventQueue;
   readonly random: SeededRandom;
   readonly network: Network;
+  readonly trace: Trace;
 }
 
 /** In whose name something is said. */
@@ -170,6 +172,7 @@ export class LinkSide {
   }
 
   take(tagged: Tagged): void {
+    this.#world.trace.detail(this.process.name, () => `${this.peerName} ${this.#state}: ${describe(tagged)}`);
     if (this.#state !== 'up') return;
     this.#liveness.heard(this.process.now());
     this.events.message(this, tagged);
@@ -245,7 +248,7 @@ export function dial(
     queue.after(wireMs(random), () => network.pass(target.name, from.name, () => from.receive(side.source, run)));
   queue.after(wireMs(random), () =>
     network.pass(from.name, target.name, () => {
-      if (target.isDead) return back(() => fail('refused'));
+      if (target.isDead || network.isRejected(from.name, target.name)) return back(() => fail('refused'));
       target.receive(side.source, () => {
         const accepted = to.accept(from);
         if (accepted === undefined) return back(() => fail('identity'));
@@ -265,4 +268,15 @@ export function dial(
     }),
   );
   return side;
+}
+
+function describe({ message, speaks }: Tagged): string {
+  const text = JSON.stringify(message, (key, value: unknown) => {
+    if (key === 'payload' || key === 'frame' || key === 'chunk') {
+      const { data } = value as { readonly data: readonly number[] };
+      return Buffer.from(data).toString('latin1').slice(0, 160);
+    }
+    return value;
+  });
+  return `${text} ${speaks.map((one) => one.tag).join(' ')}`;
 }

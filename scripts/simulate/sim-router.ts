@@ -8,7 +8,7 @@ import { ClusterWatch } from '../../router/watch.ts';
 import type { RouterRecord } from '../../shared/directory/directory.ts';
 import { DirectoryError } from '../../shared/directory/directory.ts';
 import { payloadOf } from '../../shared/websocket-frame.ts';
-import { routerBugs } from './bugs.ts';
+import { RouterBugs } from './bugs.ts';
 import { ObservationOracle } from './oracle.ts';
 import type { SimClient } from './sim-client.ts';
 import { SimDirectory } from './sim-directory.ts';
@@ -19,6 +19,7 @@ import type { World } from './world.ts';
 
 const TICK_MS = 20;
 const STALL_MS = 1_000;
+const CLIENT_WAY_MS = 0.5;
 
 interface Seated {
   readonly client: SimClient;
@@ -37,6 +38,7 @@ export class SimRouter {
   readonly directory: SimDirectory;
   readonly #world: World;
   readonly #observation: ObservationOracle;
+  readonly #bugs: RouterBugs;
   readonly #kept = new Map<string, SimDialer>();
   readonly #clients = new Map<number, Seated>();
   readonly #groups = new Map<number, Set<number>>();
@@ -57,12 +59,12 @@ export class SimRouter {
     const { random } = world;
     const timings = world.routerTimings();
     this.#observation = new ObservationOracle(world.routerTimings());
-    const ports = routerBugs(world, this, this.#ports());
-    const watchTimings = world.options.bug === 'observer-keeps-timer' ? { ...timings, pollMs: 1e9 } : timings;
+    this.#bugs = new RouterBugs(world, this);
+    const ports = this.#bugs.wrap(this.#ports());
     this.watch = new ClusterWatch(
       {
         record: this.#record(),
-        timings: watchTimings,
+        timings: this.#bugs.watchTimings(timings),
         random,
         now,
         byPatience: true,
@@ -80,7 +82,6 @@ export class SimRouter {
         random,
         now,
         membership: this.watch.membership,
-        runsProgram: () => true,
         redisFailed: () => this.watch.redis === 'failed',
         pollSoon: () => this.watch.pollSoon(this.process.now()),
       },
@@ -108,7 +109,7 @@ export class SimRouter {
     const now = this.process.now();
     if (now.monoMs - this.#aliveMs > STALL_MS) this.#holdBack();
     this.#aliveMs = now.monoMs;
-    if (this.#world.options.bug === 'observer-keeps-timer') this.watch.pollSoon(now);
+    this.#bugs.tick(now);
     this.watch.tick(now);
     this.core.tick(now);
     this.process.timer(TICK_MS + this.#world.random.unit() * 5, () => this.#tick());
@@ -162,9 +163,12 @@ export class SimRouter {
       accept: (node) => node.accept('router', this.id, this.incarnation),
       up: () => this.#inOrder(at, () => this.core.linkUp(at, this.process.now())),
       message: (tagged) => this.#take(at, tagged),
-      down: () => this.#inOrder(at, () => this.core.linkDown(at, this.process.now())),
+      down: () => {
+        this.#bugs.linkDown(at);
+        this.#inOrder(at, () => this.core.linkDown(at, this.process.now()));
+      },
       idle: () => this.core.linkDrained(at),
-      refused: () => this.#world.onRefusedDial(this, at),
+      refused: () => this.#bugs.dialRefused(at),
     });
     this.#kept.set(at.incarnation, dialer);
   }
@@ -202,15 +206,20 @@ export class SimRouter {
   /** A client's socket is accepted. @returns its handle */
   connect(client: SimClient, accepted: AcceptedClient): number {
     const handle = this.#world.newHandle(this.id, accepted.room);
-    this.process.receive(`client ${handle}`, () => {
+    this.#hear(handle, () => {
       this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [] });
       this.core.clientOpened(handle, accepted, this.process.now());
     });
     return handle;
   }
 
+  /** Every client is as far away as every other, so that what it sends keeps its order. */
+  #hear(handle: number, run: () => void): void {
+    this.#world.queue.after(CLIENT_WAY_MS, () => this.process.receive(`client ${handle}`, run));
+  }
+
   frame(handle: number, payload: Buffer): void {
-    this.process.receive(`client ${handle}`, () => {
+    this.#hear(handle, () => {
       const seated = this.#clients.get(handle);
       if (seated === undefined) return;
       if (seated.isReading) this.core.clientFrame(handle, payload);
@@ -219,7 +228,7 @@ export class SimRouter {
   }
 
   socketGone(handle: number, how: 'left' | 'broken'): void {
-    this.process.receive(`client ${handle}`, () => {
+    this.#hear(handle, () => {
       if (!this.#clients.has(handle)) return;
       this.#forget(handle);
       this.core.clientClosed(handle, how);

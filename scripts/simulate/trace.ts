@@ -36,6 +36,11 @@ export class Trace {
     if (this.#lines.length > 2 * LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX);
   }
 
+  /** What is too much to be kept: printed only when somebody reads along. */
+  detail(who: string, what: () => string): void {
+    this.#print?.(`${this.#now().toFixed(1).padStart(9)}  ${who.padEnd(8)}   ${what()}`);
+  }
+
   /** @param rule  which invariant, as DESIGN §4 numbers them, or a short name */
   violate(rule: string, text: string): void {
     this.say('ORACLE', `VIOLATION of ${rule}: ${text}`);

@@ -1,0 +1,78 @@
+/** A router of a scenario's own that only listens: it speaks the link, seats one session, and stamps every frame it gets. Owns: one link
+ *  and its record. Does not know: clients, the directory.
+ *  Stamps are of CLOCK_MONOTONIC, which all processes of one host share. */
+import { randomBytes } from 'node:crypto';
+import { systemClock } from '../../shared/clock.ts';
+import { DEVELOPMENT_SECRET } from '../../shared/config.ts';
+import type { LinkConnection } from '../../shared/link/connection.ts';
+import { dialLink } from '../../shared/link/dial.ts';
+import type { LinkMessage } from '../../shared/link/messages.ts';
+import { CLUSTER_NAME, type Cluster } from './cluster.ts';
+import { until } from './wait.ts';
+
+export interface Stamped {
+  readonly atMs: number;
+  readonly message: LinkMessage;
+}
+
+export class LinkRouter {
+  readonly frames: Stamped[] = [];
+  /** Why the link ended. */
+  down: string | undefined;
+  readonly #link: LinkConnection;
+  #cseq = 0;
+
+  private constructor(
+    to: { readonly host: string; readonly port: number; readonly incarnation: string },
+    node: string,
+  ) {
+    this.#link = dialLink(to, {
+      handshake: {
+        self: {
+          role: 'router',
+          cluster: CLUSTER_NAME,
+          id: 'listener',
+          incarnation: randomBytes(16).toString('hex'),
+          features: [],
+        },
+        secrets: [DEVELOPMENT_SECRET],
+        accepts: ['node'],
+        expect: { id: node, incarnation: to.incarnation },
+      },
+      pulse: () => ({ loopDelayUs: 0, redis: 'answered' }),
+      // It must outlive the node's pause, to hear what comes after.
+      silentMs: 60_000,
+      events: {
+        onMessage: (_link, message) => this.frames.push({ atMs: systemClock.now().monoMs, message }),
+        onDown: (_link, { code, text }) => {
+          this.down = `${code} ${text}`;
+        },
+      },
+    });
+  }
+
+  /** Dials the node and takes a seat in the room. */
+  static async open(cluster: Cluster, node: string, room: string): Promise<LinkRouter> {
+    const router = new LinkRouter(await cluster.linkOf(node), node);
+    await until('the link is up', () => router.#link.isUp);
+    const session = randomBytes(16).toString('base64url');
+    router.#link.send({
+      type: 'open',
+      room,
+      floor: 0,
+      sessions: [{ handle: 1, session, user: 'listener', seat: 1, kind: 'join', since: Date.now() }],
+    });
+    await until('the session is seated', () => router.frames.some(({ message }) => message.type === 'opened'));
+    return router;
+  }
+
+  /** Sends a signal in its session's name. */
+  signal(data: unknown): void {
+    const payload = Buffer.from(JSON.stringify({ type: 'signal', data }));
+    this.#link.send({ type: 'client-frame', session: 1, cseq: ++this.#cseq, resent: false, payload });
+  }
+
+  close(): void {
+    this.#link.destroy();
+  }
+}

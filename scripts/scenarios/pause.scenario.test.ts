@@ -1,0 +1,63 @@
+/** The owner is stopped in the middle of its talk (SIGSTOP), loses its rooms, and wakes up again: it must not say another word. */
+import { afterAll, expect, test } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
+import { isGated } from '../../shared/link/messages.ts';
+import { LinkRouter } from './link-router.ts';
+import { Load } from './load.ts';
+import { expectSound, untilSettled, useCluster } from './suite.ts';
+import { pause, until } from './wait.ts';
+
+const cluster = useCluster({ nodes: 2, routers: 2 });
+let load: Load | undefined;
+let listener: LinkRouter | undefined;
+afterAll(() => {
+  load?.close();
+  listener?.close();
+});
+
+const PAUSE_MS = 6_000;
+
+test('a woken owner whose rooms have moved is silent and exits with 3', async () => {
+  const urls = [...cluster().routers.values()].map(({ url }) => url);
+  const talk = new Load({ rooms: 6, clients: 18, rate: 300, urls, signals: true });
+  load = talk;
+  await talk.connect();
+  talk.start();
+  await until('every room was heard', () => talk.clients.every(({ received }) => received > 10));
+  const records = await Promise.all(talk.rooms.map(async (room) => ({ room, at: await cluster().recordOf(room) })));
+  const paused = records.filter(({ at }) => at?.node === 'n1').map(({ room }) => room);
+  const [heard = ''] = paused;
+  const eavesdropper = await LinkRouter.open(cluster(), 'n1', heard);
+  listener = eavesdropper;
+  await until('signals are heard on the link', () =>
+    eavesdropper.frames.some(({ message }) => message.type === 'cast'),
+  );
+
+  talk.mark();
+  const node = cluster().node('n1');
+  node.signal('SIGSTOP');
+  const stoppedMs = systemClock.now().monoMs;
+  const chatter = setInterval(() => eavesdropper.signal('anyone there?'), 50);
+  try {
+    await until('the rooms have moved', () => talk.silent(paused).length === 0);
+    await pause(Math.max(0, PAUSE_MS - (systemClock.now().monoMs - stoppedMs)));
+  } finally {
+    clearInterval(chatter);
+  }
+  const wokenMs = systemClock.now().monoMs;
+  node.signal('SIGCONT');
+  expect(await node.exited).toEqual({ code: 3, signal: null });
+  await until('the link ended', () => eavesdropper.down);
+
+  // What lay in the kernel when it was stopped may arrive late; of what it did after it woke, nothing may.
+  const late = eavesdropper.frames.filter(({ atMs, message }) => atMs >= wokenMs && isGated(message));
+  expect(late.map(({ atMs, message }) => `${message.type} ${Math.round(atMs - wokenMs)} ms after it woke`)).toEqual([]);
+  const before = eavesdropper.frames.filter(({ message }) => isGated(message));
+  expect(Math.max(...before.map(({ atMs }) => atMs))).toBeLessThan(stoppedMs + 1_000);
+
+  talk.pause();
+  await untilSettled(talk.clients);
+  const { socketsClosed, lost, doubled } = talk.counts();
+  expect({ socketsClosed, lost, doubled }).toEqual({ socketsClosed: 0, lost: 0, doubled: 0 });
+  expectSound(cluster(), talk.clients);
+});

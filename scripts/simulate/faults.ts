@@ -1,0 +1,245 @@
+/** What goes wrong, and when. Owns: the kinds of faults, how each begins and ends, and when the next one comes. Does not know: what
+ *  must hold meanwhile.
+ *  Invariant: every fault that lasts has an end, and `endAll` brings all of them to it. */
+import { LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
+import type { LinkSide } from './sim-link.ts';
+import type { SimNode } from './sim-node.ts';
+import type { World } from './world.ts';
+
+export const FAULTS = [
+  'node-crash',
+  'node-pause',
+  'node-drain',
+  'move',
+  'wall-step',
+  'router-crash',
+  'router-pause',
+  'client-break',
+  'link-reset',
+  'link-reject',
+  'link-stall',
+  'router-node-cut',
+  'node-node-cut',
+  'node-redis-cut',
+  'router-redis-cut',
+  'redis-slow',
+  'redis-reset',
+  'redis-pause',
+  'redis-restart',
+  'redis-empty',
+  'redis-rollback',
+  'redis-flush',
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+/** How often each kind comes, relative to the others. */
+export type Mix = { readonly [F in Fault]?: number };
+
+export const FULL_MIX: Mix = Object.fromEntries(FAULTS.map((fault) => [fault, 1]));
+
+/** A fault waits this long at most for a room in the state it is meant for. */
+const ARMED_MS = 2_000;
+const RARE_STATES = ['seeking', 'stale', 'reclaiming', 'releasing', 'transferring'] as const;
+
+export class Faults {
+  readonly #world: World;
+  readonly #bag: readonly Fault[];
+  readonly #ends = new Set<() => void>();
+  #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
+  #isOver = false;
+
+  constructor(world: World, mix: Mix) {
+    this.#world = world;
+    this.#bag = FAULTS.flatMap((fault) => Array.from({ length: mix[fault] ?? 0 }, () => fault));
+  }
+
+  start(): void {
+    const { queue, random } = this.#world;
+    queue.after(-Math.log(1 - random.unit()) * this.#world.meanFaultMs, () => {
+      if (this.#isOver) return;
+      this.#next();
+      this.start();
+    });
+  }
+
+  /** Faults end: whatever still lasts is over. */
+  endAll(): void {
+    this.#isOver = true;
+    this.#armed = undefined;
+    for (const end of [...this.#ends]) end();
+    this.#world.network.healAll();
+  }
+
+  /** A turn of this node has ended: is it what an armed fault waits for? */
+  onTurn(node: SimNode): void {
+    const armed = this.#armed;
+    if (armed === undefined) return;
+    if (this.#world.queue.nowMs > armed.untilMs) {
+      this.#armed = undefined;
+      return;
+    }
+    const isMet =
+      node.leaseState() === armed.state ||
+      [...node.core.rooms.all()].some((hosted) => hosted.ownership.state.kind === armed.state);
+    if (!isMet) return;
+    this.#armed = undefined;
+    // Somewhere within the few milliseconds that such a state lasts.
+    this.#world.queue.after(this.#world.random.unit() * 2, () => {
+      if (!this.#isOver) this.#inject(armed.fault, node);
+    });
+  }
+
+  #next(): void {
+    const { random, queue } = this.#world;
+    if (this.#bag.length === 0) return;
+    const fault = random.pick(this.#bag);
+    if (random.unit() < 0.5) {
+      const state = random.pick([...RARE_STATES, ...LEASE_STATES.slice(1)]);
+      this.#armed = { fault, state, untilMs: queue.nowMs + ARMED_MS };
+      return;
+    }
+    const nodes = this.#world.livingNodes();
+    if (nodes.length > 0) this.#inject(fault, random.pick(nodes));
+  }
+
+  #inject(fault: Fault, node: SimNode): void {
+    if (!node.isAlive) return;
+    const isGlobal = fault.startsWith('redis-') && fault !== 'redis-slow' && fault !== 'redis-reset';
+    const affected = isGlobal || fault.startsWith('router-') ? this.#world.livingNodes() : [node];
+    const cells = affected.flatMap((one) => statesOf(one, this.#world.rooms));
+    if (!this.#begin(fault, node)) return;
+    this.#world.trace.say('FAULT', fault, { node: node.id });
+    for (const state of cells) this.#world.coverage.hit(fault, state);
+  }
+
+  /** @returns whether it could be */
+  #begin(fault: Fault, node: SimNode): boolean {
+    const { random, network, redis } = this.#world;
+    const routers = this.#world.routers.filter((one) => one.isAlive);
+    const router = routers.length === 0 ? undefined : random.pick(routers);
+    switch (fault) {
+      case 'node-crash':
+        return this.#world.crash(node, random.unit() < 0.8 ? 'process' : 'host');
+      case 'node-pause':
+        return this.#pause(node, random.unit() < 0.6 ? 300 + random.unit() * 1_500 : 2_000 + random.unit() * 5_000);
+      case 'node-drain':
+        return this.#world.drain(node);
+      case 'move': {
+        const held = [...node.core.rooms.all()].filter((hosted) => hosted.ownership.held !== undefined);
+        const others = this.#world.livingNodes().filter((one) => one !== node);
+        if (held.length === 0 || others.length === 0 || node.process.isPaused) return false;
+        return node.core.moveRoom(random.pick(held).name, random.pick(others).id, node.process.now()) === undefined;
+      }
+      case 'wall-step': {
+        const process = router !== undefined && random.unit() < 0.3 ? router.process : node.process;
+        process.stepWall((random.unit() * 2 - 1) * 10_000);
+        return true;
+      }
+      case 'router-crash':
+        return router !== undefined && this.#world.crashRouter(router);
+      case 'router-pause':
+        return router !== undefined && this.#pause(router, 200 + random.unit() * 4_000);
+      case 'client-break':
+        return random.pick(this.#world.clients).breakSocket();
+      case 'link-reset':
+        return this.#onSide(node, (side) => side.fail());
+      case 'link-reject':
+        if (router === undefined) return false;
+        network.reject(router.process.name, node.process.name);
+        for (const side of node.links) if (side.peerName === router.process.name) side.fail();
+        return this.#lasting(200 + random.unit() * 2_500, () => network.admit(router.process.name, node.process.name));
+      case 'link-stall':
+        return this.#onSide(node, (side) => {
+          if (random.unit() < 0.5) side.stall();
+          else side.refuse();
+          this.#lasting(100 + random.unit() * 3_500, () => side.unstall());
+        });
+      case 'router-node-cut':
+        return router !== undefined && this.#cut(router.process.name, node.process.name);
+      case 'node-node-cut': {
+        const other = random.pick(this.#world.livingNodes());
+        return other !== node && this.#cut(other.process.name, node.process.name);
+      }
+      case 'node-redis-cut':
+        return this.#cut(node.process.name, redis.name);
+      case 'router-redis-cut':
+        return router !== undefined && this.#cut(router.process.name, redis.name);
+      case 'redis-slow': {
+        const { directory } = node;
+        directory.slowMs = 300 + random.unit() * 2_500;
+        return this.#lasting(50 + random.unit() * 1_000, () => {
+          directory.slowMs = 0;
+        });
+      }
+      case 'redis-reset':
+        if (node.process.isPaused) return false;
+        node.directory.reset();
+        return true;
+      case 'redis-pause':
+        redis.pause();
+        return this.#lasting(100 + random.unit() * (random.unit() < 0.5 ? 900 : 6_000), () => redis.resume());
+      case 'redis-restart':
+        return this.#restart('kept');
+      case 'redis-empty':
+        return this.#restart('empty');
+      case 'redis-rollback':
+        return this.#restart('rollback');
+      case 'redis-flush':
+        redis.flush();
+        return true;
+      default:
+        fault satisfies never;
+        return false;
+    }
+  }
+
+  #restart(data: 'kept' | 'empty' | 'rollback'): boolean {
+    const { random, redis } = this.#world;
+    if (!redis.isUp) return false;
+    redis.restart(data, random.unit() < 0.6 ? random.unit() * 300 : random.unit() * 5_000);
+    return true;
+  }
+
+  #lasting(ms: number, end: () => void): true {
+    const once = () => {
+      if (this.#ends.delete(once)) end();
+    };
+    this.#ends.add(once);
+    this.#world.queue.after(ms, once);
+    return true;
+  }
+
+  #pause(who: { readonly process: { readonly isPaused: boolean; pause(): void; resume(): void } }, ms: number): boolean {
+    if (who.process.isPaused) return false;
+    who.process.pause();
+    return this.#lasting(ms, () => who.process.resume());
+  }
+
+  /** A partition between two hosts: both ways, or only one. */
+  #cut(a: string, b: string): boolean {
+    const { network, random } = this.#world;
+    const which = random.below(4);
+    const ways: (readonly [string, string])[] = which === 0 ? [[a, b]] : which === 1 ? [[b, a]] : [[a, b], [b, a]];
+    for (const [from, to] of ways) network.cut(from, to);
+    const ms = random.unit() < 0.5 ? 200 + random.unit() * 1_500 : 1_500 + random.unit() * 7_000;
+    return this.#lasting(ms, () => {
+      for (const [from, to] of ways) network.heal(from, to);
+    });
+  }
+
+  #onSide(node: SimNode, act: (side: LinkSide) => void): boolean {
+    const { links } = node;
+    if (links.length === 0 || node.process.isPaused) return false;
+    act(this.#world.random.pick(links));
+    return true;
+  }
+}
+
+/** The states that a fault at this node meets. */
+function statesOf(node: SimNode, rooms: readonly string[]): string[] {
+  const ownership = rooms.map((room) => node.core.rooms.get(room)?.ownership.state.kind ?? 'none');
+  const lease = node.leaseState();
+  const known: readonly string[] = [...OWNERSHIP_STATES, ...LEASE_STATES];
+  return [...ownership, lease].filter((state) => known.includes(state));
+}

@@ -1,0 +1,227 @@
+/** Everything in one run: Redis, the network, nodes, routers, clients, and who looks after them. Owns: births and deaths.
+ *  Does not know: what goes wrong (faults.ts) or what must hold (the oracles).
+ *  Invariant: all chance comes from one seeded source and all time from one queue, so a seed replays exactly. */
+import type { NodeEnd, NodeMetric } from '../../node/ports.ts';
+import type { RoomLimits } from '../../node/room-output.ts';
+import { Placement } from '../../shared/placement.ts';
+import { SeededRandom } from '../../shared/random.ts';
+import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
+import { type Bug, executeWith } from './bugs.ts';
+import { Coverage } from './coverage.ts';
+import { Sayings } from './delivery-oracle.ts';
+import { EventQueue } from './event-queue.ts';
+import { Network } from './network.ts';
+import { Oracle } from './oracle.ts';
+import { SimClient } from './sim-client.ts';
+import { SimNode } from './sim-node.ts';
+import type { ProcessWorld, SimProcess } from './sim-process.ts';
+import { SimRedis } from './sim-redis.ts';
+import { SimRouter } from './sim-router.ts';
+import { Trace } from './trace.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly bug?: Bug | undefined;
+  readonly print?: ((line: string) => void) | undefined;
+}
+
+const NODES = ['n1', 'n2', 'n3'];
+const ROUTERS = ['r1', 'r2'];
+const SNAPSHOT_EVERY_MS = 900;
+
+export class World implements ProcessWorld {
+  readonly options: WorldOptions;
+  readonly queue = new EventQueue();
+  readonly random: SeededRandom;
+  readonly network = new Network();
+  readonly trace: Trace;
+  readonly oracle: Oracle;
+  readonly sayings = new Sayings();
+  readonly coverage = new Coverage();
+  readonly redis: SimRedis;
+  readonly placement = new Placement(Buffer.alloc(16, 7));
+  readonly timings: Timings = DEFAULT_TIMINGS;
+  readonly rooms: readonly string[];
+  readonly clients: readonly SimClient[];
+  /** Which proofs of death this cluster knows: a supervisor's, and that of a router on the same host. */
+  readonly proofs: { readonly supervisor: boolean; readonly pid: boolean };
+  readonly meanFaultMs: number;
+  readonly limits: RoomLimits;
+  /** Close codes that clients got. */
+  readonly closes = new Map<number, number>();
+  /** Told of each turn of a living node. */
+  onNodeTurn: (node: SimNode) => void = () => undefined;
+  readonly #nodes = new Map<string, SimNode>();
+  #routers: SimRouter[];
+  readonly #roomOf = new Map<number, string>();
+  readonly #counts = new Map<NodeMetric, number>();
+  readonly #gone = new Set<string>();
+  #joins = NODES.length;
+  #handles = 0;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.random = new SeededRandom(options.seed);
+    const { random, queue } = this;
+    this.trace = new Trace(() => queue.nowMs, options.print);
+    this.oracle = new Oracle(this.trace);
+    const execute = executeWith(options.bug);
+    this.redis = new SimRedis(
+      queue,
+      random,
+      (directory, operation, args, nowMs) => {
+        if (operation === 'claim' && 'numbering' in args) {
+          const read = directory.execute('readRoom', { room: args.room }, nowMs);
+          this.oracle.before(read.kind === 'record' ? read.record.owner?.incarnation : undefined, args.incarnation);
+        }
+        return execute(directory, operation, args, nowMs);
+      },
+      (by, operation, args, reply) => {
+        this.oracle.executed(by, operation, args, reply);
+        if (operation === 'certify' && 'kind' in reply && reply.kind === 'certified' && 'node' in args) {
+          this.trace.say('redis', `${args.node} is certified by ${by}`, 'by' in args ? args.by : undefined);
+        }
+      },
+    );
+    this.limits = {
+      recentMax: random.pick([3, 20, 100]),
+      sessionsMax: 1_000,
+      namedMembersMax: 100,
+      presenceMembersMax: 500,
+      leaveBrokenMs: 5_000,
+      leaveRouterLostMs: 10_000,
+      resumeMs: 120_000,
+      payloadBytesMax: 65_536,
+      messageRate: 100,
+      pingIntervalMs: 25_000,
+      retryWindowMs: 5_000,
+    };
+    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) => `room-${at}`);
+    this.proofs = { supervisor: random.unit() < 0.5, pid: random.unit() < 0.3 };
+    this.meanFaultMs = random.pick([500, 1_200, 2_500]);
+    const gen = random.hex(16);
+    this.redis.execute('setup', 'createHistory', { gen });
+    for (const id of NODES) this.#nodes.set(id, new SimNode(this, id, gen));
+    this.#routers = ROUTERS.map((id) => new SimRouter(this, id));
+    this.clients = Array.from({ length: 5 + random.below(5) }, (_, at) => new SimClient(this, `u${at}`));
+    this.#save();
+  }
+
+  get routers(): readonly SimRouter[] {
+    return this.#routers;
+  }
+
+  nodeTimings(): Timings {
+    return this.options.bug === 'no-grace' ? { ...this.timings, graceMs: 1 } : this.timings;
+  }
+
+  routerTimings(): Timings {
+    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 700 } : this.timings;
+  }
+
+  /** The process that runs, or ran last, under this id. */
+  node(id: string): SimNode | undefined {
+    return this.#nodes.get(id);
+  }
+
+  livingNodes(): SimNode[] {
+    return [...this.#nodes.values()].filter((node) => node.isAlive && node.ended === undefined);
+  }
+
+  count(metric: NodeMetric, by = 1): void {
+    this.#counts.set(metric, (this.#counts.get(metric) ?? 0) + by);
+  }
+
+  counted(metric: NodeMetric): number {
+    return this.#counts.get(metric) ?? 0;
+  }
+
+  /** A number for a client's socket at some router. */
+  newHandle(_router: string, room: string): number {
+    const handle = ++this.#handles;
+    this.#roomOf.set(handle, room);
+    return handle;
+  }
+
+  roomOf(_router: string, handle: number): string | undefined {
+    return this.#roomOf.get(handle);
+  }
+
+  onThrown(process: SimProcess, error: unknown): void {
+    this.trace.violate('no crash', `${process.name} threw ${error instanceof Error ? error.stack : String(error)}`);
+    process.die();
+  }
+
+  onTurn(process: SimProcess): void {
+    const node = this.#nodes.get(process.name);
+    if (node?.process === process && node.isAlive && node.ended === undefined) this.onNodeTurn(node);
+  }
+
+  // Births and deaths
+
+  #save(): void {
+    this.redis.save();
+    this.queue.after(SNAPSHOT_EVERY_MS * (0.5 + this.random.unit()), () => this.#save());
+  }
+
+  crash(node: SimNode, how: 'process' | 'host'): boolean {
+    if (this.livingNodes().length < 2) return false;
+    node.kill(how);
+    this.#buried(node);
+    return true;
+  }
+
+  drain(node: SimNode): boolean {
+    if (this.livingNodes().length < 2 || node.process.isPaused || node.core.draining) return false;
+    node.core.drain(node.process.now());
+    return true;
+  }
+
+  /** A node has ended by itself. */
+  nodeEnded(node: SimNode, how: NodeEnd): void {
+    // Whoever has left makes room: a node of another name may join, or the same one again.
+    if (how.kind === 'left' && this.random.unit() < 0.5) this.#join(`n${++this.#joins}`);
+    this.#buried(node);
+  }
+
+  #buried(node: SimNode): void {
+    const { random, queue } = this;
+    this.#gone.add(node.incarnation);
+    if (this.proofs.supervisor) this.#certifyByProof(node, 5 + random.unit() * 40);
+    queue.after(random.unit() < 0.5 ? 200 + random.unit() * 800 : 1_000 + random.unit() * 8_000, () => {
+      if (this.#nodes.get(node.id) === node) this.#join(node.id);
+    });
+  }
+
+  #join(id: string): void {
+    this.#nodes.set(id, new SimNode(this, id, undefined));
+  }
+
+  /** Whether this life of a node is over, as the operating system knows. */
+  isGone(incarnation: string): boolean {
+    return this.#gone.has(incarnation);
+  }
+
+  #certifyByProof({ id: node, incarnation }: SimNode, ms: number): void {
+    this.queue.after(ms, () => {
+      const again = () => this.#certifyByProof({ id: node, incarnation } as SimNode, 500);
+      if (!this.redis.isUp) return again();
+      const { life } = this.redis;
+      this.redis.arrive(life, () => {
+        const { runId, gen } = this.redis.execute('supervisor', 'standing', { node, incarnation });
+        if (gen === undefined) return;
+        const by = { kind: 'proof', how: 'reaped' } as const;
+        this.redis.execute('supervisor', 'certify', { node, incarnation, by, runId, gen });
+      });
+    });
+  }
+
+  crashRouter(router: SimRouter): boolean {
+    if (this.#routers.filter((one) => one.isAlive).length < 2) return false;
+    router.kill(this.random.unit() < 0.8 ? 'process' : 'host');
+    this.queue.after(300 + this.random.unit() * 3_000, () => {
+      this.#routers = this.#routers.map((one) => (one === router ? new SimRouter(this, router.id) : one));
+    });
+    return true;
+  }
+}

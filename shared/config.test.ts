@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, DEVELOPMENT_SECRET, loadConfig, type Role } from './config.ts';
+import { envNameOf, OPTION_NAMES, optionsOf, specOf } from './config-options.ts';
+import { handOn } from './config-parse.ts';
+import { placementKeyFrom } from './placement.ts';
+import { SeededRandom } from './random.ts';
+import { DEFAULT_TIMINGS } from './timing.ts';
+
+const SECRET = 'a-secret-of-sixteen-characters';
+
+function complaint(role: Role, argv: readonly string[], env: Record<string, string> = {}): string {
+  const load = { start: () => loadConfig('start', argv, env), router: () => loadConfig('router', argv, env) };
+  try {
+    if (role === 'node') loadConfig('node', argv, env);
+    else load[role]();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('loadConfig', () => {
+  it('gives each role its defaults', () => {
+    const router = loadConfig('router', [], {}, new SeededRandom(1));
+    expect(router).toMatchObject({ role: 'router', port: 8_080, payloadBytesMax: 32_768, timings: DEFAULT_TIMINGS });
+    expect(router.id).toMatch(/^router-[0-9a-f]{6}$/);
+    expect(loadConfig('start', [], {})).toMatchObject({ nodes: 3, routers: 1, restart: true, redisUrl: undefined });
+    const node = loadConfig('node', [], {});
+    expect(node).toMatchObject({ linkPort: 0, weight: 1, programs: [], bootstrap: undefined, httpPort: undefined });
+    expect(node.incarnation).toMatch(/^[0-9a-f]{32}$/);
+  });
+
+  it('has a valid default for every option, in every role', () => {
+    for (const role of ['start', 'router', 'node'] as const) {
+      const argv = optionsOf(role).flatMap((name) => {
+        const { type, default: value } = specOf(name);
+        if (value === undefined || type === 'list' || type === 'boolean') return [];
+        return [`--${name}=${String(value)}`];
+      });
+      expect(() => loadConfig(role as 'start', argv, {})).not.toThrow();
+    }
+  });
+
+  it('lets a flag outweigh the environment, and takes an empty variable as not set', () => {
+    const env = { BELLHOP_PORT: '9000', BELLHOP_PING_INTERVAL_MS: '5000', BELLHOP_API_TOKEN: '' };
+    const config = loadConfig('router', ['--port', '9001'], env);
+    expect(config).toMatchObject({ port: 9_001, pingIntervalMs: 5_000, apiToken: undefined });
+  });
+
+  it('reads lists repeated and with commas, and switches with no-', () => {
+    const argv = ['--allow-origins', 'https://a.example, https://b.example', '--allow-origins=https://c.example'];
+    expect(loadConfig('router', argv, {}).allowOrigins).toEqual([
+      'https://a.example',
+      'https://b.example',
+      'https://c.example',
+    ]);
+    expect(loadConfig('start', ['--no-restart'], {}).restart).toBe(false);
+    expect(loadConfig('start', [], { BELLHOP_RESTART: 'off' }).restart).toBe(false);
+  });
+
+  it('refuses what no option takes, and says what was meant', () => {
+    expect(complaint('router', ['--prot', '1'])).toBe('Unknown option --prot: did you mean --port?');
+    expect(complaint('router', ['--nodes', '1'])).toBe('--nodes is not an option of router, but of start.');
+    expect(complaint('node', ['--frobnicate'])).toContain('Unknown option --frobnicate');
+    expect(complaint('node', ['surplus'])).toContain('"surplus"');
+    expect(complaint('router', ['--port', '--insecure'])).toBe('--port needs a value.');
+    expect(complaint('router', ['--no-port'])).toContain('there is no --no-port');
+    expect(complaint('start', ['--restart=perhaps'])).toContain('true or false');
+  });
+
+  it.each(['', '1e3', '0x10', ' 1', '-1', '65536', '8080.5', 'NaN', '9'.repeat(30)])('refuses %j as a port', (text) => {
+    expect(complaint('router', [`--port=${text}`])).toMatch(/^--port must be a whole number from 0 to 65535/);
+  });
+
+  it('names the variable that is wrong, and never shows a secret', () => {
+    expect(complaint('router', [], { BELLHOP_POLL_MS: 'soon' })).toMatch(/^BELLHOP_POLL_MS must be/);
+    const told = complaint('router', ['--secret', 'hunter2'], {});
+    expect(told).toContain('16 to 1024 characters');
+    expect(told).not.toContain('hunter2');
+    expect(complaint('router', ['--redis-url', 'redis://u:hunter2@'])).not.toContain('hunter2');
+  });
+
+  it('cannot be made to write a terminal escape', () => {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what is looked for
+    expect(complaint('router', ['--log-level', '\u001b[2J\u009b\n'])).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+  });
+
+  it('checks the relations between the periods', () => {
+    expect(complaint('node', ['--dead-ms', '2000'])).toContain('a node must be silent before it can be declared dead');
+    expect(loadConfig('node', ['--dead-ms=9000', '--grace-ms=9000'], {}).timings.deadMs).toBe(9_000);
+  });
+
+  it('warns of a misspelt variable and lets others alone', () => {
+    const env = { BELLHOP_PROT: '1', BELLHOP_TEST_SEED: '1', BELLHOP_SERVICE_PORT: '80', BELLHOP_NODES: '5', PATH: '' };
+    const { warnings } = loadConfig('router', [], { ...env, BELLHOP_SECRET: SECRET });
+    expect(warnings).toEqual([
+      'The environment has "BELLHOP_PROT", which is not an option: did you mean BELLHOP_PORT?',
+    ]);
+  });
+});
+
+describe('secrets', () => {
+  it('are required of whoever can be reached, and are well known on the loopback, with a warning', () => {
+    expect(complaint('node', ['--host', '10.0.0.1'])).toContain('BELLHOP_SECRET');
+    expect(complaint('node', ['--advertise', 'n1.example'])).toContain('BELLHOP_SECRET');
+    const config = loadConfig('node', [], {});
+    expect(config.secrets).toEqual([DEVELOPMENT_SECRET]);
+    expect(config.warnings.join()).toContain('development secret');
+    expect(loadConfig('node', ['--host', '::1', '--advertise', 'localhost'], {}).secrets).toEqual([DEVELOPMENT_SECRET]);
+  });
+
+  it('can be rotated without moving a room', () => {
+    const other = 'another-secret-of-some-length';
+    const before = loadConfig('node', [], { BELLHOP_SECRET: SECRET });
+    const after = loadConfig('node', [], { BELLHOP_SECRET: `${other},${SECRET}`, BELLHOP_PLACEMENT_KEY: SECRET });
+    expect(before.placementKey).toEqual(placementKeyFrom(SECRET));
+    expect(after.secrets).toEqual([other, SECRET]);
+    expect(after.placementKey).toEqual(before.placementKey);
+  });
+});
+
+describe('authentication', () => {
+  const env = { BELLHOP_SECRET: SECRET };
+
+  it.each(['router', 'start'] as const)('is required of a %s that listens beyond this machine', (role) => {
+    expect(complaint(role, ['--host', '0.0.0.0'], env)).toContain('--insecure');
+    expect(complaint(role, ['--host', '127.0.0.1.example'], env)).toContain('--insecure');
+    const open = ['--host', '0.0.0.0', '--insecure'];
+    expect(() => loadConfig(role as 'router', open, env)).not.toThrow();
+  });
+
+  it('is there with a key', () => {
+    const argv = ['--host=0.0.0.0', `--jwt-secret=${'k'.repeat(32)}`];
+    expect(loadConfig('router', argv, env).authenticates).toBe(true);
+    expect(loadConfig('router', [], env).authenticates).toBe(false);
+    expect(complaint('router', ['--jwks-url', 'file:///etc/passwd'])).toContain('http');
+  });
+});
+
+describe('programs', () => {
+  it('are paired with rooms by order', () => {
+    const argv = ['--program=./a.js', '--rooms=a-*', '--program=./b.js', '--rooms=*'];
+    expect(loadConfig('node', argv, {}).programs).toEqual([
+      { pattern: 'a-*', path: './a.js' },
+      { pattern: '*', path: './b.js' },
+    ]);
+    expect(loadConfig('node', ['--program=./a.js'], {}).programs).toEqual([{ pattern: '*', path: './a.js' }]);
+    expect(complaint('node', ['--program=a', '--program=b', '--rooms=c'])).toContain('come in pairs');
+    expect(complaint('start', ['--program=a', '--rooms=a/b'])).toContain('not a pattern');
+  });
+});
+
+describe('handOn', () => {
+  const argv = ['--redis=redis://:hunter2@127.0.0.1', '--poll-ms=200', '--insecure', '--nodes=5', '--weight=2'];
+  const { parsed } = loadConfig('start', argv, { BELLHOP_LOG_LEVEL: 'debug' });
+
+  it('gives a worker its share as flags, secrets by the environment, and start’s own defaults where nothing was given', () => {
+    const router = handOn(parsed, 'router');
+    expect(router.argv).toEqual(['--insecure', '--log-format=text', '--poll-ms=200', '--stop-spread-ms=500']);
+    expect(router.env['BELLHOP_REDIS_URL']).toBe('redis://:hunter2@127.0.0.1');
+    expect(handOn(parsed, 'node').argv).toContain('--weight=2');
+  });
+
+  it('clears what may not be alike in all of them', () => {
+    const { env } = handOn(parsed, 'node');
+    for (const name of ['BELLHOP_ID', 'BELLHOP_LINK_PORT', 'BELLHOP_HTTP_PORT', 'BELLHOP_INCARNATION']) {
+      expect(Object.hasOwn(env, name) && env[name] === undefined, name).toBe(true);
+    }
+  });
+
+  it('gives the worker the same settings', () => {
+    const { argv: flags, env } = handOn(parsed, 'node');
+    const node = loadConfig('node', flags, { BELLHOP_LOG_LEVEL: 'debug', ...env });
+    expect(node).toMatchObject({ logLevel: 'debug', logFormat: 'text', weight: 2, insecure: true });
+  });
+});
+
+it('has one name for each variable', () => {
+  expect(new Set(OPTION_NAMES.map(envNameOf)).size).toBe(OPTION_NAMES.length);
+  expect(envNameOf('backlog-total-bytes-max')).toBe('BELLHOP_BACKLOG_TOTAL_BYTES_MAX');
+});

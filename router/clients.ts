@@ -353,7 +353,7 @@ export class Clients implements ClientOutput {
     if (how.error !== undefined) frames.push(textFrame(JSON.stringify({ type: 'error', ...how.error })));
     const kind = closeRow(how.code)?.name;
     if (how.retryAfterMs !== undefined && kind !== undefined) {
-      frames.push(textFrame(encode.notice({ kind, retryAfterMs: Math.round(how.retryAfterMs) })));
+      frames.push(textFrame(encode.notice({ kind, retryAfterMs: how.retryAfterMs })));
     }
     const bytes = frames.length === 0 ? undefined : Buffer.concat(frames);
     this.stats.deliveries += due?.messages ?? 0;

@@ -76,12 +76,15 @@ export class LocalCluster {
     this.#throwIfStopping();
     this.#certifier = createCertifier(directory, this.#say);
     const env = this.#environment(directory.url);
-    const readiness: Promise<Readonly<Record<string, unknown>>>[] = [];
-    for (let i = 1; i <= this.#config.nodes; i++) readiness.push(this.#startNode(`n${i}`, env, bootstrap));
-    for (let i = 1; i <= this.#config.routers; i++) readiness.push(this.#startRouter(i, env));
-    const messages = await Promise.race([Promise.all(readiness), tooLate()]);
+    const count = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
+    const nodes = count(this.#config.nodes).map((i) => this.#startNode(`n${i}`, env, bootstrap));
+    await Promise.race([Promise.all(nodes), tooLate()]);
     this.#throwIfStopping();
-    this.#say(`ready ${this.#publicUrl(messages[this.#config.nodes])}`);
+    // A router is ready once it has a link to every node it finds: now it finds all of them.
+    const routers = count(this.#config.routers).map((i) => this.#startRouter(i, env));
+    const [first] = await Promise.race([Promise.all(routers), tooLate()]);
+    this.#throwIfStopping();
+    this.#say(`ready ${this.#publicUrl(first)}`);
   }
 
   /** Ends everything, within 10 s. Safe to repeat. */

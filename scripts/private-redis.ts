@@ -17,7 +17,6 @@ const PORT_ATTEMPTS = 20;
 /** Below the ephemeral range of Linux and of BSD. */
 const PORT_FROM = 20_000;
 const PORT_BELOW = 32_000;
-const KEEPER = 'cat > /dev/null; kill -9 "$1" 2> /dev/null; rm -rf -- "$2"';
 
 export interface PrivateRedisOptions {
   /** Program to run. */
@@ -33,6 +32,9 @@ interface Running {
 }
 
 export class PrivateRedis {
+  /** Shell script of the keeper: its standard input ends with this process. Arguments: the server's pid and the folder. */
+  static readonly keeper = 'cat > /dev/null; kill -9 "$1" 2> /dev/null; rm -rf -- "$2"';
+
   readonly #options: PrivateRedisOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'bellhop-'));
   readonly #backoff = new RestartBackoff(200);
@@ -156,7 +158,7 @@ function spawnServer(program: string, port: number, folder: string): Running {
     [...network, '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction', '--loglevel', 'notice'],
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: folder },
   );
-  const keeper = spawn('/bin/sh', ['-c', KEEPER, 'bellhop-keeper', String(server.pid ?? 'none'), folder], {
+  const keeper = spawn('/bin/sh', ['-c', PrivateRedis.keeper, 'bellhop-keeper', String(server.pid ?? 'none'), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   });

@@ -122,7 +122,6 @@ function readFlags(role: Role, argv: readonly string[]): Map<OptionName, readonl
     strict: false,
     tokens: true,
     allowPositionals: true,
-    allowNegative: true,
   });
   const flags = new Map<OptionName, readonly string[]>();
   for (const token of tokens) {
@@ -159,12 +158,12 @@ function textOf(
 }
 
 function unknownFlag(role: Role, rawName: string, flag: string, known: readonly string[]): string {
-  const near = nearest(flag, known);
-  if (near !== undefined) return `Unknown option ${rawName}: did you mean --${near}?`;
   const elsewhere = OPTION_NAMES.find((name) => name === flag);
   if (elsewhere !== undefined) {
     return `${rawName} is not an option of ${role}, but of ${specOf(elsewhere).roles.join(' and ')}.`;
   }
+  const near = nearest(flag, known);
+  if (near !== undefined) return `Unknown option ${rawName}: did you mean --${near}?`;
   return `Unknown option ${rawName}: see bellhop ${role} --help.`;
 }
 

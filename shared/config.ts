@@ -188,7 +188,9 @@ function common(parsed: Parsed, values: Shared): Common {
   if (broken.length > 0) throw new ConfigError(`${broken.join('; ')}.`);
   const warnings = [...parsed.warnings];
   if (values.durability === 'durable') {
-    warnings.push('Durable rooms are not built yet: rooms run as --durability relay, the last messages in memory only.');
+    warnings.push(
+      'Durable rooms are not built yet: rooms run as --durability relay, the last messages in memory only.',
+    );
   }
   return { timings, advertise: advertised(values), warnings };
 }

@@ -33,7 +33,9 @@ async function expectHealed(what: string): Promise<void> {
     },
     left,
   );
-  const newcomer = await until('a new room opens', async () => ScenarioClient.join({ url: urls()[1] ?? '', room: `new-${what}`, user: 'newcomer' }).catch(() => undefined));
+  const newcomer = await until('a new room opens', async () =>
+    ScenarioClient.join({ url: urls()[1] ?? '', room: `new-${what}`, user: 'newcomer' }).catch(() => undefined),
+  );
   await newcomer.say('hello');
   newcomer.close();
   for (const { api } of cluster().routers.values()) {

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isBuilt, sourceHash } from './build.mjs';
+import { isInstalled } from './install.mjs';
+import { withLock } from './lock.mjs';
+import { Sentence } from './sentence.mjs';
+
+let root = '';
+const put = (path, text) => {
+  mkdirSync(join(root, path, '..'), { recursive: true });
+  writeFileSync(join(root, path), text);
+};
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'bellhop-prepare-'));
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe('isInstalled', () => {
+  const lock = (packages) => JSON.stringify({ packages: { '': { name: 'x' }, ...packages } });
+  const ws = { 'node_modules/ws': { version: '8.0.0' } };
+  const other = { 'node_modules/for-windows': { version: '1.0.0', optional: true } };
+
+  it('compares what npm has installed with what the lock file names', () => {
+    put('package-lock.json', lock({ ...ws, ...other }));
+    expect(isInstalled(root)).toBe(false);
+    put('node_modules/.package-lock.json', lock(ws));
+    expect(isInstalled(root)).toBe(true);
+    put('node_modules/.package-lock.json', lock({ 'node_modules/ws': { version: '7.9.9' } }));
+    expect(isInstalled(root)).toBe(false);
+    put('node_modules/.package-lock.json', lock({}));
+    expect(isInstalled(root)).toBe(false);
+    put('node_modules/.package-lock.json', lock({ ...ws, 'node_modules/surplus': { version: '1.0.0' } }));
+    expect(isInstalled(root)).toBe(false);
+    put('node_modules/.package-lock.json', '{"packages": {');
+    expect(isInstalled(root)).toBe(false);
+  });
+
+  it('cannot do without the lock file', () => {
+    expect(() => isInstalled(root)).toThrow(Sentence);
+  });
+});
+
+describe('sourceHash', () => {
+  it('changes with what a build depends on, and with nothing else', () => {
+    put('package.json', '{}');
+    put('shared/a.ts', 'a');
+    const first = sourceHash(root);
+    put('shared/a.test.ts', 'a test');
+    put('docs/page.md', 'text');
+    utimesSync(join(root, 'shared/a.ts'), 1, 1);
+    expect(sourceHash(root)).toBe(first);
+    put('shared/lua/a.lua', 'return 1');
+    const withLua = sourceHash(root);
+    expect(withLua).not.toBe(first);
+    put('shared/a.ts', 'b');
+    expect(sourceHash(root)).not.toBe(withLua);
+  });
+
+  it('is what a finished build is known by', () => {
+    expect(isBuilt(root, 'abc')).toBe(false);
+    put('dist/.built-from', 'abc');
+    expect(isBuilt(root, 'abc')).toBe(true);
+    expect(isBuilt(root, 'abd')).toBe(false);
+  });
+});
+
+describe('withLock', () => {
+  const path = () => join(root, '.bellhop', 'prepare.lock');
+
+  it('holds the lock while it works, and lets go however that ends', async () => {
+    expect(await withLock(root, () => existsSync(path()))).toBe(true);
+    await expect(withLock(root, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(readdirSync(join(root, '.bellhop'))).toEqual([]);
+  });
+
+  it('takes over the lock of a process that is gone', async () => {
+    // Above every system's largest pid.
+    put('.bellhop/prepare.lock', '2147483646');
+    expect(await withLock(root, () => 'worked')).toBe('worked');
+    expect(readdirSync(join(root, '.bellhop'))).toEqual([]);
+  });
+
+  it('waits for a process that lives', async () => {
+    put('.bellhop/prepare.lock', String(process.ppid));
+    let worked = false;
+    const waiting = withLock(root, () => {
+      worked = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(worked).toBe(false);
+    rmSync(path());
+    await waiting;
+    expect(worked).toBe(true);
+  });
+});

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { countTests, summary } from './test.mjs';
+
+const report = (changes) => ({ numPassedTests: 5, numFailedTests: 0, testResults: [], ...changes });
+
+describe('countTests', () => {
+  it('counts what ran', () => {
+    expect(countTests(report({ numPendingTests: 2 }), 0)).toEqual({ passed: 5, failed: 0, skipped: 2 });
+    expect(countTests(report({ numFailedTests: 3 }), 1)).toMatchObject({ failed: 3 });
+  });
+
+  it('counts a file that could not be loaded', () => {
+    const testResults = [{ status: 'failed', assertionResults: [] }];
+    expect(countTests(report({ testResults }), 1)).toMatchObject({ failed: 1 });
+    const counted = [{ status: 'failed', assertionResults: [{ status: 'failed' }] }];
+    expect(countTests(report({ testResults: counted, numFailedTests: 1 }), 1)).toMatchObject({ failed: 1 });
+  });
+
+  it('takes a run that failed for no test’s fault, or left no report, for a failure', () => {
+    expect(countTests(report({}), 1)).toMatchObject({ passed: 5, failed: 1 });
+    expect(countTests(undefined, 1)).toMatchObject({ passed: 0, failed: 1 });
+  });
+});
+
+describe('summary', () => {
+  const share = { name: 'unit', seconds: 1.25, passed: 5, failed: 0, skipped: 0 };
+
+  it('ends with the total', () => {
+    const { lines, failed } = summary([share, { ...share, name: 'scenario', failed: 2, skipped: 1 }]);
+    expect(lines.at(-1)).toBe('10 passed, 2 failed');
+    expect(lines[1]).toMatch(/^scenario +1\.[23] s {2}5 passed, 2 failed, 1 skipped$/);
+    expect(failed).toBe(2);
+  });
+
+  it('does not take nothing for success', () => {
+    expect(summary([{ ...share, passed: 0 }])).toMatchObject({ failed: 1 });
+  });
+});

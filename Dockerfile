@@ -1,4 +1,4 @@
-# One image for both roles: `router` (default) and `node`. Settings come by BELLHOP_… variables; see docs/configuration.md.
+# One image for both roles: `router` (default) and `node`. Settings come by BELLHOP_… variables; see README.md.
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
@@ -25,6 +25,6 @@ EXPOSE 8080
 # SIGTERM drains.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "scripts/bootstrap/healthcheck.mjs"]
-# An idle client costs a third less memory so, at the same throughput.
+# With prototypes of the router an idle client cost a third less memory so, at the same throughput (docs/decisions.md).
 ENTRYPOINT ["node", "--optimize-for-size", "scripts/run.mjs"]
 CMD ["router"]

@@ -141,7 +141,12 @@ export class NodeCalls {
       }
       const done = key === undefined ? undefined : this.#published.get(key);
       if (done !== undefined) return ok(done);
-      const seq = room.publishFrom(from, args['data'] as Json, this.#now());
+      let seq: number;
+      try {
+        seq = room.publishFrom(from, args['data'] as Json, this.#now());
+      } catch (error) {
+        return fail(error instanceof RangeError ? new BellhopError('payload_too_large', error.message) : error);
+      }
       const answer = { seq, epoch: room.epoch };
       if (key !== undefined) {
         this.#published.set(key, answer);

@@ -168,8 +168,8 @@ export class NodeCore {
   }
 
   /** The gate refused a message as it was about to be handed to the kernel. */
-  dropped(number: number): void {
-    this.#links.dropped(number);
+  dropped(number: number, message: LinkMessage): void {
+    this.#links.dropped(number, message);
   }
 
   /** Takes one message of a link. `turnEnd` follows once those that came with it are told. */
@@ -212,6 +212,7 @@ export class NodeCore {
   /** Has the routers at this link show their cursors again, for every room bound there. */
   #askRebind(link: NodeLink): void {
     link.owesRebind = false;
+    this.#links.answer(link);
     for (const hosted of this.rooms.all()) {
       if (hosted.room?.handleOn(link.number) !== undefined && hosted.ownership.held !== undefined) {
         this.rooms.sendMoved(hosted.room, link.number, hosted.room.epoch, this.rooms.me());
@@ -247,7 +248,8 @@ export class NodeCore {
     const seat = link.seats.get(frame.session);
     if (seat === undefined) {
       // For a room this node no longer holds: never an ack.
-      this.#links.send(link.number, { type: 'refused', session: frame.session, reason: 'not-owner' });
+      const text = 'the session has no seat here';
+      this.#links.send(link.number, { type: 'refused', session: frame.session, reason: 'not-owner', text });
       return;
     }
     // What is not taken is not acked: the router keeps it and sends it again once it has shown its cursor. A room that is not held
@@ -296,6 +298,7 @@ export class NodeCore {
           gen: this.lease.gen,
         });
         this.#viewKnown = undefined;
+        this.#links.takeBack();
         this.handovers.historyChanged();
         for (const hosted of [...this.rooms.all()]) {
           this.handovers.abandon(hosted.name);

@@ -115,7 +115,7 @@ export class Handovers {
   linkUp(link: number): void {
     for (const outgoing of this.#outgoing.values()) {
       if (outgoing.link !== link || outgoing.step !== 'dialing') continue;
-      const state = this.#options.carry(outgoing.room);
+      const state = this.#carry(outgoing);
       if (state !== undefined) this.#sendEarly(outgoing, state);
     }
   }
@@ -146,6 +146,12 @@ export class Handovers {
     if (outgoing === undefined) return;
     this.#outgoing.delete(room);
     this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
+  }
+
+  /** The room's state, unless its program failed as it was asked for it: then the handover was abandoned. */
+  #carry(outgoing: Outgoing): RoomState | undefined {
+    const state = this.#options.carry(outgoing.room);
+    return this.#outgoing.get(outgoing.room) === outgoing ? state : undefined;
   }
 
   #sendEarly(outgoing: Outgoing, state: RoomState): void {
@@ -185,7 +191,7 @@ export class Handovers {
     outgoing.pausedMs = now.monoMs;
     this.#options.afterHandedOver(outgoing.room, () => {
       if (this.#outgoing.get(outgoing.room) !== outgoing || outgoing.step !== 'leaving') return;
-      const state = this.#options.carry(outgoing.room);
+      const state = this.#carry(outgoing);
       if (state === undefined) return this.#cancel(outgoing, 'the room is not held any more', this.#options.now());
       outgoing.step = 'final';
       const rest = { ...state, entries: state.entries.filter((entry) => entry.seq > outgoing.earlyHead) };
@@ -196,7 +202,7 @@ export class Handovers {
 
   #write(outgoing: Outgoing, nonce: string, _now: Instant): void {
     const { room, target, triple } = outgoing;
-    const head = this.#options.carry(room)?.head;
+    const head = this.#carry(outgoing)?.head;
     if (triple === undefined || head === undefined) return;
     outgoing.step = 'writing';
     const to = { node: target.node, incarnation: target.incarnation, nonce };

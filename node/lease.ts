@@ -213,6 +213,8 @@ export class Lease {
       } else if (result.code === 'other-run' && result.runId !== undefined) {
         this.#foundRun(result.runId, now);
       } else {
+        // What was not seen to stand still all the time is watched anew.
+        if (this.#state.kind === 'watching') this.#state = { ...this.#state, since: now.monoMs };
         this.#again(now);
       }
     });

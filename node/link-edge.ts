@@ -22,7 +22,7 @@ export interface LinkEdgeOptions {
   readonly linkDrained: (link: number) => void;
   readonly message: (link: number, message: LinkMessage) => void;
   readonly call: (link: number, call: Call) => void;
-  readonly dropped: (link: number) => void;
+  readonly dropped: (link: number, message: LinkMessage) => void;
   /** The messages of this loop turn have been told. */
   readonly turnEnd: () => void;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -55,6 +55,10 @@ export class LinkEdge {
     if (link.send(message)) return true;
     this.#full.add(number);
     return false;
+  }
+
+  dropQueued(number: number, predicate: (message: LinkMessage) => boolean): readonly LinkMessage[] {
+    return this.#byNumber.get(number)?.dropQueued(predicate) ?? [];
   }
 
   afterHandedOver(numbers: readonly number[], done: () => void): void {
@@ -100,9 +104,9 @@ export class LinkEdge {
         if (peer !== undefined) this.#options.linkUp(number, peer);
       },
       onMessage: (link, message) => this.#take(link, message),
-      onDropped: (link) => {
+      onDropped: (link, message) => {
         const number = this.#numbers.get(link);
-        if (number !== undefined) this.#options.dropped(number);
+        if (number !== undefined) this.#options.dropped(number, message);
       },
       onIdle: (link) => {
         const number = this.#numbers.get(link);

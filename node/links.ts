@@ -28,6 +28,8 @@ export interface NodeLink {
   readonly acks: Map<number, number>;
   /** Something meant for this link was dropped or not taken: its routers show their cursors again before anything else is sent. */
   owesRebind: boolean;
+  /** Sessions whose OPEN has an answer that did not leave: they are told to ask again as soon as that is possible. */
+  unanswered: number[];
   /** Its queue is full: nothing more is queued until it has drained. */
   full: boolean;
   /** Pieces of an OPEN that goes on in the next message. */
@@ -35,7 +37,16 @@ export interface NodeLink {
 }
 
 function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
-  return { number, peer, seats: new Map(), acks: new Map(), owesRebind: false, full: false, opening: undefined };
+  return {
+    number,
+    peer,
+    seats: new Map(),
+    acks: new Map(),
+    owesRebind: false,
+    unanswered: [],
+    full: false,
+    opening: undefined,
+  };
 }
 
 /** Sessions that one OPEN may name in all its pieces. */
@@ -65,12 +76,12 @@ function takeAcks(link: NodeLink): Acks | undefined {
 }
 
 export class LinkTable {
-  readonly #ports: Pick<NodePorts, 'send' | 'dial' | 'count'>;
+  readonly #ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>;
   readonly #links = new Map<number, NodeLink>();
   /** Links this node dialled, by target incarnation. */
   readonly #dialled = new Map<string, number>();
 
-  constructor(ports: Pick<NodePorts, 'send' | 'dial' | 'count'>) {
+  constructor(ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>) {
     this.#ports = ports;
   }
 
@@ -104,10 +115,30 @@ export class LinkTable {
   }
 
   /** The gate refused a message as it was about to be handed to the kernel. */
-  dropped(number: number): void {
+  dropped(number: number, message: LinkMessage): void {
     this.#ports.count('dropped_gated');
     const link = this.#links.get(number);
-    if (link !== undefined) link.owesRebind = true;
+    if (link !== undefined) this.#notSent(link, message);
+  }
+
+  /** Takes back what is queued and gated: the tags it was made under may speak no more. */
+  takeBack(): void {
+    for (const link of this.#links.values()) {
+      for (const message of this.#ports.dropQueued(link.number, isGated)) this.#notSent(link, message);
+    }
+  }
+
+  #notSent(link: NodeLink, message: LinkMessage): void {
+    link.owesRebind = true;
+    const isAnswer = message.type === 'opened' || (message.type === 'refused' && message.text === undefined);
+    if (isAnswer) link.unanswered.push(message.session);
+  }
+
+  /** Answers the OPENs whose answers did not leave. */
+  answer(link: NodeLink): void {
+    const { unanswered } = link;
+    link.unanswered = [];
+    for (const session of unanswered) this.send(link.number, { type: 'refused', session, reason: 'wait' });
   }
 
   /** Links that owe their routers a rebind and can be written to. */
@@ -119,12 +150,12 @@ export class LinkTable {
     const link = this.#links.get(number);
     if (link === undefined) return false;
     if (isGated(message) && (link.full || link.owesRebind)) {
-      link.owesRebind = true;
+      this.#notSent(link, message);
       return false;
     }
     if (this.#ports.send(number, message)) return true;
     link.full = true;
-    link.owesRebind = true;
+    this.#notSent(link, message);
     return false;
   }
 

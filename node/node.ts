@@ -120,7 +120,7 @@ export class Node {
       linkDown: (link) => this.#core?.linkDown(link, now()),
       linkDrained: (link) => this.#core?.linkDrained(link),
       message: (link, message) => this.#core?.message(link, message, now()),
-      dropped: (link) => this.#core?.dropped(link),
+      dropped: (link, message) => this.#core?.dropped(link, message),
       turnEnd: () => this.#core?.turnEnd(),
       call: (link, call) => {
         if (this.#core === undefined) return;
@@ -188,6 +188,7 @@ export class Node {
         },
         useRun: (runId) => this.#directory.useRun(runId),
         send: (number, message) => this.#links.send(number, message),
+        dropQueued: (number, predicate) => this.#links.dropQueued(number, predicate),
         afterHandedOver: (numbers, done) => this.#links.afterHandedOver(numbers, done),
         dial: (node, incarnation, address) => this.#links.dial(node, incarnation, address),
         closeLink: (number) => this.#links.close(number),

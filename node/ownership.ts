@@ -236,7 +236,9 @@ export class RoomOwnership {
       record.nonce === memory.triple.nonce;
     if (memory?.unbroken) {
       if (record === undefined) return this.#checkGen(attempt, now);
-      if (same || record.epoch < memory.triple.epoch) return this.#claim(record, true, attempt, now);
+      // Named under an epoch that it does not hold: a claim of its own whose reply was lost. Nobody else came in between.
+      const isOurs = record.owner?.incarnation === this.#options.incarnation;
+      if (same || isOurs || record.epoch < memory.triple.epoch) return this.#claim(record, true, attempt, now);
       return this.#lose(record, now);
     }
     if (record === undefined) return this.#checkGen(attempt, now);

@@ -37,6 +37,8 @@ export interface NodePorts {
   /** Queues a message on an open link; the edge asks `gateOpen` again when it hands it to the kernel. False: no such link, or its
    *  queue is full (nothing was queued). */
   send(link: number, message: LinkMessage): boolean;
+  /** Takes back the queued messages that `predicate` names; they are returned and will not be sent. */
+  dropQueued(link: number, predicate: (message: LinkMessage) => boolean): readonly LinkMessage[];
   /** Calls back once everything queued so far on these links was handed to the kernel, or the link is gone. */
   afterHandedOver(links: readonly number[], done: () => void): void;
   /** Opens a link to another node for a handover; `linkUp` and `linkDown` follow with the number returned here. */

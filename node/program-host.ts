@@ -1,5 +1,5 @@
 /** Runs one room's program: every call guarded, its timers kept. Owns: the program's instance and timers. Does not know: sessions'
- *  places or links. Invariant: after a failure or `close` the program is not called again. */
+ *  places or links. Invariant: after `close`, which also follows a failure, the program is not called again. */
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 
 const TIMERS_MAX = 100;
@@ -35,9 +35,8 @@ export class ProgramHost {
   }
 
   close(): void {
-    this.#guard(() => this.#program.close?.(this.#context));
-    this.#ended = true;
-    this.#timers.clear();
+    if (this.#ended) return;
+    this.#end((error) => this.#onFailure(error));
   }
 
   /** The program's state to carry on; undefined when it has none.
@@ -72,13 +71,24 @@ export class ProgramHost {
     }
   }
 
+  /** The last call: what the program holds outside of the room is let go also when it failed. */
+  #end(onError: (error: unknown) => void): void {
+    this.#ended = true;
+    this.#timers.clear();
+    try {
+      this.#program.close?.(this.#context);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
   #guard(call: () => void): void {
     if (this.#ended) return;
     try {
       call();
     } catch (error) {
-      this.#ended = true;
-      this.#timers.clear();
+      // A failure is told once, with its first error.
+      this.#end(() => {});
       this.#onFailure(error);
     }
   }

@@ -113,8 +113,8 @@ export class Projections {
       for (const [name, at] of this.#reassertAt) {
         if (now.monoMs < at) continue;
         const room = this.#options.held(name);
-        if (room === undefined) this.#reassertAt.delete(name);
-        else this.assert(room, now.monoMs);
+        // Not held for the moment, or it would have been forgotten.
+        if (room !== undefined) this.assert(room, now.monoMs);
       }
     }
     if (now.monoMs < this.#nextFlushMs) return;
@@ -173,8 +173,8 @@ export class Projections {
 
   #writeRoom(name: string, dirty: DirtyRoom, now: Instant): void {
     const room = this.#options.held(name);
-    this.#rooms.delete(name);
     if (room === undefined) return;
+    this.#rooms.delete(name);
     const set: Record<string, PresenceMember> = {};
     const remove: string[] = [];
     const rest: DirtyRoom = { members: new Map(), replace: false };
@@ -199,7 +199,7 @@ export class Projections {
     };
     this.#options.call('writePresence', args, (result) => {
       this.#busyRooms.delete(name);
-      if (!(result instanceof DirectoryError) || this.#options.held(name) === undefined) return;
+      if (!(result instanceof DirectoryError) || !this.#reassertAt.has(name)) return;
       const again = this.#dirty(name);
       again.replace ||= dirty.replace;
       for (const [session, member] of dirty.members) {

@@ -104,7 +104,12 @@ export class RoomHost {
     }
     if (this.#waiting >= WAITERS_MAX) return waiter('wait');
     this.#waiting++;
-    hosted.waiters.push(waiter);
+    hosted.waiters.push((outcome, hint) => {
+      // While the room was sought, this one named a higher epoch than it was then claimed at.
+      const isBelow = outcome === 'held' && floor > (this.held(name)?.epoch ?? floor);
+      if (isBelow) this.whenHeld(name, floor, this.#options.now(), waiter);
+      else waiter(outcome, hint);
+    });
     hosted.ownership.seek(floor, now);
   }
 
@@ -151,7 +156,9 @@ export class RoomHost {
 
   #outputFor(name: string): RoomOutput {
     return {
-      send: (link, message) => this.#parts.links.send(link, message),
+      // A program may speak at any time, also while the room is being handed over or is to be claimed again.
+      send: (link, message) =>
+        this.#hosted.get(name)?.ownership.held !== undefined && this.#parts.links.send(link, message),
       newHandle: () => ++this.#handles,
       ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
       seated: (session) => {
@@ -184,6 +191,8 @@ export class RoomHost {
     const { head } = room;
     const { links } = room;
     this.#parts.projections().vacate(room);
+    // One whose program fails while it is handed over stays here, to its end.
+    ownership.resumeAfterTransfer();
     room.closeAll(code, reason);
     hosted.room = undefined;
     this.#parts.handovers().abandon(hosted.name);

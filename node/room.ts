@@ -175,8 +175,9 @@ export class Room implements RoomContext {
     for (const one of accepted) {
       const known = this.#roster.get(one.session);
       const session = known ?? this.#roster.add(one, router);
-      session.ownerLost = known === undefined || known.seat === 0;
-      if (session.ownerLost) session.seat = one.seat;
+      const isStranger = known === undefined || known.seat === 0;
+      session.ownerLost ||= isStranger;
+      if (isStranger) session.seat = one.seat;
       this.#take(session, one, { link, router, handle: one.handle }, binding);
       this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
     }
@@ -218,7 +219,7 @@ export class Room implements RoomContext {
     this.#direct(session, this.#presenceText());
     for (const entry of missed)
       this.#output.send(link, { type: 'direct', session: one.handle, ephemeral: false, frame: entry.frame });
-    if (isNew) this.#output.changed(session);
+    if (isNew || one.kind === 'resume') this.#output.changed(session);
   }
 
   /** Refuses a seat below the one that holds the session; a higher one evicts the lower. */
@@ -357,21 +358,26 @@ export class Room implements RoomContext {
     const { place } = session;
     if (place === undefined || frame.cseq <= session.cseq) return;
     session.cseq = frame.cseq;
+    // What comes for the first time, comes after all that the lost owner may have had.
+    if (!frame.resent) session.ownerLost = false;
     this.#output.ack(place.link, place.handle, frame.cseq);
     const decoded = decodeClientMessage(frame.payload.toString('utf8'));
-    if (!decoded.ok) return this.#error(session, decoded.code, decoded.message, decoded.id);
+    if (!decoded.ok) {
+      session.lastId = Math.max(session.lastId, decoded.id ?? 0);
+      return this.#error(session, decoded.code, decoded.message, decoded.id);
+    }
     const { message } = decoded;
     switch (message.type) {
       case 'publish':
         return this.#publish(session, message, message.dataText, frame.resent);
       case 'signal':
-        if (!frame.resent) this.#signal(session, message.data as Json);
+        if (!frame.resent) this.#signal(session, message.dataText);
         return;
       case 'meta':
         if (message.dataText.length > META_CHARS_MAX) {
           return this.#error(session, 'too_large', `meta may be at most ${META_CHARS_MAX} characters`, undefined);
         }
-        session.meta = message.data as Json;
+        session.meta = message.data === null ? undefined : message.data;
         this.#version++;
         this.#output.changed(session);
         this.#summaryDue = 'presence';
@@ -391,6 +397,7 @@ export class Room implements RoomContext {
   ): void {
     const { id } = message;
     if (resent && session.ownerLost) {
+      session.lastId = Math.max(session.lastId, id ?? 0);
       return this.#error(session, 'owner_lost', 'the room lost its owner before this was acknowledged', id);
     }
     if (id !== undefined) {
@@ -410,8 +417,8 @@ export class Room implements RoomContext {
     if (!current.relayed && id !== undefined) this.#direct(session, encode.ack({ id, seq: this.head }));
   }
 
-  #signal(session: RoomSession, data: Json): void {
-    const text = encode.signal({ from: session.user, session: session.session, data });
+  #signal(session: RoomSession, dataText: string): void {
+    const text = encode.signal({ from: session.user, session: session.session, dataText });
     this.#cast('ephemeral', 0, textFrame(text), session);
   }
 

@@ -51,6 +51,7 @@ export interface CarriedSession {
   readonly present: boolean;
   readonly cseq: number;
   readonly lastId: number;
+  readonly ownerLost?: boolean;
   readonly router: string;
 }
 
@@ -165,6 +166,7 @@ export class Roster {
       present: one.present,
       cseq: one.cseq,
       lastId: one.lastId,
+      ...(one.ownerLost ? { ownerLost: true } : {}),
       router: one.router,
     }));
   }
@@ -175,6 +177,7 @@ export class Roster {
       const session = this.add({ ...one, handle: 0, kind: 'rebind' }, one.router);
       session.cseq = one.cseq;
       session.lastId = one.lastId;
+      session.ownerLost = one.ownerLost === true;
       this.markPresent(session, one.present);
       this.unseat(session, 'router-lost', nowMs);
     }

@@ -161,12 +161,19 @@ export class RouterCore {
     route.sessions.delete(session.handle);
     if (route.state.kind === 'bound' && session.state === 'seated')
       this.#ports.leave(route.state.group, session.handle);
-    if (route.sessions.size > 0) return;
+    if (route.sessions.size > 0) return this.#askForRest(route);
     this.#unbind(route);
     this.#toLocate.delete(route);
     this.#unsettled.delete(route);
     route.state = { kind: 'idle' };
     this.#routes.delete(route.room);
+  }
+
+  /** Who came while an OPEN of others was under way waits for its answer, which is for nobody when those others have gone. */
+  #askForRest(route: Route): void {
+    if (route.state.kind !== 'opening') return;
+    const rest = [...route.sessions.values()];
+    if (rest.every((session) => session.state === 'pending')) this.#openSome(route, route.state.at, rest);
   }
 
   #closeClient(session: ClientSession, route: Route, how: ClientClose): void {
@@ -287,7 +294,7 @@ export class RouterCore {
       ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
       sessions: sessions.map((session) => session.opening()),
     });
-    if (sent) for (const session of sessions) session.state = 'asked';
+    if (sent) for (const session of sessions) session.asked(at.incarnation);
     else if (route.state.kind === 'opening') this.#wait(route, WAIT_ON_MS, at, this.#options.now());
     else for (const session of sessions) this.#retryLater(session, this.#options.now());
   }
@@ -311,6 +318,7 @@ export class RouterCore {
   linkDown(at: Holder, now: Instant): void {
     if (!this.#links.delete(at.incarnation)) return;
     this.#bindings.forget(at);
+    for (const { session } of this.#sessions.values()) session.forgetAsked(at.incarnation);
     this.#options.pollSoon();
     for (const route of this.#routes.values()) {
       if (this.#holder(route)?.incarnation === at.incarnation) this.#lost(route, at, now);
@@ -337,6 +345,7 @@ export class RouterCore {
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
     this.#bindings.forget(at);
+    for (const { session } of this.#sessions.values()) session.forgetAsked(at.incarnation);
     for (const route of this.#routes.values()) {
       const waitsOn = route.state.kind === 'waiting' ? route.state.on : undefined;
       const holder = this.#holder(route) ?? waitsOn;
@@ -367,6 +376,8 @@ export class RouterCore {
         if (entry === undefined) return;
         const from = this.#holder(entry.route) ?? entry.route.last;
         if (from?.incarnation !== at.incarnation || entry.session.state === 'pending') return;
+        // Of an earlier OPEN's answer: the last one's welcome follows.
+        if (!entry.session.everSeated) return;
         this.#ports.count('messages_out');
         return this.#ports.direct(message.session, message.frame, message.ephemeral);
       }
@@ -445,6 +456,7 @@ export class RouterCore {
       return;
     }
     const { session, route } = entry;
+    if (!session.answered(at.incarnation)) return;
     const binding = this.#bindings.get(at, message.room);
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
@@ -505,6 +517,8 @@ export class RouterCore {
     const entry = this.#sessions.get(message.session);
     if (entry === undefined) return;
     const { session, route } = entry;
+    // With a text it is about a frame, not an OPEN: it tells something only while the seat is thought to be held.
+    if (message.text === undefined ? !session.answered(at.incarnation) : session.state !== 'seated') return;
     if (this.#holder(route)?.incarnation !== at.incarnation) return;
     switch (message.reason) {
       case 'replaced':
@@ -523,7 +537,9 @@ export class RouterCore {
         return this.#pause(route, now);
       case 'unavailable':
         if (this.#options.redisFailed()) this.#refuseNew(route, 'redis_unavailable');
-        if (route.sessions.size > 0) this.#pause(route, now);
+        if (route.sessions.size === 0) return;
+        if (route.state.kind !== 'bound') return this.#pause(route, now);
+        if (route.sessions.has(session.handle)) this.#retryLater(session, now);
         return;
       default:
         message.reason satisfies never;
@@ -574,8 +590,10 @@ export class RouterCore {
       this.#expire(route, now);
       if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locate(route, now);
       // An answer can be lost at a gate that shut: whoever still waits asks again.
-      else if (route.state.kind === 'opening' && now.monoMs - route.state.sinceMs > this.#openMs)
+      else if (route.state.kind === 'opening' && now.monoMs - route.state.sinceMs > this.#openMs) {
+        for (const session of route.sessions.values()) session.forgetAsked(route.state.at.incarnation);
         this.#pause(route, now);
+      }
     }
     for (const [handle, atMs] of this.#retries) {
       if (now.monoMs < atMs) continue;

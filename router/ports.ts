@@ -3,11 +3,6 @@
 import type { Args, DirectoryError, Operation, Reply } from '../shared/directory/directory.ts';
 import type { CastClass, LinkMessage } from '../shared/link/messages.ts';
 
-/** One client's place, as the fan-out sees it. `handle` is this router's number for the session. */
-export interface Seat {
-  readonly handle: number;
-}
-
 /** Why and how a client's socket is closed. A retryable close is preceded by a `notice`. */
 export interface ClientClose {
   readonly code: number;

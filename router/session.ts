@@ -27,14 +27,37 @@ export class ClientSession {
   /** A session that no owner has taken by then is turned away, monotonic ms. */
   openByMs: number;
   paused = false;
+  /** OPENs that named it and are not answered yet, by the incarnation asked. */
+  readonly #asked = new Map<string, number>();
   readonly #unacked: Unacked[] = [];
   #bytes = 0;
   #cseq = 0;
+  /** Last frame handed to the present owner. */
+  #handed = 0;
 
   constructor(handle: number, client: AcceptedClient, openByMs: number) {
     this.handle = handle;
     this.client = client;
     this.openByMs = openByMs;
+  }
+
+  /** An OPEN that names it was sent. */
+  asked(incarnation: string): void {
+    this.state = 'asked';
+    this.#asked.set(incarnation, (this.#asked.get(incarnation) ?? 0) + 1);
+  }
+
+  /** An answer came. @returns whether it is that to the last OPEN: an earlier one's is void, or what it replays would come twice */
+  answered(incarnation: string): boolean {
+    const left = (this.#asked.get(incarnation) ?? 1) - 1;
+    if (left > 0) this.#asked.set(incarnation, left);
+    else this.#asked.delete(incarnation);
+    return left <= 0;
+  }
+
+  /** No answer will come from there any more. */
+  forgetAsked(incarnation: string): void {
+    this.#asked.delete(incarnation);
   }
 
   get unacked(): number {
@@ -68,16 +91,17 @@ export class ClientSession {
     else if (count > 0) this.#unacked.splice(0, count);
   }
 
-  /** Sends what was not sent yet, in order, until `send` refuses. */
+  /** Sends what the present owner was not handed yet, in order, until `send` refuses. */
   sendUnsent(send: (frame: ClientFrame) => boolean): void {
-    // The unsent ones are the tail: usually the last frame alone.
+    // They are the tail: usually the last frame alone.
     let first = this.#unacked.length;
-    while (first > 0 && this.#unacked[first - 1]?.sent === false) first--;
+    while (first > 0 && (this.#unacked[first - 1]?.cseq ?? 0) > this.#handed) first--;
     this.#sendFrom(first, send);
   }
 
   /** Another owner, or the same one anew: everything kept is sent again. */
   sendAll(send: (frame: ClientFrame) => boolean): void {
+    this.#handed = 0;
     this.#sendFrom(0, send);
   }
 
@@ -87,10 +111,11 @@ export class ClientSession {
       if (frame === undefined) return;
       const { cseq, payload, sent } = frame;
       if (!send({ type: 'client-frame', session: this.handle, cseq, resent: sent, payload })) {
-        // What follows may not overtake it: all of it counts as not sent on this seat.
+        // What follows may not overtake it.
         return;
       }
       frame.sent = true;
+      this.#handed = cseq;
     }
   }
 

@@ -128,6 +128,7 @@ export class ClusterWatch {
 
   #failed(error: DirectoryError, now: Instant): void {
     this.#observer.failed();
+    this.#routersSeen.clear();
     if (error.code === 'other-run' && error.runId !== undefined) {
       this.#enterRun(error.runId);
       this.#nextPollMs = now.monoMs;
@@ -158,11 +159,12 @@ export class ClusterWatch {
     }
     const change = this.membership.update(cluster, now.monoMs);
     if (this.#state === 'new' && !this.#join()) return;
-    if (cluster.nodes !== undefined) this.#links();
     for (const record of change.certified) {
       this.#ports.log('node certified', { node: record.node, incarnation: record.incarnation });
       this.#options.onCertified({ node: record.node, incarnation: record.incarnation }, now);
     }
+    // After those who are certified were told so: it lets go of their links.
+    if (cluster.nodes !== undefined) this.#links();
     if (cluster.routers !== undefined) this.#watchRouters(cluster.routers, now);
     this.#observer.polled(
       `${cluster.runId} ${cluster.gen}`,

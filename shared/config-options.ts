@@ -102,7 +102,7 @@ export const OPTIONS = {
     type: 'string',
     default: 'relay',
     choices: ['durable', 'relay'],
-    doc: 'Whether rooms keep a log in Redis (`durable`) or only the last messages in memory.',
+    doc: 'What rooms keep: `relay` the last messages in memory; `durable`, a log in Redis, is not built yet and runs as `relay` with a warning.',
   },
   'certify-by': {
     roles: ALL,

@@ -71,7 +71,7 @@ export class SeededRandom implements RandomSource {
 }
 
 function rotateLeft(value: number, bits: number): number {
-  return ((value << bits) | (value >>> (32 - bits))) | 0;
+  return (value << bits) | (value >>> (32 - bits)) | 0;
 }
 
 /** `periodMs` spread by ±`share` (0.1 = 10 %): every retry and period is jittered so that a herd does not march in step. */

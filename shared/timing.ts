@@ -49,22 +49,22 @@ export function brokenRelations(t: Timings): string[] {
   for (const [name, value] of Object.entries(t)) {
     if (!Number.isFinite(value) || value <= 0) broken.push(`${name} must be a positive number of milliseconds`);
   }
-  const require = (holds: boolean, sentence: string) => {
+  const demand = (holds: boolean, sentence: string) => {
     if (!holds) broken.push(sentence);
   };
-  require(
+  demand(
     t.deadMs >= deadFloorMs(t.fenceMs),
     `deadMs (${t.deadMs}) must be at least fenceMs × ${CLOCK_RATE_SLACK} + ${CHECK_TO_WIRE_MS} (${deadFloorMs(t.fenceMs)}): a node must be silent before it can be declared dead`,
   );
-  require(
+  demand(
     t.fenceMs >= 2 * t.heartbeatMs + t.commandTimeoutMs,
     `fenceMs (${t.fenceMs}) must be at least 2 × heartbeatMs + commandTimeoutMs: one lost heartbeat must not suspend a node`,
   );
-  require(
+  demand(
     t.deadMs >= t.reconnectMs + 2 * t.commandTimeoutMs + t.heartbeatMs + 500,
     `deadMs (${t.deadMs}) must be at least reconnectMs + 2 × commandTimeoutMs + heartbeatMs + 500: a reconnect must not kill a node`,
   );
-  require(t.graceMs >= t.deadMs, `graceMs (${t.graceMs}) must be at least deadMs (${t.deadMs})`);
+  demand(t.graceMs >= t.deadMs, `graceMs (${t.graceMs}) must be at least deadMs (${t.deadMs})`);
   return broken;
 }
 

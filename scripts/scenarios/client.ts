@@ -45,27 +45,33 @@ export class ScenarioClient {
   readonly errors: Extract<ServerMessage, { type: 'error' }>[] = [];
   readonly notices: Extract<ServerMessage, { type: 'notice' }>[] = [];
   readonly directs: Json[] = [];
+  /** Closes that this client did not ask for. */
   readonly closes: ClientClosed[] = [];
   readonly violations: string[] = [];
   /** Users by session, as join, leave and presence told. */
   readonly members = new Map<string, string>();
   readonly leaves: string[] = [];
-  /** Publishes without an outcome: id → when it was said, ms. */
-  readonly pending = new Map<number, number>();
+  /** Publishes without an outcome. */
+  readonly pending = new Map<number, { readonly data: Json; readonly saidMs: number }>();
   readonly outcomes = new Map<number, Outcome>();
   /** Hears each message with the time of its arrival. */
   onMessage: ((message: RoomMessage, atMs: number) => void) | undefined;
   /** Hears each publish that is acked: how long that took. */
   onAck: ((ms: number, atMs: number) => void) | undefined;
+  /** Hears that the socket is gone, whoever ended it. */
+  onClosed: (() => void) | undefined;
   received = 0;
   signals = 0;
   /** Messages by sender's session: the highest id. */
   readonly #lastIds = new Map<string, number>();
   #cursor: { seq: number; tag: string } | undefined;
+  #isSeated = false;
   #epoch = 0;
   /** Of the last message's tag: what was missed comes under the tags of its time, which may lie below the welcome's. */
   #tagEpoch = 0;
   #lastId = 0;
+  /** Sockets that this client ended itself. */
+  readonly #ours = new WeakSet<WebSocket>();
   #socket: WebSocket;
 
   constructor(options: ClientOptions) {
@@ -83,9 +89,8 @@ export class ScenarioClient {
   /** Waits until a welcome beyond the first `after` has come. */
   async seated(after = 0): Promise<WelcomeMessage> {
     return until(`${this.options.user} is welcome in ${this.options.room}`, () => {
-      const closed = this.closes.at(-1);
-      if (closed !== undefined && this.#socket.readyState === WebSocket.CLOSED)
-        throw new Hopeless(`closed with ${closed.code} ${closed.reason}`);
+      const { code, reason } = this.closes.at(-1) ?? { code: 'nothing', reason: '' };
+      if (this.#socket.readyState === WebSocket.CLOSED) throw new Hopeless(`closed with ${code} ${reason}`);
       return this.welcomes[after];
     });
   }
@@ -109,6 +114,11 @@ export class ScenarioClient {
     return Math.max(this.#epoch, this.#tagEpoch);
   }
 
+  /** Whether it has its seat on the present socket. */
+  get isSeated(): boolean {
+    return this.isOpen && this.#isSeated;
+  }
+
   get isOpen(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
   }
@@ -124,7 +134,7 @@ export class ScenarioClient {
   /** Says something under the next id. @returns the id */
   publish(data: Json): number {
     const id = ++this.#lastId;
-    this.pending.set(id, performance.now());
+    this.pending.set(id, { data, saidMs: performance.now() });
     this.#socket.send(JSON.stringify({ type: 'publish', id, data }));
     return id;
   }
@@ -161,23 +171,45 @@ export class ScenarioClient {
     const after = at === undefined ? '' : `&after=${at.seq}&tag=${at.tag}`;
     const seats = this.welcomes.length;
     this.#socket = this.#dial(url, `&session=${session}&resume=${encodeURIComponent(resume)}${after}`);
-    return this.seated(seats);
+    const welcome = await this.seated(seats);
+    // Not before the welcome: only then it is known whether the room remembers.
+    this.#repeat(welcome.resumed);
+    return welcome;
   }
 
+  /** Says again under the same ids what has no outcome. After a reset nobody can know what became of it, so it is given up. */
+  #repeat(resumed: boolean): void {
+    for (const [id, { data }] of [...this.pending]) {
+      if (resumed) this.#socket.send(JSON.stringify({ type: 'publish', id, data }));
+      else this.#settle(id, { kind: 'refused', code: 'reset' });
+    }
+  }
+
+  /** Leaves the room. */
   close(code = 1000): void {
+    this.#ours.add(this.#socket);
     this.#socket.close(code);
   }
 
+  /** Breaks its own socket; the session can be resumed. */
   terminate(): void {
+    this.#ours.add(this.#socket);
     this.#socket.terminate();
   }
 
   #dial(base: string, more: string): WebSocket {
     const { room, user, plain, history } = this.options;
     const url = `${base.replace('http', 'ws')}/rooms/${room}?user=${user}${more}${history === undefined ? '' : `&history=${history}`}`;
+    this.#isSeated = false;
     const socket = new WebSocket(url, plain === true ? [] : ['bellhop.v1'], { perMessageDeflate: false });
-    socket.on('message', (data, isBinary) => this.#hear(data as Buffer, isBinary));
-    socket.on('close', (code, reason) => this.closes.push({ code, reason: reason.toString() }));
+    socket.on('message', (data, isBinary) => {
+      // What an older socket still had is void: the newer one goes on from the cursor it showed.
+      if (socket === this.#socket) this.#hear(data as Buffer, isBinary);
+    });
+    socket.on('close', (code, reason) => {
+      if (!this.#ours.has(socket)) this.closes.push({ code, reason: reason.toString() });
+      if (socket === this.#socket) this.onClosed?.();
+    });
     socket.on('error', () => undefined);
     return socket;
   }
@@ -190,6 +222,7 @@ export class ScenarioClient {
         this.#seen(message.epoch, 'welcome');
         if (!message.resumed) this.#cursor = { seq: message.seq, tag: message.tag };
         this.welcomes.push(message);
+        this.#isSeated = true;
         return;
       case 'message':
         return this.#said(message);
@@ -252,8 +285,8 @@ export class ScenarioClient {
   }
 
   #settle(id: number, outcome: Outcome): void {
-    const saidMs = this.pending.get(id);
-    if (saidMs === undefined) {
+    const said = this.pending.get(id);
+    if (said === undefined) {
       const before = this.outcomes.get(id);
       if (before?.kind === 'refused' && outcome.kind === 'acked')
         this.#violation(`publish ${id} was refused (${before.code}) and then said`);
@@ -261,7 +294,7 @@ export class ScenarioClient {
     }
     this.pending.delete(id);
     this.outcomes.set(id, outcome);
-    if (outcome.kind === 'acked') this.onAck?.(performance.now() - saidMs, performance.now());
+    if (outcome.kind === 'acked') this.onAck?.(performance.now() - said.saidMs, performance.now());
   }
 
   #present(message: PresenceMessage): void {

@@ -129,7 +129,18 @@ export class Cluster {
     }
   }
 
-  /** Link addresses, by node. */
+  /** Which node the record of each room names. */
+  async ownersOf(rooms: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const redis = await plainRedis(this.redis.port);
+    try {
+      const owners = await Promise.all(rooms.map((room) => redis.hget(KEYS.room(room).owner, 'node')));
+      return new Map(rooms.map((room, i) => [room, owners[i] ?? '']));
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Where routers and other nodes dial a node, and which life of it answers there. */
   async linkOf(id: string): Promise<{ readonly host: string; readonly port: number; readonly incarnation: string }> {
     const { link, incarnation } = await this.node(id).ready;
     const [host = '', port = ''] = String(link).split(':');

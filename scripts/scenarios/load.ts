@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly urls: readonly string[];
   readonly signals?: boolean;
   readonly prefix?: string;
+  /** Whether clients that lose their socket come back by themselves, at any of the routers. */
+  readonly resume?: boolean;
 }
 
 /** What a room showed around a fault. */
@@ -30,6 +32,8 @@ export interface LoadCounts {
   readonly pending: number;
   readonly resets: number;
   readonly socketsClosed: number;
+  /** Times that clients came back on another socket. */
+  readonly resumes: number;
   readonly violations: readonly string[];
   /** Messages that some member of the room was not told though it had no reset. */
   readonly lost: number;
@@ -49,6 +53,7 @@ interface RoomWatch {
 
 const TICK_MS = 10;
 const CONNECT_BATCH = 25;
+const RESUME_PAUSE_MS = 200;
 
 export class Load {
   readonly clients: ScenarioClient[] = [];
@@ -61,6 +66,8 @@ export class Load {
   #published = 0;
   #markMs = 0;
   #stopping = false;
+  #churn: NodeJS.Timeout | undefined;
+  #resumes = 0;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -102,6 +109,18 @@ export class Load {
   pause(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Breaks the socket of some client so many times a second. */
+  churn(perSecond: number): void {
+    this.#churn = setInterval(() => {
+      const client = this.clients[Math.floor(Math.random() * this.clients.length)];
+      if (client?.isSeated === true) client.terminate();
+    }, 1_000 / perSecond);
+  }
+
+  endChurn(): void {
+    clearInterval(this.#churn);
   }
 
   /** A fault happens now: what rooms show is measured from here. */
@@ -154,6 +173,7 @@ export class Load {
       pending: this.pending,
       resets: this.clients.reduce((sum, { resets }) => sum + resets.length, 0),
       socketsClosed: this.clients.reduce((sum, { closes }) => sum + closes.length, 0),
+      resumes: this.#resumes,
       violations,
       lost: violations.filter((text) => / seq \d+ of /.test(text)).length + this.#behind(),
       doubled: violations.filter((text) => / id \d+ of /.test(text)).length,
@@ -173,6 +193,7 @@ export class Load {
 
   close(): void {
     this.#stopping = true;
+    this.endChurn();
     this.pause();
     for (const client of this.clients) client.terminate();
   }
@@ -187,9 +208,29 @@ export class Load {
     client.onAck = (ms) => {
       watch.slowestAckMs = Math.max(watch.slowestAckMs, ms);
     };
+    if (this.#options.resume === true) client.onClosed = () => this.#comeBack(client);
     watch.clients.push(client);
     this.clients.push(client);
     return client;
+  }
+
+  #comeBack(client: ScenarioClient): void {
+    if (this.#stopping || client.welcomes.length === 0) return;
+    const { urls } = this.#options;
+    const url = urls[Math.floor(Math.random() * urls.length)];
+    // A failure closes the socket again, which leads here again.
+    setTimeout(
+      () => {
+        if (this.#stopping) return;
+        client.resume(url).then(
+          () => {
+            this.#resumes++;
+          },
+          () => undefined,
+        );
+      },
+      RESUME_PAUSE_MS * (0.5 + Math.random()),
+    );
   }
 
   #heard(watch: RoomWatch, epoch: number, atMs: number): void {
@@ -207,7 +248,7 @@ export class Load {
     this.#lastMs = nowMs;
     for (; this.#due >= 1; this.#due--) {
       const client = this.clients[this.#turn++ % this.clients.length];
-      if (client?.isOpen !== true) continue;
+      if (client?.isSeated !== true) continue;
       client.publish(this.#published++);
       if (this.#options.signals === true) client.signal(this.#published);
     }

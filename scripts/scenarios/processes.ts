@@ -17,9 +17,11 @@ const LINES_MAX = 400;
 const running = new Set<ChildProcess>();
 let exitHooked = false;
 
-/** The checkout, and the build in it; BELLHOP_TEST_DIST names another build. */
-export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)));
-export const DIST = process.env['BELLHOP_TEST_DIST'] ?? join(ROOT, 'dist');
+/** The checkout, and the build in it: this file runs from either. BELLHOP_TEST_DIST names another build. */
+const COMPILED = import.meta.url.endsWith('.js');
+const ABOVE = fileURLToPath(new URL('../..', import.meta.url));
+export const ROOT = COMPILED ? dirname(ABOVE) : ABOVE;
+export const DIST = process.env['BELLHOP_TEST_DIST'] ?? (COMPILED ? ABOVE : join(ROOT, 'dist'));
 
 export class ClusterProcess {
   readonly name: string;
@@ -120,12 +122,6 @@ function plainEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('BELLHOP_') || name === 'BELLHOP_TEST_REDIS_BIN'),
   );
-}
-
-function findRoot(from: string): string {
-  let folder = from;
-  while (!existsSync(join(folder, 'package-lock.json')) && dirname(folder) !== folder) folder = dirname(folder);
-  return folder;
 }
 
 function hookExit(): void {

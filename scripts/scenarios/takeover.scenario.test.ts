@@ -10,8 +10,8 @@ const ROOMS = 8;
 
 /** Rooms of the load whose record names the node. */
 async function roomsOf(cluster: Cluster, load: Load, node: string): Promise<string[]> {
-  const records = await Promise.all(load.rooms.map(async (room) => ({ room, at: await cluster.recordOf(room) })));
-  return records.filter(({ at }) => at?.node === node).map(({ room }) => room);
+  const owners = await cluster.ownersOf(load.rooms);
+  return load.rooms.filter((room) => owners.get(room) === node);
 }
 
 describe.each([

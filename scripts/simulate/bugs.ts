@@ -89,7 +89,8 @@ export class RouterBugs {
     if (this.#bug !== 'observer-keeps-timer') return ports;
     const again = <K extends Operation>(operation: K, args: Args<K>, done: Parameters<typeof ports.call<K>>[2]): void =>
       ports.call(operation, args, (result) => {
-        const isSwallowed = operation === 'readCluster' && result instanceof DirectoryError && result.code !== 'other-run';
+        const isSwallowed =
+          operation === 'readCluster' && result instanceof DirectoryError && result.code !== 'other-run';
         if (isSwallowed) this.#router.process.timer(50, () => again(operation, args, done));
         else done(result);
       });

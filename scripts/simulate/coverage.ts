@@ -1,6 +1,14 @@
 /** Which fault met which state of an owner. Owns: the counts and the table. Does not know: how either comes about. */
 
-export const OWNERSHIP_STATES = ['none', 'seeking', 'held', 'stale', 'reclaiming', 'releasing', 'transferring'] as const;
+export const OWNERSHIP_STATES = [
+  'none',
+  'seeking',
+  'held',
+  'stale',
+  'reclaiming',
+  'releasing',
+  'transferring',
+] as const;
 export const LEASE_STATES = ['living', 'suspended', 'rejoining', 'observing'] as const;
 
 export class Coverage {
@@ -31,6 +39,14 @@ export class Coverage {
     const states = [...OWNERSHIP_STATES, ...LEASE_STATES];
     const row = (first: string, cells: readonly string[]) =>
       first.padEnd(17) + cells.map((cell, at) => cell.padStart((states[at]?.length ?? 0) + 2)).join('');
-    return [row('fault', states), ...faults.map((fault) => row(fault, states.map((state) => `${this.of(fault, state)}`)))];
+    return [
+      row('fault', states),
+      ...faults.map((fault) =>
+        row(
+          fault,
+          states.map((state) => `${this.of(fault, state)}`),
+        ),
+      ),
+    ];
   }
 }

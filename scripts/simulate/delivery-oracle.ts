@@ -54,7 +54,8 @@ export class DeliveryOracle {
   under(speaks: Speaks | undefined): void {
     if (speaks === undefined) return;
     const order = this.#oracle.orderOf(speaks) ?? 0;
-    if (order < this.#order) this.#trace.violate('5', `${this.#who} is shown ${speaks.tag} of ${speaks.room} after a newer tag`);
+    if (order < this.#order)
+      this.#trace.violate('5', `${this.#who} is shown ${speaks.tag} of ${speaks.room} after a newer tag`);
     this.#order = Math.max(this.#order, order);
   }
 
@@ -72,14 +73,19 @@ export class DeliveryOracle {
   message(shown: Shown): void {
     const { seq, tag, session, id } = shown;
     const cursor = this.#cursor;
-    if (cursor === undefined) return this.#trace.violate('4', `${this.#who} is shown ${seq} of ${this.#room} before its welcome`);
+    if (cursor === undefined)
+      return this.#trace.violate('4', `${this.#who} is shown ${seq} of ${this.#room} before its welcome`);
     if (seq !== cursor.seq + 1) {
-      this.#trace.violate('4', `${this.#who} stands at ${cursor.seq} (${cursor.tag}) of ${this.#room} and is shown ${seq} (${tag})`);
+      this.#trace.violate(
+        '4',
+        `${this.#who} stands at ${cursor.seq} (${cursor.tag}) of ${this.#room} and is shown ${seq} (${tag})`,
+      );
     }
     this.#cursor = { seq, tag };
     const text = `${session}:${id}`;
     const before = this.#sayings.other(`${this.#room} ${tag} ${seq}`, text);
-    if (before !== undefined) this.#trace.violate('1', `${seq} (${tag}) of ${this.#room} is both ${before} and ${text}`);
+    if (before !== undefined)
+      this.#trace.violate('1', `${seq} (${tag}) of ${this.#room} is both ${before} and ${text}`);
     if (session === null || id === undefined) return;
     if (this.#seen.has(text)) this.#trace.violate('2', `${this.#who} is shown ${text} of ${this.#room} twice`);
     this.#seen.add(text);

@@ -210,7 +210,10 @@ export class Faults {
     return true;
   }
 
-  #pause(who: { readonly process: { readonly isPaused: boolean; pause(): void; resume(): void } }, ms: number): boolean {
+  #pause(
+    who: { readonly process: { readonly isPaused: boolean; pause(): void; resume(): void } },
+    ms: number,
+  ): boolean {
     if (who.process.isPaused) return false;
     who.process.pause();
     return this.#lasting(ms, () => who.process.resume());
@@ -220,7 +223,15 @@ export class Faults {
   #cut(a: string, b: string): boolean {
     const { network, random } = this.#world;
     const which = random.below(4);
-    const ways: (readonly [string, string])[] = which === 0 ? [[a, b]] : which === 1 ? [[b, a]] : [[a, b], [b, a]];
+    const ways: (readonly [string, string])[] =
+      which === 0
+        ? [[a, b]]
+        : which === 1
+          ? [[b, a]]
+          : [
+              [a, b],
+              [b, a],
+            ];
     for (const [from, to] of ways) network.cut(from, to);
     const ms = random.unit() < 0.5 ? 200 + random.unit() * 1_500 : 1_500 + random.unit() * 7_000;
     return this.#lasting(ms, () => {

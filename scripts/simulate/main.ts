@@ -39,7 +39,8 @@ function main(): number {
   const one = values.seed === undefined ? undefined : Number(values.seed);
   const first = one ?? Number(values.from);
   const count = one === undefined ? Number(values.seeds) : 1;
-  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1) return complain('seeds are whole numbers');
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1)
+    return complain('seeds are whole numbers');
   const print = values.verbose ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
   const coverage = new Coverage();
   let counted = 0;
@@ -56,7 +57,9 @@ function main(): number {
   }
   const seconds = (performance.now() - beganMs) / 1_000;
   process.stdout.write(`${coverage.table(FAULTS).join('\n')}\n`);
-  process.stdout.write(`${count} seeds, ${counted} with a takeover or a refused claim, ${broken} broken, ${seconds.toFixed(1)} s\n`);
+  process.stdout.write(
+    `${count} seeds, ${counted} with a takeover or a refused claim, ${broken} broken, ${seconds.toFixed(1)} s\n`,
+  );
   return broken === 0 ? 0 : 1;
 }
 

@@ -14,7 +14,7 @@ interface Granted {
 
 interface RoomLine {
   readonly granted: Map<string, Granted>;
-  newest: { tag: string; granted: Granted } | undefined;
+  newest: { tag: string; granted: Granted; atMs: number } | undefined;
   /** Newest tag that has emitted gated output. */
   emitted: { tag: string; granted: Granted } | undefined;
 }
@@ -43,7 +43,10 @@ export class Oracle {
     if (reply.kind === 'owned' || reply.kind === 'moved' || reply.kind === 'changed' || reply.kind === 'released') {
       const record = 'record' in reply ? reply.record : undefined;
       const owner = record?.owner?.incarnation.slice(0, 6);
-      this.#trace.say('redis', `${operation} of ${args.room} by ${by}: ${reply.kind}`, { owner, tag: record && tagOf(record) });
+      this.#trace.say('redis', `${operation} of ${args.room} by ${by}: ${reply.kind}`, {
+        owner,
+        tag: record && tagOf(record),
+      });
     }
   }
 
@@ -58,14 +61,15 @@ export class Oracle {
       this.#trace.violate('1', `tags of ${room} went back: ${tag} was granted after ${line.newest.tag}`);
     }
     line.granted.set(tag, granted);
-    line.newest = { tag, granted };
+    line.newest = { tag, granted, atMs: this.#trace.nowMs };
   }
 
   /** A node hands gated output to its kernel. */
   emitted(node: string, incarnation: string, what: string, { room, tag }: Speaks): void {
     const line = this.#line(room);
     const granted = line.granted.get(tag);
-    if (granted === undefined) return this.#trace.violate('1', `${node} speaks for ${room} under ${tag}, which was never granted`);
+    if (granted === undefined)
+      return this.#trace.violate('1', `${node} speaks for ${room} under ${tag}, which was never granted`);
     if (granted.incarnation !== incarnation) {
       return this.#trace.violate('1', `${node} speaks for ${room} under ${tag}, which is another's`);
     }
@@ -74,6 +78,11 @@ export class Oracle {
       this.#trace.violate('5', `${node} emits ${what} of ${room} under ${tag} after ${emitted.tag} has emitted`);
     }
     if (emitted === undefined || granted.order > emitted.granted.order) line.emitted = { tag, granted };
+  }
+
+  /** When the room's owner of now was granted it. */
+  ownedSinceMs(room: string): number {
+    return this.#rooms.get(room)?.newest?.atMs ?? 0;
   }
 
   /** Position of a tag among all grants; undefined for one that was never granted. */

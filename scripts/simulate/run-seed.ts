@@ -42,6 +42,10 @@ export function runSeed({ seed, bug, mix, print }: SeedOptions): SeedResult {
     const settling = new Settling(world);
     queue.run(QUIET_MS + FAULTS_MS + SETTLE_MS, isBroken);
     if (!isBroken()) settling.check();
+    if (!isBroken() && settling.lateMs > 0) {
+      queue.run(queue.nowMs + settling.lateMs, isBroken);
+      if (!isBroken()) settling.checkLate();
+    }
   }
   const { violation } = trace;
   const counts = world.oracle.takeovers > 0 || world.counted('claims_lost') > 0;

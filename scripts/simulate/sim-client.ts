@@ -73,7 +73,13 @@ export class SimClient {
       if (this.#session !== undefined) return;
       const room = random.pick(this.#world.rooms);
       const id = `${this.user}-${++this.#attempt}`;
-      const deliveries = new DeliveryOracle(this.#world.trace, this.#world.oracle, this.#world.sayings, `${this.user}`, room);
+      const deliveries = new DeliveryOracle(
+        this.#world.trace,
+        this.#world.oracle,
+        this.#world.sayings,
+        `${this.user}`,
+        room,
+      );
       const since = Math.floor(this.#world.redis.wallMs);
       this.#session = { id, room, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
       this.#connect();

@@ -41,7 +41,7 @@ export interface SideEvents {
   down(side: LinkSide, wasUp: boolean): void;
   /** Whether gated output may leave now. Absent: always. */
   gate?(): boolean;
-  dropped?(side: LinkSide): void;
+  dropped?(side: LinkSide, message: LinkMessage): void;
   /** A gated message is being handed to the kernel. */
   handedOver?(side: LinkSide, tagged: Tagged): void;
   /** Everything queued was handed over, or there is room again. */
@@ -104,6 +104,13 @@ export class LinkSide {
     return true;
   }
 
+  /** Takes back what is queued. */
+  dropQueued(predicate: (message: LinkMessage) => boolean): LinkMessage[] {
+    const dropped = this.#queue.filter(({ message }) => predicate(message));
+    this.#queue = this.#queue.filter(({ message }) => !predicate(message));
+    return dropped.map(({ message }) => message);
+  }
+
   /** Calls back when what is queued now was handed over, or the link is down. */
   afterHandedOver(done: () => void): void {
     if (this.#state === 'down' || this.#queue.length === 0) this.process.timer(0, done);
@@ -143,11 +150,11 @@ export class LinkSide {
     if (this.#state !== 'up' || this.#stalled) return;
     const queued = this.#queue;
     this.#queue = [];
-    let dropped = 0;
+    const dropped: LinkMessage[] = [];
     for (const tagged of queued) {
       if (isGated(tagged.message)) {
         if (this.events.gate?.() === false) {
-          dropped++;
+          dropped.push(tagged.message);
           continue;
         }
         this.events.handedOver?.(this, tagged);
@@ -156,7 +163,7 @@ export class LinkSide {
     }
     const waits = this.#waits;
     this.#waits = [];
-    for (; dropped > 0; dropped--) this.events.dropped?.(this);
+    for (const message of dropped) this.events.dropped?.(this, message);
     for (const done of waits) done();
   }
 

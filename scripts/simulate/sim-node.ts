@@ -40,6 +40,7 @@ export class SimNode {
       call: (operation, args, done) => directory.call(operation, args, done),
       useRun: (runId) => directory.useRun(runId),
       send: (link, message) => this.#links.get(link)?.send(this.#tagged(link, message)) ?? false,
+      dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
       closeLink: (link) => this.#links.get(link)?.fail(),
@@ -94,11 +95,28 @@ export class SimNode {
 
   #record(): NodeRecord {
     const { fenceMs, deadMs } = this.#world.timings;
-    const host = { host: 'host', pid: 1, pidStart: '', bootId: '', pidNamespace: '', startedAt: this.process.now().wallMs };
+    const host = {
+      host: 'host',
+      pid: 1,
+      pidStart: '',
+      bootId: '',
+      pidNamespace: '',
+      startedAt: this.process.now().wallMs,
+    };
     const offers = [{ pattern: '*', program: 'chat' }];
     const { id: node, incarnation } = this;
     const timings = { fenceMs, deadMs };
-    return { node, incarnation, state: 'active', link: `${node}:1`, weight: 1, programs: offers, version: '0', timings, ...host };
+    return {
+      node,
+      incarnation,
+      state: 'active',
+      link: `${node}:1`,
+      weight: 1,
+      programs: offers,
+      version: '0',
+      timings,
+      ...host,
+    };
   }
 
   #tick(): void {
@@ -142,7 +160,7 @@ export class SimNode {
         this.core.linkDown(number, this.process.now());
       },
       gate: () => this.gateOpen(),
-      dropped: () => this.core.dropped(number ?? 0),
+      dropped: (_side, message) => this.core.dropped(number ?? 0, message),
       handedOver: (_side, tagged) => this.#handedOver(tagged),
       idle: () => this.core.linkDrained(number ?? 0),
     };
@@ -252,5 +270,3 @@ export class SimNode {
     this.directory.reset();
   }
 }
-
-

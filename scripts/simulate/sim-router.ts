@@ -102,7 +102,18 @@ export class SimRouter {
     const { fenceMs, deadMs } = this.#world.timings;
     const { id: router, incarnation } = this;
     const timings = { fenceMs, deadMs };
-    return { router, incarnation, url: '', version: '0', timings, host: 'host', pid: 1, startedAt: 0, counter: 0, sessions: 0 };
+    return {
+      router,
+      incarnation,
+      url: '',
+      version: '0',
+      timings,
+      host: 'host',
+      pid: 1,
+      startedAt: 0,
+      counter: 0,
+      sessions: 0,
+    };
   }
 
   #tick(): void {
@@ -126,8 +137,7 @@ export class SimRouter {
       direct: (handle, frame) => this.#show(handle, frame),
       close: (handle, how) => this.#close(handle, how),
       setReading: (handle, reading) => this.#setReading(handle, reading),
-      send: (_node, incarnation, message) =>
-        this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false,
+      send: (_node, incarnation, message) => this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false,
       keepLink: (node, incarnation) => this.#keep({ node, incarnation }),
       dropLink: (_node, incarnation) => {
         this.#kept.get(incarnation)?.stop();

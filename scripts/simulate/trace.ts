@@ -20,6 +20,10 @@ export class Trace {
     this.#print = print;
   }
 
+  get nowMs(): number {
+    return this.#now();
+  }
+
   get violation(): Violation | undefined {
     return this.#violation;
   }

@@ -196,7 +196,9 @@ export interface DirectoryOperations {
     args: {
       readonly node: string;
       readonly incarnation: string;
-      readonly by: { readonly kind: 'patience'; readonly counter: number } | { readonly kind: 'proof'; readonly how: string };
+      readonly by:
+        | { readonly kind: 'patience'; readonly counter: number }
+        | { readonly kind: 'proof'; readonly how: string };
       readonly runId: string;
       readonly gen: string;
     };
@@ -226,7 +228,12 @@ export interface DirectoryOperations {
   };
   /** Rewrites a router's record with `counter` and `sessions`, version unchanged. `absent`: register again. */
   refreshRouter: {
-    args: { readonly router: string; readonly incarnation: string; readonly counter: number; readonly sessions: number };
+    args: {
+      readonly router: string;
+      readonly incarnation: string;
+      readonly counter: number;
+      readonly sessions: number;
+    };
     reply: { readonly kind: 'ok' } | { readonly kind: 'absent' };
   };
   /** Removes a router's record if it still names this incarnation (and, where given, still stands at `counter`). */
@@ -251,7 +258,9 @@ export interface DirectoryOperations {
       readonly incarnation: string;
       readonly nonce: string;
       readonly floor: number;
-      readonly numbering: { readonly kind: 'continue'; readonly head?: number | undefined } | { readonly kind: 'restart' };
+      readonly numbering:
+        | { readonly kind: 'continue'; readonly head?: number | undefined }
+        | { readonly kind: 'restart' };
       readonly runId: string;
     };
     reply:

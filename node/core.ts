@@ -48,7 +48,7 @@ export class NodeCore {
   constructor(options: NodeCoreOptions, ports: NodePorts) {
     this.#options = options;
     this.#ports = ports;
-    this.#links = new LinkTable(ports);
+    this.#links = new LinkTable(ports, (room, link, handle) => this.rooms.get(room)?.room?.bindLost(link, handle));
     const { random, now, record, timings, bootstrap } = options;
     const call: NodePorts['call'] = (operation, args, done) => this.#call(operation, args, done);
     this.lease = new Lease({
@@ -70,6 +70,7 @@ export class NodeCore {
       handovers: () => this.handovers,
       projections: () => this.projections,
       draining: () => this.draining,
+      view: () => this.#view,
       movedTo: (room) => this.#movedTo.get(room),
     });
     this.handovers = new Handovers({
@@ -212,6 +213,8 @@ export class NodeCore {
   /** Has the routers at this link show their cursors again, for every room bound there. */
   #askRebind(link: NodeLink): void {
     link.owesRebind = false;
+    // Whoever is told to ask again has no seat: it may be gone before it could be told that it had one.
+    for (const session of link.unanswered) this.#closeSession(link, session, 'detached', this.#options.now());
     this.#links.answer(link);
     for (const hosted of this.rooms.all()) {
       if (hosted.room?.handleOn(link.number) !== undefined && hosted.ownership.held !== undefined) {
@@ -238,6 +241,7 @@ export class NodeCore {
       if (outcome !== 'held') return refuse(outcome, hint);
       const room = this.rooms.held(open.room);
       if (room === undefined || this.#links.get(link.number) === undefined) return refuse('wait');
+      if (link.full) return refuse('wait');
       // Otherwise what is said here would be dropped with the rest that the link is owed.
       if (link.owesRebind && !link.full) this.#askRebind(link);
       room.open(link.number, router, open, this.#options.now());

@@ -4,6 +4,7 @@
 import type { Instant } from '../shared/clock.ts';
 import type { NodeRecord } from '../shared/directory/directory.ts';
 import type { Placement } from '../shared/placement.ts';
+import { lists } from '../shared/programs.ts';
 import type { Target } from './handover.ts';
 import type { Hosted } from './hosted.ts';
 
@@ -75,7 +76,7 @@ export class Drain {
   }
 
   #move(hosted: Hosted, others: readonly NodeRecord[], now: Instant): void {
-    const able = others.filter((one) => one.programs.some((offer) => offer.program === hosted.program));
+    const able = others.filter((one) => lists(one, hosted.name, hosted.program));
     const first = this.#ports.placement.first(hosted.name, able);
     const to = able.find((one) => one.node === first);
     if (to === undefined) return;

@@ -81,8 +81,15 @@ export class LinkTable {
   /** Links this node dialled, by target incarnation. */
   readonly #dialled = new Map<string, number>();
 
-  constructor(ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>) {
+  readonly #bindLost: (room: string, link: number, handle: number) => void;
+
+  /** @param bindLost  a BIND will not reach its router */
+  constructor(
+    ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>,
+    bindLost: (room: string, link: number, handle: number) => void,
+  ) {
     this.#ports = ports;
+    this.#bindLost = bindLost;
   }
 
   /** Sessions seated on all links. */
@@ -118,7 +125,10 @@ export class LinkTable {
   dropped(number: number, message: LinkMessage): void {
     this.#ports.count('dropped_gated');
     const link = this.#links.get(number);
-    if (link !== undefined) this.#notSent(link, message);
+    if (link === undefined) return;
+    this.#notSent(link, message);
+    // What is queued behind it may not follow without it, should the gate open again.
+    for (const queued of this.#ports.dropQueued(number, isGated)) this.#notSent(link, queued);
   }
 
   /** Takes back what is queued and gated: the tags it was made under may speak no more. */
@@ -130,6 +140,7 @@ export class LinkTable {
 
   #notSent(link: NodeLink, message: LinkMessage): void {
     link.owesRebind = true;
+    if (message.type === 'bind') this.#bindLost(message.room, link.number, message.handle);
     const isAnswer = message.type === 'opened' || (message.type === 'refused' && message.text === undefined);
     if (isAnswer) link.unanswered.push(message.session);
   }

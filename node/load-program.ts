@@ -1,7 +1,7 @@
-/** Which program a room's name calls for. Owns: loading a user's module and the order of patterns. Does not know: rooms. */
+/** Which program a room's name calls for. Owns: loading a user's module and what this node lists. Does not know: rooms. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { matchesPattern } from '../shared/ids.ts';
+import { listingFor } from '../shared/programs.ts';
 import type { ProgramFactory } from './program.ts';
 import { chat } from './programs/chat.ts';
 
@@ -12,7 +12,7 @@ export interface ProgramOffer {
 }
 
 /** Loads the modules named, each of whose default export is a ProgramFactory. A room that no pattern matches is a chat.
- *  @param wanted  module path (relative to the working folder) and room pattern, first match wins
+ *  @param wanted  module path (relative to the working folder) and room pattern, the most specific match wins
  *  @throws Error that names the module when it cannot be loaded or exports no factory */
 export async function loadPrograms(
   wanted: readonly { readonly path: string; readonly pattern: string }[],
@@ -33,5 +33,9 @@ export async function loadPrograms(
 }
 
 export function programFor(offers: readonly ProgramOffer[], room: string): ProgramOffer | undefined {
-  return offers.find((offer) => matchesPattern(offer.pattern, room));
+  const chosen = listingFor(
+    offers.map((offer) => ({ pattern: offer.pattern, program: offer.name, offer })),
+    room,
+  );
+  return chosen?.offer;
 }

@@ -3,8 +3,9 @@
  *  Invariants: every waiter is told once; a room whose memory is let go has pointed its routers on.
  *  @see DESIGN §4 */
 import type { Instant } from '../shared/clock.ts';
-import { DirectoryError, type Triple } from '../shared/directory/directory.ts';
+import { DirectoryError, type NodeRecord, type Triple } from '../shared/directory/directory.ts';
 import type { RefusedReason } from '../shared/link/messages.ts';
+import { programOf } from '../shared/programs.ts';
 import type { Handovers } from './handover.ts';
 import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
 import type { Lease } from './lease.ts';
@@ -29,6 +30,8 @@ export interface RoomHostParts {
   readonly handovers: () => Handovers;
   readonly projections: () => Projections;
   readonly draining: () => boolean;
+  /** All nodes as last read: what a room runs follows from what all of them list. */
+  readonly view: () => readonly NodeRecord[];
   readonly movedTo: (room: string) => OwnerHint | undefined;
 }
 
@@ -113,8 +116,15 @@ export class RoomHost {
     hosted.ownership.seek(floor, now);
   }
 
+  /** What this node would run the room as; undefined where the cluster runs it as something that this node does not list. */
+  #programFor(name: string): ReturnType<NodeCoreOptions['programFor']> {
+    const own = this.#options.programFor(name);
+    const program = programOf([this.#options.record, ...this.#parts.view()], name);
+    return own !== undefined && own.name === program ? own : undefined;
+  }
+
   #host(name: string, now: Instant): Hosted | undefined {
-    const program = this.#options.programFor(name);
+    const program = this.#programFor(name);
     if (program === undefined) return undefined;
     const { node, incarnation } = this.#options.record;
     const ownership = new RoomOwnership({
@@ -312,7 +322,7 @@ export class RoomHost {
     const now = this.#options.now();
     if (this.#parts.draining()) return 'the target is draining';
     if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return 'the target is suspended';
-    if (this.#options.programFor(room) === undefined) return 'the target does not run this program';
+    if (this.#programFor(room) === undefined) return 'the target does not run this program';
     const kind = this.#hosted.get(room)?.ownership.state.kind ?? 'none';
     return kind === 'none' || kind === 'seeking' ? undefined : `the target has the room as ${kind}`;
   }

@@ -183,7 +183,8 @@ export class Room implements RoomContext {
     }
     for (const entry of missed) this.#castTo(link, binding, 'message', entry.seq, entry.frame);
     if (standing?.kind === 'reset') {
-      this.#castTo(link, binding, 'event', 0, textFrame(this.#resetText(standing.reason)));
+      // Of the class whose seq a router keeps as its cursor: until it has this one, it goes on to show the old one.
+      this.#castTo(link, binding, 'message', this.head, textFrame(this.#resetText(standing.reason)));
     }
     let joined = false;
     for (const one of accepted) {
@@ -207,18 +208,26 @@ export class Room implements RoomContext {
     const bound = this.#bindings.get(link);
     const binding = bound === undefined || bound.stale ? this.#bind(link, this.head, bound?.sessions) : bound;
     this.#take(session, one, { link, router, handle: one.handle }, binding);
+    const { head } = this;
+    const isNew = this.#arrive(session, true);
+    // What the program said at the arrival belongs to what is told here.
+    const said = this.head - head;
     const standing = one.kind === 'resume' && one.cursor !== undefined ? this.#recent.standing(one.cursor) : undefined;
     const missed =
-      standing?.kind === 'resumed' ? standing.missed : one.kind === 'join' ? this.#recent.last(one.history ?? 0) : [];
+      standing?.kind === 'resumed'
+        ? standing.missed
+        : standing?.kind === 'reset'
+          ? []
+          : this.#recent.last((one.history ?? 0) + said);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
-    this.#opened(session, binding, one.kind === 'join' ? 'new' : resumed ? 'resumed' : 'reset');
-    const isNew = this.#arrive(session, true);
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(session, encode.welcome(this.#welcome(session, seq, resumed)));
     if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason));
     this.#direct(session, this.#presenceText());
     for (const entry of missed)
       this.#output.send(link, { type: 'direct', session: one.handle, ephemeral: false, frame: entry.frame });
+    // Last of all: the router keeps the above until it knows by this that it has the whole of it.
+    this.#opened(session, binding, one.kind === 'join' ? 'new' : resumed ? 'resumed' : 'reset');
     if (isNew || one.kind === 'resume') this.#output.changed(session);
   }
 
@@ -270,6 +279,12 @@ export class Room implements RoomContext {
     this.#bindings.set(link, binding);
     this.#output.send(link, { type: 'bind', handle: binding.handle, room: this.room, ...this.#triple, head });
     return binding;
+  }
+
+  /** The router did not get to know this binding. */
+  bindLost(link: number, handle: number): void {
+    const binding = this.#bindings.get(link);
+    if (binding?.handle === handle) binding.stale = true;
   }
 
   /** Takes every session off a link without announcing anything. */

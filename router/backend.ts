@@ -8,7 +8,7 @@ import { BellhopError } from '../shared/errors.ts';
 import type { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import type { ApiPorts, NodeView, OwnerAnswer, RoomMove } from './api-ports.ts';
-import { firstCandidate, runsProgram } from './candidates.ts';
+import { ableNodes, firstCandidate } from './candidates.ts';
 import type { RouterCore } from './core.ts';
 import type { RouterLinks } from './link-edge.ts';
 import type { Holder } from './route.ts';
@@ -133,9 +133,7 @@ export class ApiBackend implements ApiPorts {
   placementOrder(room: string): readonly { readonly node: string; readonly weight: number }[] {
     const membership = this.#options.watch()?.membership;
     if (membership === undefined) return [];
-    const candidates = membership.nodes.filter(
-      (one) => one.state === 'active' && runsProgram(membership, one.node, room),
-    );
+    const candidates = ableNodes(membership, room);
     const weights = new Map(candidates.map((one) => [one.node, one.weight]));
     return this.#options.placement.order(room, candidates).map((node) => ({ node, weight: weights.get(node) ?? 0 }));
   }

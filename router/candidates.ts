@@ -1,13 +1,16 @@
 /** Which node is asked first for a room that nobody owns. Owns: who can be asked, and placement's choice among them. Does not know:
  *  why the room has no owner. */
-import { matchesPattern } from '../shared/ids.ts';
+import type { NodeRecord } from '../shared/directory/directory.ts';
 import type { Placement } from '../shared/placement.ts';
+import { lists, programOf } from '../shared/programs.ts';
 import type { Membership } from './membership.ts';
 import type { Holder } from './route.ts';
 
-/** Whether a node lists the room's program. */
-export function runsProgram(membership: Membership, node: string, room: string): boolean {
-  return membership.node(node)?.programs.some(({ pattern }) => matchesPattern(pattern, room)) ?? false;
+/** Active nodes that list the room's program: the ones that placement ranks. */
+export function ableNodes(membership: Membership, room: string): NodeRecord[] {
+  const { nodes } = membership;
+  const program = programOf(nodes, room);
+  return program === undefined ? [] : nodes.filter((one) => one.state === 'active' && lists(one, room, program));
 }
 
 /** The first candidate by bounded load: active, linked here, running the room's program, not to be avoided.
@@ -22,13 +25,7 @@ export function firstCandidate(
   },
 ): Holder | undefined {
   const { membership, placement, isLinked, avoid } = cluster;
-  const able = membership.nodes.filter(
-    (one) =>
-      one.state === 'active' &&
-      isLinked(one.incarnation) &&
-      avoid?.has(one.node) !== true &&
-      runsProgram(membership, one.node, room),
-  );
+  const able = ableNodes(membership, room).filter((one) => isLinked(one.incarnation) && avoid?.has(one.node) !== true);
   const loaded = able.map(({ node, weight }) => ({ node, weight, load: membership.beat(node)?.load.rooms ?? 0 }));
   const chosen = placement.choose(room, loaded);
   const to = able.find((one) => one.node === chosen);

@@ -132,8 +132,9 @@ export class RouterCore {
     const entry = this.#sessions.get(handle);
     if (entry === undefined) return;
     const { session, route } = entry;
-    const at = this.#holder(route);
-    if (session.state !== 'pending' && at !== undefined) {
+    // One that waits for another seat may still have its last one.
+    const at = this.#holder(route) ?? route.last;
+    if ((session.state !== 'pending' || session.everSeated) && at !== undefined) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: handle, how });
     }
     if (session.state === 'asked') this.#rememberGone(handle, how);
@@ -376,8 +377,7 @@ export class RouterCore {
         if (entry === undefined) return;
         const from = this.#holder(entry.route) ?? entry.route.last;
         if (from?.incarnation !== at.incarnation || entry.session.state === 'pending') return;
-        // Of an earlier OPEN's answer: the last one's welcome follows.
-        if (!entry.session.everSeated) return;
+        if (!entry.session.everSeated) return entry.session.tell(message.frame);
         this.#ports.count('messages_out');
         return this.#ports.direct(message.session, message.frame, message.ephemeral);
       }
@@ -461,15 +461,20 @@ export class RouterCore {
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
       if (route.state.kind === 'opening' && route.state.at.incarnation === at.incarnation) this.#pause(route, now);
+      else if (route.state.kind === 'bound') this.#retryLater(session, now);
       return;
     }
-    if (route.state.kind !== 'bound' || route.state.handle !== message.room)
-      this.#bound(route, at, message.room, binding, now);
     const rebound = session.everSeated;
+    if (route.state.kind !== 'bound' || route.state.handle !== message.room) {
+      // The reset comes as a cast of its own: until then the old cursor counts.
+      if (!rebound || message.verdict !== 'reset') route.cursor = { seq: binding.head, tag: binding.tag };
+      this.#bound(route, at, message.room, binding, now);
+    }
     session.state = 'seated';
     session.everSeated = true;
     this.#ports.join(binding.group, session.handle);
     if (rebound) this.#ports.count('rebinds');
+    for (const frame of session.takeTold()) this.#ports.direct(session.handle, frame, false);
     session.acked(message.cseq);
     session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame));
     this.#resumeReading(session);
@@ -481,7 +486,6 @@ export class RouterCore {
     this.#to(route, { kind: 'bound', at, handle, group: binding.group });
     route.last = at;
     route.floor = Math.max(route.floor, binding.epoch);
-    route.cursor = { seq: binding.head, tag: binding.tag };
     route.hops = 0;
     route.pauses = 0;
     route.avoid.clear();

@@ -8,6 +8,8 @@ import type { AcceptedClient } from './ports.ts';
 
 export const UNACKED_FRAMES_MAX = 64;
 export const UNACKED_BYTES_MAX = 65_536;
+/** More than an owner keeps of a room's messages, with the welcome. */
+const TOLD_MAX = 1_000;
 
 interface Unacked {
   readonly cseq: number;
@@ -29,6 +31,7 @@ export class ClientSession {
   paused = false;
   /** OPENs that named it and are not answered yet, by the incarnation asked. */
   readonly #asked = new Map<string, number>();
+  #told: Buffer[] = [];
   readonly #unacked: Unacked[] = [];
   #bytes = 0;
   #cseq = 0;
@@ -44,20 +47,35 @@ export class ClientSession {
   /** An OPEN that names it was sent. */
   asked(incarnation: string): void {
     this.state = 'asked';
+    this.#told = [];
     this.#asked.set(incarnation, (this.#asked.get(incarnation) ?? 0) + 1);
   }
 
   /** An answer came. @returns whether it is that to the last OPEN: an earlier one's is void, or what it replays would come twice */
   answered(incarnation: string): boolean {
     const left = (this.#asked.get(incarnation) ?? 1) - 1;
-    if (left > 0) this.#asked.set(incarnation, left);
-    else this.#asked.delete(incarnation);
+    if (left <= 0) this.#asked.delete(incarnation);
+    else {
+      this.#asked.set(incarnation, left);
+      this.#told = [];
+    }
     return left <= 0;
   }
 
   /** No answer will come from there any more. */
   forgetAsked(incarnation: string): void {
-    this.#asked.delete(incarnation);
+    if (this.#asked.delete(incarnation)) this.#told = [];
+  }
+
+  /** Keeps what an owner tells it before it is seated: its welcome and what it missed, of which it sees all or nothing. */
+  tell(frame: Buffer): void {
+    if (this.#told.length < TOLD_MAX) this.#told.push(frame);
+  }
+
+  takeTold(): readonly Buffer[] {
+    const told = this.#told;
+    this.#told = [];
+    return told;
   }
 
   get unacked(): number {

@@ -2,10 +2,11 @@
  *  Exit: 0 done, 1 crashed, 2 what one sentence on stderr tells the operator to change, 3 a node that was declared dead. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ConfigError, loadConfig, type Role, startedByNpm } from '../shared/config.ts';
+import { ConfigError, isRedisGiven, loadConfig, type Role, startedByNpm } from '../shared/config.ts';
 import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
 import { VERSION } from '../shared/version.ts';
 import { runNode } from './node-command.ts';
+import { findRunning } from './running.ts';
 import { onStopRequests } from './stop-requests.ts';
 import { type Tools, up } from './up.ts';
 
@@ -40,9 +41,9 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
       case 'start':
         return await up(loadConfig('start', flags), tools);
       case 'router':
-        return await becomeRouter(flags);
+        return await becomeRouter(joining('router', flags));
       case 'node':
-        return await runNode(compiled('../node/main.js'), flags);
+        return await runNode(compiled('../node/main.js'), joining('node', flags));
       case 'config-table':
         return writeConfigTables(flags);
       default:
@@ -52,6 +53,13 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
     if (error instanceof ConfigError) return refuse(error.message);
     throw error;
   }
+}
+
+/** The flags of a process that is to join a cluster: without a word about Redis it joins the one that `npm start` runs from here. */
+function joining(role: 'router' | 'node', flags: readonly string[]): readonly string[] {
+  if (isRedisGiven(role, flags)) return flags;
+  const redisUrl = findRunning();
+  return redisUrl === undefined ? flags : [...flags, `--redis-url=${redisUrl}`];
 }
 
 /** Turns this process into a router: a container then has one process, and signals need no forwarding. */

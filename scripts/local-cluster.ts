@@ -4,7 +4,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { childEnvironment, type Environment, isLoopback, type StartConfig } from '../shared/config.ts';
+import {
+  childEnvironment,
+  DEVELOPMENT_SECRET,
+  type Environment,
+  isLoopback,
+  type StartConfig,
+} from '../shared/config.ts';
 import { handOn } from '../shared/config-parse.ts';
 import { RedisDirectory, type RedisDirectoryOptions } from '../shared/directory/redis-directory.ts';
 import { redactRedisUrl } from '../shared/directory/redis-url.ts';
@@ -12,6 +18,7 @@ import { systemRandom } from '../shared/random.ts';
 import { type Certifier, createCertifier } from './certifier.ts';
 import { NodeSupervisor } from './node-supervisor.ts';
 import { PrivateRedis } from './private-redis.ts';
+import { announceRunning, withdrawRunning } from './running.ts';
 import { Supervisor, type SupervisorEvent } from './supervisor.ts';
 import { killWorkers, startWorker, type Worker } from './worker.ts';
 
@@ -75,6 +82,7 @@ export class LocalCluster {
     await prepareHistory(directory, bootstrap);
     this.#throwIfStopping();
     this.#certifier = createCertifier(directory, this.#say);
+    announceRunning(directory.url);
     const env = this.#environment(directory.url);
     const count = (n: number) => Array.from({ length: n }, (_, i) => i + 1);
     const nodes = count(this.#config.nodes).map((i) => this.#startNode(`n${i}`, env, bootstrap));
@@ -100,6 +108,7 @@ export class LocalCluster {
   }
 
   async #stop(): Promise<void> {
+    withdrawRunning();
     await Promise.all(this.#routers.map((router) => router.stop('drain', ROUTERS_END_MS)));
     await Promise.all(this.#nodes.map((node) => node.stop('at once', NODES_END_MS)));
     // A Redis that lives on should know at once that these nodes do not; a private one dies with them.
@@ -128,8 +137,10 @@ export class LocalCluster {
   }
 
   #environment(redisUrl: string): Environment {
-    const { secrets } = this.#config;
-    const secret = secrets.length > 0 ? secrets.join(',') : randomBytes(24).toString('base64url');
+    const { secrets, host } = this.#config;
+    // Where nothing listens beyond this machine, a node started by hand is to join without being told a secret.
+    const made = isLoopback(host) ? DEVELOPMENT_SECRET : randomBytes(24).toString('base64url');
+    const secret = secrets.length > 0 ? secrets.join(',') : made;
     return { BELLHOP_REDIS_URL: redisUrl, BELLHOP_SECRET: secret };
   }
 

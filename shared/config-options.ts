@@ -41,7 +41,7 @@ export const OPTIONS = {
     type: 'string',
     alias: 'redis',
     secret: true,
-    doc: 'Redis: `redis://`, `redis+sentinel://` or `redis+cluster://` (`rediss` for TLS). `npm start` without it starts a private one; routers and nodes then look at 127.0.0.1:6379.',
+    doc: 'Redis: `redis://`, `redis+sentinel://` or `redis+cluster://` (`rediss` for TLS). `npm start` without it starts a private one; routers and nodes join the one that `npm start` runs from the same checkout, or look at 127.0.0.1:6379.',
   },
   prefix: { roles: ALL, type: 'string', default: 'bh', min: 1, max: 32, doc: 'First part of every key in Redis.' },
   cluster: {
@@ -58,7 +58,7 @@ export const OPTIONS = {
     min: 16,
     max: 1_024,
     secret: true,
-    doc: 'Cluster secret: proves links and signs resume tokens. The first is used, all are accepted, so that it can be rotated. `npm start` makes one.',
+    doc: 'Cluster secret: proves links and signs resume tokens. The first is used, all are accepted, so that it can be rotated. `npm start` makes one where it listens beyond this machine.',
   },
   'placement-key': {
     roles: ALL,
@@ -243,7 +243,7 @@ export const OPTIONS = {
     type: 'list',
     alias: 'rooms',
     default: [],
-    doc: 'Pattern of the rooms that the `--program` of the same position runs, e.g. `chess:*`; first match wins. One program alone may go without.',
+    doc: 'Pattern of the rooms that the `--program` of the same position runs, e.g. `chess:*`; the most specific match of all nodes wins, and only nodes that list it get the room. One program alone may go without.',
   },
   'drain-deadline-ms': duration(NODE, 30_000, 0, 24 * HOUR, 'A draining node has this long to hand its rooms over.'),
   'room-idle-ms': duration(NODE, 60_000, 0, 24 * HOUR, 'A room without sessions is given up after this long.'),

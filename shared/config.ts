@@ -136,6 +136,12 @@ export function childEnvironment(
   return { ...env, ...changes };
 }
 
+/** Whether the settings of a process say where Redis is.
+ *  @throws ConfigError as `loadConfig` */
+export function isRedisGiven(role: Role, argv: readonly string[], env: Environment = process.env): boolean {
+  return parseOptions(role, argv, env).sources.get('redis-url') !== 'default';
+}
+
 /** Whether npm started this process. It then ends when npm, or the shell between, is gone. */
 export function startedByNpm(env: Environment = process.env): boolean {
   return env['npm_lifecycle_event'] !== undefined;

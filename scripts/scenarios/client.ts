@@ -171,10 +171,7 @@ export class ScenarioClient {
     const after = at === undefined ? '' : `&after=${at.seq}&tag=${at.tag}`;
     const seats = this.welcomes.length;
     this.#socket = this.#dial(url, `&session=${session}&resume=${encodeURIComponent(resume)}${after}`);
-    const welcome = await this.seated(seats);
-    // Not before the welcome: only then it is known whether the room remembers.
-    this.#repeat(welcome.resumed);
-    return welcome;
+    return this.seated(seats);
   }
 
   /** Says again under the same ids what has no outcome. After a reset nobody can know what became of it, so it is given up. */
@@ -223,6 +220,8 @@ export class ScenarioClient {
         if (!message.resumed) this.#cursor = { seq: message.seq, tag: message.tag };
         this.welcomes.push(message);
         this.#isSeated = true;
+        // Not before: only now it is known whether the room remembers; not later: ids go in order.
+        this.#repeat(message.resumed);
         return;
       case 'message':
         return this.#said(message);

@@ -39,7 +39,7 @@ export class SimNode {
     const ports: NodePorts = {
       call: (operation, args, done) => directory.call(operation, args, done),
       useRun: (runId) => directory.useRun(runId),
-      send: (link, message) => this.#links.get(link)?.send(this.#tagged(link, message)) ?? false,
+      send: (link, message) => this.#links.get(link)?.send(this.#tagged(message)) ?? false,
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
@@ -210,7 +210,7 @@ export class SimNode {
   }
 
   /** Notes for which rooms a message speaks, and under which tags, as of now: when it is made. */
-  #tagged(link: number, message: LinkMessage): Tagged {
+  #tagged(message: LinkMessage): Tagged {
     switch (message.type) {
       case 'bind': {
         const speaks = { room: message.room, tag: tagOf(message) };
@@ -225,17 +225,16 @@ export class SimNode {
       }
       case 'direct':
       case 'close-client':
-        return { message, speaks: this.#speaksFor(link, message.session) };
+        return { message, speaks: this.#speaksFor(message.session) };
       case 'acks':
-        return { message, speaks: message.entries.flatMap(({ session }) => this.#speaksFor(link, session)) };
+        return { message, speaks: message.entries.flatMap(({ session }) => this.#speaksFor(session)) };
       default:
         return { message, speaks: [] };
     }
   }
 
-  #speaksFor(link: number, session: number): Speaks[] {
-    const router = this.#links.get(link)?.peerName;
-    const room = router === undefined ? undefined : this.#world.roomOf(router, session);
+  #speaksFor(session: number): Speaks[] {
+    const room = this.#world.roomOf(session);
     const triple = room === undefined ? undefined : this.core.rooms.get(room)?.room?.triple;
     return room === undefined || triple === undefined ? [] : [{ room, tag: tagOf(triple) }];
   }

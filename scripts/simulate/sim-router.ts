@@ -41,6 +41,8 @@ export class SimRouter {
   readonly #bugs: RouterBugs;
   readonly #kept = new Map<string, SimDialer>();
   readonly #clients = new Map<number, Seated>();
+  /** Clients' ends of sockets, accepted or still in the kernel's queue. */
+  readonly #sockets = new Map<number, SimClient>();
   readonly #groups = new Map<number, Set<number>>();
   /** In whose name the message that is being told speaks. */
   #speaking: Speaks | undefined;
@@ -215,7 +217,8 @@ export class SimRouter {
 
   /** A client's socket is accepted. @returns its handle */
   connect(client: SimClient, accepted: AcceptedClient): number {
-    const handle = this.#world.newHandle(this.id, accepted.room);
+    const handle = this.#world.newHandle(accepted.room);
+    this.#sockets.set(handle, client);
     this.#hear(handle, () => {
       this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [] });
       this.core.clientOpened(handle, accepted, this.process.now());
@@ -238,6 +241,7 @@ export class SimRouter {
   }
 
   socketGone(handle: number, how: 'left' | 'broken'): void {
+    this.#sockets.delete(handle);
     this.#hear(handle, () => {
       if (!this.#clients.has(handle)) return;
       this.#forget(handle);
@@ -288,6 +292,7 @@ export class SimRouter {
 
   #close(handle: number, how: ClientClose): void {
     const client = this.#clients.get(handle)?.client;
+    this.#sockets.delete(handle);
     this.#forget(handle);
     client?.closed(handle, how.code, how.retryAfterMs);
   }
@@ -296,6 +301,6 @@ export class SimRouter {
     this.process.die();
     for (const dialer of this.#kept.values()) dialer.kill(how);
     this.directory.reset();
-    for (const [handle, { client }] of this.#clients) client.closed(handle, 1006, undefined);
+    for (const [handle, client] of this.#sockets) client.closed(handle, 1006, undefined);
   }
 }

@@ -137,13 +137,13 @@ export class World implements ProcessWorld {
   }
 
   /** A number for a client's socket at some router. */
-  newHandle(_router: string, room: string): number {
+  newHandle(room: string): number {
     const handle = ++this.#handles;
     this.#roomOf.set(handle, room);
     return handle;
   }
 
-  roomOf(_router: string, handle: number): string | undefined {
+  roomOf(handle: number): string | undefined {
     return this.#roomOf.get(handle);
   }
 

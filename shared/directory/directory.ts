@@ -54,7 +54,7 @@ export interface NodeRecord {
   readonly link: string;
   /** Share of rooms relative to other nodes; 1 is usual, 0 takes none. */
   readonly weight: number;
-  /** Room patterns and the program each runs, first match wins. */
+  /** Room patterns and the program each runs; see shared/programs.ts. */
   readonly programs: readonly { readonly pattern: string; readonly program: string }[];
   readonly version: string;
   readonly timings: PublishedTimings;

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import type { OpenSession } from '../shared/link/messages.ts';
+import { Roster } from './roster.ts';
+
+const TIMES = { leaveBrokenMs: 5_000, leaveRouterLostMs: 10_000, resumeMs: 120_000 };
+const PLACE = { link: 1, router: 'r1', handle: 11 };
+const opening = (session: string, seat = 1): OpenSession => ({
+  handle: 11,
+  session,
+  user: `u-${session}`,
+  seat,
+  kind: 'join',
+  since: 1,
+});
+
+function seated(roster: Roster, id = 's', seat = 1) {
+  const session = roster.add(opening(id, seat), 'r1');
+  roster.seat(session, seat, PLACE);
+  roster.markPresent(session, true);
+  return session;
+}
+
+describe('a seat', () => {
+  it('is raised by a resume, whose frames are numbered anew', () => {
+    const session = seated(new Roster(TIMES));
+    const roster = new Roster(TIMES);
+    session.cseq = 8;
+    session.lastId = 4;
+    roster.seat(session, 2, { ...PLACE, handle: 12 });
+    expect(session).toMatchObject({ seat: 2, cseq: 0, lastId: 4, place: { handle: 12 } });
+  });
+
+  it('is kept by a rebind, with its numbering', () => {
+    const roster = new Roster(TIMES);
+    const session = seated(roster);
+    session.cseq = 8;
+    roster.seat(session, 1, { ...PLACE, router: 'r2', link: 2 });
+    expect(session).toMatchObject({ seat: 1, cseq: 8, router: 'r2' });
+  });
+});
+
+describe('members', () => {
+  it('are counted once each', () => {
+    const roster = new Roster(TIMES);
+    const session = seated(roster);
+    roster.markPresent(session, true);
+    expect([roster.members, roster.size, roster.seated]).toEqual([1, 1, 1]);
+    roster.remove(session);
+    roster.remove(session);
+    expect([roster.members, roster.size, roster.seated]).toEqual([0, 0, 0]);
+  });
+
+  it.each([
+    ['broken', 5_000],
+    ['router-lost', 10_000],
+  ] as const)('leave %s after %i ms, once, and stay resumable', (why, ms) => {
+    const roster = new Roster(TIMES);
+    const session = seated(roster);
+    roster.unseat(session, why, 1_000);
+    expect(roster.due(1_000 + ms - 1)).toEqual([]);
+    expect(roster.due(1_000 + ms)).toEqual([session]);
+    roster.markPresent(session, false);
+    expect(roster.due(100_000)).toEqual([]);
+    expect(roster.get('s')).toBe(session);
+    roster.due(121_000);
+    expect(roster.get('s')).toBeUndefined();
+  });
+
+  it('who are back in time do not leave', () => {
+    const roster = new Roster(TIMES);
+    const session = seated(roster);
+    roster.unseat(session, 'broken', 0);
+    roster.seat(session, 2, PLACE);
+    expect(roster.due(1_000_000)).toEqual([]);
+  });
+});
+
+it('carries sessions as they are, to be seated again by their routers', () => {
+  const from = new Roster(TIMES);
+  const session = seated(from, 's', 3);
+  Object.assign(session, { cseq: 7, lastId: 2, meta: { a: 1 }, ownerLost: true });
+  const gone = seated(from, 'gone');
+  from.unseat(gone, 'broken', 0);
+  from.markPresent(gone, false);
+
+  const to = new Roster(TIMES);
+  to.restore(JSON.parse(JSON.stringify(from.carry())), 0);
+  expect(to.get('s')).toMatchObject({ seat: 3, cseq: 7, lastId: 2, meta: { a: 1 }, present: true, ownerLost: true });
+  expect([to.members, to.seated, to.size]).toEqual([1, 0, 2]);
+  expect(to.due(10_000).map((one) => one.session)).toEqual(['s']);
+});

@@ -1,0 +1,53 @@
+/** Where the cluster that `npm start` runs can be joined. Owns: one small file in the checkout, readable by its owner alone. Does
+ *  not know: how to run or join a cluster. Two clusters of one checkout: the later one is the one that is found. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const FILE = fileURLToPath(new URL('../../.bellhop/running.json', import.meta.url));
+
+interface Running {
+  readonly pid: number;
+  readonly redisUrl: string;
+}
+
+/** Says that this process runs a cluster on that Redis. A checkout that cannot be written to goes without. */
+export function announceRunning(redisUrl: string, file = FILE): void {
+  const running: Running = { pid: process.pid, redisUrl };
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, JSON.stringify(running), { mode: 0o600 });
+  } catch {
+    // Joining then takes a --redis-url.
+  }
+}
+
+/** Takes back what this process announced. */
+export function withdrawRunning(file = FILE): void {
+  if (read(file)?.pid === process.pid) rmSync(file, { force: true });
+}
+
+/** Redis of the cluster that runs from this checkout now; undefined when none does. */
+export function findRunning(file = FILE): string | undefined {
+  const running = read(file);
+  return running !== undefined && isAlive(running.pid) ? running.redisUrl : undefined;
+}
+
+function read(file: string): Running | undefined {
+  try {
+    const value = JSON.parse(readFileSync(file, 'utf8')) as Partial<Running>;
+    const { pid, redisUrl } = value;
+    return typeof pid === 'number' && typeof redisUrl === 'string' ? { pid, redisUrl } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -118,6 +118,7 @@ export class RouterCore {
     const { session, route } = entry;
     this.#ports.count('messages_in');
     session.take(payload);
+    if (!session.isTimed) session.time(this.#options.now().monoMs);
     if (session.state === 'seated' && route.state.kind === 'bound') {
       const { at } = route.state;
       session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
@@ -427,6 +428,8 @@ export class RouterCore {
     if (entry === undefined || (this.#holder(entry.route) ?? entry.route.last)?.incarnation !== at.incarnation) return;
     const { session } = entry;
     session.acked(cseq);
+    const takenMs = session.timedBy(cseq);
+    if (takenMs !== undefined) this.#ports.observe('message_ms', this.#options.now().monoMs - takenMs);
     this.#resumeReading(session);
   }
 
@@ -474,6 +477,7 @@ export class RouterCore {
     session.everSeated = true;
     this.#ports.join(binding.group, session.handle);
     if (rebound) this.#ports.count('rebinds');
+    else this.#ports.observe('open_ms', now.monoMs - (session.openByMs - this.#openMs));
     for (const frame of session.takeTold()) this.#ports.direct(session.handle, frame, false);
     session.acked(message.cseq);
     session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame));

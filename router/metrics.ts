@@ -2,7 +2,7 @@
  *  Invariant: no label holds a room, a user or a session, so the number of series is bounded by the cluster, not by its use. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clients } from './clients.ts';
-import type { RouterMetric, RouterPorts } from './ports.ts';
+import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 
 /** Where gauges are read when they are asked for. */
 export interface MetricSources {
@@ -41,8 +41,7 @@ const FAST_MS_BUCKETS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_00
 export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
   readonly registry = new Registry();
   readonly #counters: ReadonlyMap<string, Counter>;
-  readonly #takeover: Histogram;
-  readonly #open: Histogram;
+  readonly #durations: Readonly<Record<RouterDuration, Histogram>>;
   readonly #redis: Histogram<'outcome'>;
   readonly #roundTrip: Histogram;
 
@@ -70,8 +69,11 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
 
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name: `bellhop_router_${name}`, help, buckets, registers });
-    this.#takeover = histogram('takeover_ms', 'From losing a room’s owner to being seated at the next', MS_BUCKETS);
-    this.#open = histogram('open_ms', 'From accepting a client to its seat', MS_BUCKETS);
+    this.#durations = {
+      takeover_ms: histogram('takeover_ms', 'From losing a room’s owner to being seated at the next', MS_BUCKETS),
+      open_ms: histogram('open_ms', 'From accepting a client to its seat', MS_BUCKETS),
+      message_ms: histogram('message_ms', 'From reading a client’s frame to its owner’s ack', FAST_MS_BUCKETS),
+    };
     this.#roundTrip = histogram('link_round_trip_ms', 'Ping and pong over links to nodes', FAST_MS_BUCKETS);
     this.#redis = new Histogram({
       name: 'bellhop_router_redis_ms',
@@ -86,8 +88,8 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     this.#counters.get(metric)?.inc(by);
   }
 
-  observe(metric: 'takeover_ms' | 'open_ms', ms: number): void {
-    (metric === 'takeover_ms' ? this.#takeover : this.#open).observe(ms);
+  observe(metric: RouterDuration, ms: number): void {
+    this.#durations[metric].observe(ms);
   }
 
   /** @param outcome  one of a few words */

@@ -35,6 +35,7 @@ export class ClientSession {
   readonly #unacked: Unacked[] = [];
   #bytes = 0;
   #cseq = 0;
+  #timed: { readonly cseq: number; readonly atMs: number } | undefined;
   /** Last frame handed to the present owner. */
   #handed = 0;
 
@@ -95,6 +96,24 @@ export class ClientSession {
 
   get low(): boolean {
     return this.#unacked.length <= UNACKED_FRAMES_MAX / 2 && this.#bytes <= UNACKED_BYTES_MAX / 2;
+  }
+
+  /** Whether a frame's way to its owner and back is being timed: one at a time is enough to know. */
+  get isTimed(): boolean {
+    return this.#timed !== undefined;
+  }
+
+  /** Times the frame taken last. */
+  time(nowMs: number): void {
+    this.#timed = { cseq: this.#cseq, atMs: nowMs };
+  }
+
+  /** @returns when the timed frame was taken, if `cseq` acks it */
+  timedBy(cseq: number): number | undefined {
+    if (this.#timed === undefined || cseq < this.#timed.cseq) return undefined;
+    const { atMs } = this.#timed;
+    this.#timed = undefined;
+    return atMs;
   }
 
   /** Frames up to `cseq` are taken by the owner. */

@@ -6,6 +6,7 @@ import { pause, until } from '../scenarios/wait.ts';
 import { drain, type FaultResult, freeze, kill, loseRedis } from './faults.ts';
 import { type ChaosOptions, HELP, readOptions } from './options.ts';
 import { reportOf, type SeriesReport, seriesOf, tableOf } from './report.ts';
+import { storm } from './storm.ts';
 
 const SETTLE_BOUND_MS = 30_000;
 const WARM_UP_MS = 3_000;
@@ -43,16 +44,17 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function run(cluster: Cluster, options: ChaosOptions): Promise<number> {
   const urls = [...cluster.routers.values()].map(({ url }) => url);
-  const load = new Load({ ...options, urls });
+  const load = new Load({ ...options, urls, signals: options.storm > 0, resume: options.storm > 0 });
   say(`connecting ${options.clients} clients`);
   await load.connect();
   load.start();
   await pause(WARM_UP_MS);
   const series = await strike(cluster, load, options);
+  const stormy = options.storm > 0 ? await storm(cluster, load, options.storm, options.seed, say) : undefined;
   load.pause();
   await until('every publish has an outcome', () => load.pending === 0, SETTLE_BOUND_MS).catch(() => undefined);
   await until('everyone has heard all', () => load.counts().lost === 0, SETTLE_BOUND_MS).catch(() => undefined);
-  const report = reportOf(options, series, load.counts(), cluster.crashes());
+  const report = reportOf(options, series, load.counts(), cluster.crashes(), stormy);
   load.close();
   if (report.broken.length > 0) process.stderr.write(`${cluster.said()}\n`);
   process.stdout.write(`${tableOf(report)}\n${JSON.stringify(report)}\n`);

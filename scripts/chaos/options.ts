@@ -6,6 +6,9 @@ export interface ChaosOptions {
   readonly drains: number;
   readonly pauses: number;
   readonly redis: boolean;
+  /** Faults of a storm, and the seed of their order. */
+  readonly storm: number;
+  readonly seed: number;
   /** Whether deaths may be proved; without, routers find out by patience alone. */
   readonly proof: boolean;
   readonly rooms: number;
@@ -26,6 +29,8 @@ Faults, one after another, on a cluster of real processes under load:
   --drains <n>         SIGTERM to one node after another
   --pauses <n>         SIGSTOP of a node for --pause-ms (10000), then SIGCONT
   --redis              Redis killed for --redis-away-ms (10000) and back with its data; emptied; back empty
+  --storm <n>          n faults of every kind in the random order of --seed, while clients break their sockets and
+                       come back (closed sockets and told losses are then no fault)
 Load:
   --rooms 100 --clients 400 --nodes 3 --routers 2 --rate 1000
 
@@ -42,6 +47,8 @@ export function readOptions(argv: readonly string[]): ChaosOptions | 'help' {
       drains: text('0'),
       pauses: text('0'),
       redis: { type: 'boolean', default: false },
+      storm: text('0'),
+      seed: text('1'),
       'no-supervisor': { type: 'boolean', default: false },
       rooms: text('100'),
       clients: text('400'),
@@ -59,6 +66,8 @@ export function readOptions(argv: readonly string[]): ChaosOptions | 'help' {
     drains: whole('drains', values.drains, 0),
     pauses: whole('pauses', values.pauses, 0),
     redis: values.redis,
+    storm: whole('storm', values.storm, 0),
+    seed: whole('seed', values.seed, 0),
     proof: !values['no-supervisor'],
     rooms: whole('rooms', values.rooms, 1),
     clients: whole('clients', values.clients, 1),
@@ -68,7 +77,7 @@ export function readOptions(argv: readonly string[]): ChaosOptions | 'help' {
     pauseMs: whole('pause-ms', values['pause-ms'], 0),
     redisAwayMs: whole('redis-away-ms', values['redis-away-ms'], 0),
   };
-  if (options.kills + options.drains + options.pauses === 0 && !options.redis) return 'help';
+  if (options.kills + options.drains + options.pauses + options.storm === 0 && !options.redis) return 'help';
   return options;
 }
 

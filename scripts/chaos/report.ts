@@ -2,6 +2,7 @@
 import { type LoadCounts, percentile } from '../scenarios/load.ts';
 import type { FaultResult } from './faults.ts';
 import type { ChaosOptions } from './options.ts';
+import type { StormResult } from './storm.ts';
 
 export interface Spread {
   readonly p50: number;
@@ -24,6 +25,8 @@ export interface SeriesReport {
 export interface ChaosReport {
   readonly options: ChaosOptions;
   readonly series: readonly SeriesReport[];
+  /** How long everything took to work again after each fault of a storm. */
+  readonly storm: { readonly faults: number; readonly healMs: Spread } | undefined;
   readonly load: LoadCounts;
   readonly crashed: readonly string[];
   readonly broken: readonly string[];
@@ -48,20 +51,23 @@ export function reportOf(
   series: readonly SeriesReport[],
   load: LoadCounts,
   crashed: readonly string[],
+  stormy: StormResult | undefined,
 ): ChaosReport {
   const broken = [
     ...series.flatMap(({ series: name, unanswered }) =>
       unanswered > 0 ? [`${name}: ${unanswered} rooms unanswered`] : [],
     ),
     ...series.flatMap(({ wrong }) => wrong),
-    ...(load.socketsClosed > 0 ? [`${load.socketsClosed} client sockets closed`] : []),
+    ...(stormy?.broken ?? []),
+    ...(stormy === undefined && load.socketsClosed > 0 ? [`${load.socketsClosed} client sockets closed`] : []),
     ...(load.lost > 0 ? [`${load.lost} messages lost`] : []),
     ...(load.doubled > 0 ? [`${load.doubled} messages doubled`] : []),
     ...(load.pending > 0 ? [`${load.pending} publishes without an outcome`] : []),
     ...(load.violations.length > 0 ? [`${load.violations.length} contradictions`] : []),
     ...crashed.map((name) => `${name} crashed`),
   ];
-  return { options, series, load, crashed, broken };
+  const storm = stormy && { faults: stormy.faults, healMs: spread(stormy.healMs) };
+  return { options, series, storm, load, crashed, broken };
 }
 
 /** The report for people. */
@@ -99,10 +105,16 @@ export function tableOf(report: ChaosReport): string {
     ...rows.map(line),
     '',
     `published ${load.published}: acked ${load.acked}, refused ${refused.join(', ') || 0}, without an outcome ${load.pending}`,
+    ...(report.storm === undefined ? [] : [stormLine(report.storm, load)]),
     `client sockets closed ${load.socketsClosed}, lost ${load.lost}, doubled ${load.doubled}, resets ${load.resets}`,
     ...load.violations.slice(0, 10),
     broken.length === 0 ? 'every promise was kept' : `BROKEN: ${broken.join('; ')}`,
   ].join('\n');
+}
+
+function stormLine({ faults, healMs }: { readonly faults: number; readonly healMs: Spread }, load: LoadCounts): string {
+  const { p50, p99, max } = healMs;
+  return `storm of ${faults} faults, healed after ${p50} / ${p99} / ${max}; clients came back ${load.resumes} times`;
 }
 
 function spread(values: readonly number[]): Spread {

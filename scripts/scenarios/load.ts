@@ -88,6 +88,10 @@ export class Load {
     return this.#rooms.map(({ room }) => room);
   }
 
+  membersOf(room: string): readonly ScenarioClient[] {
+    return this.#rooms.find((watch) => watch.room === room)?.clients ?? [];
+  }
+
   /** Connects every client and waits for their seats. */
   async connect(): Promise<void> {
     const { clients, urls } = this.#options;
@@ -113,6 +117,7 @@ export class Load {
 
   /** Breaks the socket of some client so many times a second. */
   churn(perSecond: number): void {
+    this.endChurn();
     this.#churn = setInterval(() => {
       const client = this.clients[Math.floor(Math.random() * this.clients.length)];
       if (client?.isSeated === true) client.terminate();

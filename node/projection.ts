@@ -12,6 +12,8 @@ const FLUSH_EVERY_MS = 50;
 const IN_FLIGHT_MAX = 32;
 const REASSERT_EVERY_MS = 120_000;
 const EXPIRE_MS = 300_000;
+/** A write that was given up is executed within this time, or not at all. */
+const LATE_WRITE_MS = 5_000;
 /** Members in one write: larger rooms are written in several. */
 const BATCH_MAX = 500;
 
@@ -199,7 +201,10 @@ export class Projections {
     };
     this.#options.call('writePresence', args, (result) => {
       this.#busyRooms.delete(name);
-      if (!(result instanceof DirectoryError) || !this.#reassertAt.has(name)) return;
+      const reassertAtMs = this.#reassertAt.get(name);
+      if (!(result instanceof DirectoryError) || reassertAtMs === undefined) return;
+      // It may yet be executed, and undo what is written in the meantime: once that is past, all of it is written anew.
+      this.#reassertAt.set(name, Math.min(reassertAtMs, this.#options.now().monoMs + LATE_WRITE_MS));
       const again = this.#dirty(name);
       again.replace ||= dirty.replace;
       for (const [session, member] of dirty.members) {

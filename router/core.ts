@@ -464,7 +464,8 @@ export class RouterCore {
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
       if (route.state.kind === 'opening' && route.state.at.incarnation === at.incarnation) this.#pause(route, now);
-      else if (route.state.kind === 'bound') this.#retryLater(session, now);
+      else if (this.#holder(route)?.incarnation === at.incarnation && session.state === 'asked')
+        this.#retryLater(session, now);
       return;
     }
     const rebound = session.everSeated;

@@ -2,11 +2,12 @@
  *  copy of the payload. Does not know: fragments (the systems under test send none at these sizes). */
 import { randomBytes } from 'node:crypto';
 
-/** One masked text frame (RFC 6455 §5.2) of at most 65,535 bytes. */
-export function clientFrame(payload: Buffer): Buffer {
+/** One masked frame (RFC 6455 §5.2) of at most 65,535 bytes; text unless another opcode is given. */
+export function clientFrame(content: Buffer | string, opcode = 1): Buffer {
+  const payload = typeof content === 'string' ? Buffer.from(content) : content;
   const wide = payload.length > 125;
   const frame = Buffer.allocUnsafe((wide ? 8 : 6) + payload.length);
-  frame[0] = 0x81;
+  frame[0] = 0x80 | opcode;
   frame[1] = 0x80 | (wide ? 126 : payload.length);
   let at = 2;
   if (wide) at = frame.writeUInt16BE(payload.length, at);

@@ -1,172 +1,207 @@
-/** `npm run bench`: what a delivery costs through Bellhop, and on a bare `ws` server in the same run. Owns: the workload, the systems
- *  and the table. Absolute times are noise on a shared machine; the ratio within one run is the result.
- *  Options: `--rounds N` (3), `--clients N` (1000), `--rate N` (50), `--seconds N` (10), `--json`. */
+/** `npm run bench`: what Bellhop costs and carries beside other ways to show a room to its clients, measured in one run. Owns: what is
+ *  run in which order, and where the results go. Absolute times are noise on a shared machine; ratios within a round are the result. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type Cell, runCell } from './cell.ts';
+import { lookAtMachine } from './machine.ts';
+import { benchPlacement } from './placement-bench.ts';
+import { charts, markdownReport, plainReport, type Run } from './report.ts';
+import { CellStore } from './store.ts';
+import { SYSTEMS, type System } from './systems.ts';
+import { findLoadGenerator, ROOT, WORK } from './tools.ts';
+import { WORKLOADS, type Workload } from './workloads.ts';
 
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { startRedis } from '../../shared/testing/redis-server.ts';
-import type { LoadPlan, LoadResult } from './load.ts';
-import { cpuUs, rssBytes, type Started, start, stop } from './processes.ts';
+const HELP = `npm run bench -- [options]     measures systems under workloads
+npm run bench -- placement     spread, movement and cost of placing rooms on nodes
 
-interface Cell {
-  readonly system: string;
-  /** Server CPU per delivery, microseconds. */
-  readonly cpuPerDeliveryUs: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly deliveries: number;
-  readonly expected: number;
-  readonly rssMb: number;
-  /** Share of one core that the load generator used. */
-  readonly loadCore: number;
-}
+  --systems a,b     of ${SYSTEMS.map(({ id }) => id).join(', ')}
+  --workloads x,y   of ${WORKLOADS.map(({ id }) => id).join(', ')}
+  --rounds N        how often each cell is measured (3)
+  --seconds N       how long each cell's load is measured, instead of its own 10
+  --quick           3 systems, 3 workloads, 1 round: under 2 minutes
+  --resume          keeps the cells that an earlier run has finished
+  --report          measures nothing, reports on the cells there are
+  --docs            also writes docs/benchmarks.md; a whole run does so anyway
+  --json            JSON on stdout instead of the tables
+  --nodes N, --rooms N   for placement (1000, 1000000)
+`;
 
-interface System {
-  readonly name: string;
-  readonly run: (plan: Omit<LoadPlan, 'ports' | 'path' | 'envelope'>) => Promise<Cell>;
-}
+const OPTIONS = {
+  systems: { type: 'string' },
+  workloads: { type: 'string' },
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  resume: { type: 'boolean', default: false },
+  report: { type: 'boolean', default: false },
+  docs: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+  nodes: { type: 'string', default: '1000' },
+  rooms: { type: 'string', default: '1000000' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const satisfies NonNullable<ParseArgsConfig['options']>;
 
-async function measure(name: string, servers: readonly number[], plan: LoadPlan): Promise<Cell> {
-  const load = fork(fileURLToPath(new URL('./load.js', import.meta.url)), [JSON.stringify(plan)], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const total = () => servers.reduce((sum, pid) => sum + cpuUs(pid), 0);
-  let before = 0;
-  let after = 0;
-  let rss = 0;
-  const result = await new Promise<LoadResult>((resolve, reject) => {
-    load.on('message', (message: { type: string; result?: LoadResult }) => {
-      if (message.type === 'begin') before = total();
-      if (message.type === 'end') {
-        after = total();
-        rss = servers.reduce((sum, pid) => sum + rssBytes(pid), 0);
-      }
-      if (message.result !== undefined) resolve(message.result);
-    });
-    load.once('exit', (code) => code !== 0 && reject(new Error(`the load generator ended with ${code}`)));
-  });
-  return {
-    system: name,
-    cpuPerDeliveryUs: (after - before) / result.deliveries,
-    p50Ms: result.p50Ms,
-    p99Ms: result.p99Ms,
-    deliveries: result.deliveries,
-    expected: result.expected,
-    rssMb: rss / 1_048_576,
-    loadCore: result.cpuUs / (plan.seconds * 1e6),
-  };
-}
+const QUICK_WORKLOADS = ['broadcast', 'rooms', 'echo'];
+const ROUNDS = 3;
+const ROUNDS_MAX = 100;
+const SECONDS_MAX = 120;
 
-const bare: System = {
-  name: 'bare ws',
-  run: async (plan) => {
-    const server = await start('scripts/bench/bare-ws.js', [], {});
-    try {
-      return await measure('bare ws', [server.pid], {
-        ...plan,
-        ports: [Number(server.ready['port'])],
-        path: '/',
-        envelope: 'raw',
-      });
-    } finally {
-      await stop([server]);
-    }
-  },
-};
+/** What the command line asks for that cannot be. */
+class Usage extends Error {}
 
-const bellhop: System = {
-  name: 'bellhop',
-  run: async (plan) => {
-    const redis = await startRedis();
-    const started: Started[] = [];
-    try {
-      const env = { BELLHOP_REDIS_URL: redis.url, BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' };
-      started.push(await start('node/main.js', ['--id', 'n1'], env));
-      started.push(await start('router/main.js', ['--id', 'r1', '--port', '0'], env));
-      const url = new URL(String(started[1]?.ready['url']));
-      const pids = [...started.map((one) => one.pid), redis.pid];
-      return await measure('bellhop', pids, {
-        ...plan,
-        ports: [Number(url.port)],
-        path: '/rooms/bench?user=u{i}',
-        envelope: 'bellhop',
-      });
-    } finally {
-      await stop(started);
-      await redis.stop();
-    }
-  },
-};
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+interface Options {
+  readonly systems: readonly System[];
+  readonly workloads: readonly Workload[];
+  readonly rounds: number;
+  readonly leftOut: readonly string[];
+  readonly isWhole: boolean;
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '3' },
-      clients: { type: 'string', default: '1000' },
-      rate: { type: 'string', default: '50' },
-      seconds: { type: 'string', default: '10' },
-      json: { type: 'boolean', default: false },
-    },
-  });
-  const plan = {
-    clients: Number(values.clients),
-    messagesPerSecond: Number(values.rate),
-    seconds: Number(values.seconds),
-    payloadBytes: 128,
-  };
-  const systems = [bare, bellhop];
-  const cells: Cell[] = [];
-  for (let round = 1; round <= Number(values.rounds); round++) {
-    for (const system of systems) {
-      const cell = await system.run(plan);
-      cells.push(cell);
-      process.stderr.write(`round ${round} ${system.name}: ${cell.cpuPerDeliveryUs.toFixed(2)} µs a delivery\n`);
+  const { values, positionals } = readArguments();
+  if (values.help) return void process.stdout.write(HELP);
+  const [verb] = positionals;
+  if (verb === 'placement') {
+    return await benchPlacement(count(values.nodes, 'nodes', 10_000), count(values.rooms, 'rooms', 10_000_000));
+  }
+  if (verb !== undefined) throw new Usage(`there is no "${verb}"; see --help`);
+  const options = choose(values);
+  const generator = findLoadGenerator();
+  if ('missing' in generator)
+    process.stderr.write(`bench: ${generator.missing}: the load comes from Node, which costs more\n`);
+
+  const store = new CellStore(WORK);
+  if (!values.resume && !values.report) store.clear();
+  const cells: Cell[] = store.load(options.workloads).filter(({ round }) => round <= options.rounds);
+  const has = (system: System, workload: Workload, round: number): boolean =>
+    cells.some((cell) => cell.system === system.id && cell.workload === workload.id && cell.round === round);
+  const failures: string[] = [];
+  for (let round = 1; !values.report && round <= options.rounds; round++) {
+    for (const workload of options.workloads) {
+      for (const system of options.systems) {
+        if (has(system, workload, round)) continue;
+        try {
+          const cell = await runCell(system, workload, round, generator);
+          store.save(cell);
+          cells.push(cell);
+          process.stderr.write(`${progress(cell)}\n`);
+        } catch (error) {
+          // One system that fails must not cost the others' results.
+          const why = error instanceof Error ? error.message : String(error);
+          process.stderr.write(`round ${round} ${workload.id} ${system.id}: failed: ${why}\n`);
+          failures.push(`${system.name} under ${workload.id} in round ${round}: ${why}`);
+        }
+      }
     }
   }
-  const rows = systems.map(({ name }) => {
-    const own = cells.filter((cell) => cell.system === name);
-    const pick = (key: Exclude<keyof Cell, 'system'>) => median(own.map((cell) => cell[key]));
-    return {
-      system: name,
-      cpuPerDeliveryUs: pick('cpuPerDeliveryUs'),
-      p50Ms: pick('p50Ms'),
-      p99Ms: pick('p99Ms'),
-      rssMb: pick('rssMb'),
-      loadCore: pick('loadCore'),
-      complete: own.every((cell) => cell.deliveries === cell.expected),
-    };
-  });
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ plan, rows, cells }, null, 2)}\n`);
-    return;
+
+  const run: Run = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: lookAtMachine(
+      generator,
+      options.systems.map(({ id }) => id),
+    ),
+    systems: options.systems,
+    workloads: options.workloads,
+    cells,
+    leftOut: [...options.leftOut, ...failures],
+  };
+  write(run, join(WORK, 'report'), join(WORK, 'report', 'benchmarks.md'), '.');
+  if (values.docs || options.isWhole) {
+    write(run, join(ROOT, 'docs', 'benchmarks'), join(ROOT, 'docs', 'benchmarks.md'), 'benchmarks');
   }
-  const base = rows[0]?.cpuPerDeliveryUs ?? Number.NaN;
-  process.stdout.write(
-    `broadcast: ${plan.clients} clients in one room, ${plan.payloadBytes} B, ${plan.messagesPerSecond} messages/s, medians of ${values.rounds}\n`,
-  );
-  process.stdout.write('system    CPU µs/delivery  ratio  p50 ms  p99 ms  RSS MB  load core  complete\n');
-  for (const row of rows) {
-    const columns = [
-      row.system.padEnd(9),
-      row.cpuPerDeliveryUs.toFixed(2).padStart(15),
-      (row.cpuPerDeliveryUs / base).toFixed(2).padStart(6),
-      row.p50Ms.toFixed(1).padStart(7),
-      row.p99Ms.toFixed(1).padStart(7),
-      row.rssMb.toFixed(0).padStart(7),
-      row.loadCore.toFixed(2).padStart(10),
-      String(row.complete).padStart(9),
-    ];
-    process.stdout.write(`${columns.join(' ')}\n`);
+  process.stdout.write(values.json ? `${JSON.stringify(asJson(run), null, 2)}\n` : plainReport(run));
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new Usage(error instanceof Error ? error.message : String(error));
   }
 }
 
+function choose(values: ReturnType<typeof readArguments>['values']): Options {
+  const { quick } = values;
+  let workloads = select(WORKLOADS, values.workloads ?? (quick ? QUICK_WORKLOADS.join() : undefined), 'workload');
+  const seconds = values.seconds === undefined ? undefined : count(values.seconds, 'seconds', SECONDS_MAX);
+  if (quick || seconds !== undefined) {
+    workloads = workloads.map((workload) => shortened(workload, seconds ?? 3, quick ? 1 : undefined));
+  }
+  const isNamed = values.systems !== undefined;
+  const wanted = select(SYSTEMS, values.systems ?? (quick ? quickSystems() : undefined), 'system');
+  const reasons = new Map(wanted.map((system) => [system.id, system.unavailable()]));
+  const systems = wanted.filter(({ id }) => reasons.get(id) === undefined);
+  const leftOut = wanted.flatMap(({ id, name }) => {
+    const why = reasons.get(id);
+    return why === undefined ? [] : [`${name}: ${why}`];
+  });
+  for (const why of leftOut) process.stderr.write(`bench: left out: ${why}\n`);
+  if (systems.length === 0) throw new Usage('no system is left to measure');
+  const rounds = values.rounds === undefined ? (quick ? 1 : ROUNDS) : count(values.rounds, 'rounds', ROUNDS_MAX);
+  const isWhole = !quick && !isNamed && seconds === undefined && values.workloads === undefined && rounds >= ROUNDS;
+  return { systems, workloads, rounds, leftOut, isWhole };
+}
+
+/** Bellhop, the floor, and the strongest proxy there is. */
+function quickSystems(): string {
+  const nginx = SYSTEMS.find(({ id }) => id === 'nginx');
+  return `bellhop,floor,${nginx?.unavailable() === undefined ? 'nginx' : 'http-proxy'}`;
+}
+
+function shortened(workload: Workload, seconds: number, warm: number | undefined): Workload {
+  const { load } = workload;
+  if (load.rate === 0) return workload;
+  return { ...workload, load: { ...load, seconds, warm: warm ?? load.warm } };
+}
+
+function select<T extends { readonly id: string }>(
+  all: readonly T[],
+  wanted: string | undefined,
+  what: string,
+): readonly T[] {
+  if (wanted === undefined) return all;
+  const ids = wanted.split(',').map((id) => id.trim());
+  for (const id of ids) {
+    if (!all.some((one) => one.id === id)) {
+      throw new Usage(`there is no ${what} "${id}"; there are ${all.map((one) => one.id).join(', ')}`);
+    }
+  }
+  return all.filter(({ id }) => ids.includes(id));
+}
+
+function count(text: string, name: string, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > max) throw new Usage(`--${name} must be 1 to ${max}`);
+  return value;
+}
+
+function progress(cell: Cell): string {
+  const { workload, system, round, result, cpuPerDeliveryUs } = cell;
+  const head = `round ${round} ${workload.padEnd(10)} ${system.padEnd(10)}`;
+  if (workload === 'idle') return `${head} ${(cell.rssPerClientBytes / 1_024).toFixed(1)} KB a client`;
+  if (workload === 'connect') return `${head} ${Math.round(cell.connectsPerSecond)} connects/s`;
+  const faults = cell.isComplete ? '' : ` INCOMPLETE ${result.deliveries}/${result.expected}, ${result.unsent} unsent`;
+  const cpu = cpuPerDeliveryUs?.toFixed(2) ?? '–';
+  return `${head} ${cpu} µs a delivery, ${Math.round(cell.deliveriesPerSecond)}/s, p99 ${result.p99Ms} ms, load ${Math.round(cell.loadCores * 100)} %${faults}${cell.invalid === undefined ? '' : ' INVALID'}`;
+}
+
+function write(run: Run, chartFolder: string, page: string, chartsFromPage: string): void {
+  mkdirSync(chartFolder, { recursive: true });
+  for (const [name, svg] of charts(run)) writeFileSync(join(chartFolder, name), svg);
+  writeFileSync(join(chartFolder, 'results.json'), `${JSON.stringify(asJson(run), null, 2)}\n`);
+  writeFileSync(page, markdownReport(run, chartsFromPage));
+}
+
+function asJson(run: Run): object {
+  const { systems, workloads, ...rest } = run;
+  return { ...rest, systems: systems.map(({ id, name }) => ({ id, name })), workloads };
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 main().catch((error: unknown) => {
   process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
+  process.exit(error instanceof Usage ? 2 : 1);
 });

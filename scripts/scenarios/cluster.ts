@@ -52,11 +52,7 @@ export class Cluster {
       const nodes = Array.from({ length: options.nodes ?? 2 }, (_, i) => cluster.startNode(`n${i + 1}`));
       const routers = Array.from({ length: options.routers ?? 1 }, (_, i) => cluster.startRouter(`r${i + 1}`));
       await Promise.all([...nodes, ...routers]);
-      await Promise.all(
-        [...cluster.routers.values()].map(({ api }) =>
-          until('routers are ready', async () => (await api.status('/readyz')) === 200),
-        ),
-      );
+      await Promise.all([...cluster.routers.values()].map(({ api }) => cluster.#isSeenBy(api)));
       return cluster;
     } catch (error) {
       const said = cluster.said();
@@ -168,6 +164,14 @@ export class Cluster {
   async stop(): Promise<void> {
     await Promise.all(this.#processes.map((one) => one.kill()));
     await this.redis.stop();
+  }
+
+  /** A router that does not know a node yet sends it no rooms. */
+  async #isSeenBy(api: Api): Promise<void> {
+    await until('the router sees every node', async () => {
+      const nodes = await api.nodes();
+      return nodes.length === this.nodes.size && (await api.status('/readyz')) === 200;
+    });
   }
 
   async #nameHistory(): Promise<void> {

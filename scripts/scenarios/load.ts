@@ -1,6 +1,7 @@
 /** Many clients that talk: rooms `load-0` … with the same number of clients each, publishes at a steady rate. Owns: who speaks when,
  *  what came of it, and per room when a new owner was first heard. Does not know: faults.
  *  Everything is stamped by this process alone (performance.now). */
+import type { RoomMessage } from '../../shared/protocol.ts';
 import { epochOf, ScenarioClient } from './client.ts';
 
 export interface LoadOptions {
@@ -43,6 +44,8 @@ export interface LoadCounts {
 
 interface RoomWatch {
   readonly room: string;
+  /** What was said under each of the last seqs: `seq of tag` → `session id`. All members must have heard the same. */
+  readonly said: Map<string, string>;
   readonly clients: ScenarioClient[];
   epoch: number;
   lastMs: number;
@@ -54,6 +57,8 @@ interface RoomWatch {
 const TICK_MS = 10;
 const CONNECT_BATCH = 25;
 const RESUME_PAUSE_MS = 200;
+const SAID_MAX = 1_000;
+const DISAGREEMENTS_MAX = 20;
 
 export class Load {
   readonly clients: ScenarioClient[] = [];
@@ -68,6 +73,7 @@ export class Load {
   #stopping = false;
   #churn: NodeJS.Timeout | undefined;
   #resumes = 0;
+  readonly #disagreements: string[] = [];
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -75,6 +81,7 @@ export class Load {
     for (let i = 0; i < rooms; i++) {
       this.#rooms.push({
         room: `${prefix}-${i}`,
+        said: new Map(),
         clients: [],
         epoch: 0,
         lastMs: 0,
@@ -170,9 +177,9 @@ export class Load {
         else refused[outcome.code] = (refused[outcome.code] ?? 0) + 1;
       }
     }
-    const violations = this.clients.flatMap((one) => one.violations);
+    const violations = [...this.clients.flatMap((one) => one.violations), ...this.#disagreements];
     return {
-      published: this.#published,
+      published: this.clients.reduce((sum, { outcomes, pending }) => sum + outcomes.size + pending.size, 0),
       acked,
       refused,
       pending: this.pending,
@@ -209,7 +216,10 @@ export class Load {
     // Members of one room sit on different routers.
     const url = urls[Math.floor(index / this.#rooms.length) % urls.length] ?? '';
     const client = new ScenarioClient({ url, room: watch.room, user: `u${index}`, keep: false });
-    client.onMessage = ({ tag }, atMs) => this.#heard(watch, epochOf(tag), atMs);
+    client.onMessage = (message, atMs) => {
+      this.#heard(watch, epochOf(message.tag), atMs);
+      this.#compare(watch, message);
+    };
     client.onAck = (ms) => {
       watch.slowestAckMs = Math.max(watch.slowestAckMs, ms);
     };
@@ -236,6 +246,16 @@ export class Load {
       },
       RESUME_PAUSE_MS * (0.5 + Math.random()),
     );
+  }
+
+  #compare(watch: RoomWatch, { seq, tag, session, id }: RoomMessage): void {
+    const key = `${seq} of ${tag}`;
+    const what = `${session ?? '-'} ${id ?? '-'}`;
+    const before = watch.said.get(key);
+    if (before === undefined) watch.said.set(key, what);
+    else if (before !== what && this.#disagreements.length < DISAGREEMENTS_MAX)
+      this.#disagreements.push(`${watch.room}: ${key} is ${what} here and ${before} there`);
+    if (watch.said.size > SAID_MAX) watch.said.delete(watch.said.keys().next().value ?? key);
   }
 
   #heard(watch: RoomWatch, epoch: number, atMs: number): void {

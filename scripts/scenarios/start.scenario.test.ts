@@ -11,16 +11,11 @@ import { BOUND_MS, until } from './wait.ts';
 
 const mark = `SCENARIO_MARK=${randomBytes(8).toString('hex')}`;
 const [markName = '', markValue = ''] = mark.split('=');
-const secret = randomBytes(16).toString('hex');
 // The built command line, as run.mjs starts it once everything is prepared.
 const RUN = process.env['BELLHOP_TEST_DIST'] === undefined ? join(ROOT, 'scripts', 'run.mjs') : join(DIST, 'run.mjs');
 
-function command(name: string, argv: readonly string[], env: Readonly<Record<string, string>> = {}): ClusterProcess {
-  return launchCommand(name, [process.execPath, RUN, ...argv], {
-    [markName]: markValue,
-    BELLHOP_SECRET: secret,
-    ...env,
-  });
+function command(name: string, argv: readonly string[]): ClusterProcess {
+  return launchCommand(name, [process.execPath, RUN, ...argv], { [markName]: markValue });
 }
 
 function pidOf(id: string): number | undefined {
@@ -84,8 +79,7 @@ describe.skipIf(!existsSync('/proc/self/environ'))('as typed', () => {
   });
 
   test('a node added by hand is used by new rooms, and leaves in peace', async () => {
-    const redis = /redis:\/\/127\.0\.0\.1:\d+/.exec(start?.said ?? '')?.[0] ?? '';
-    const added = command('node', ['node', '--id', 'n4'], { BELLHOP_REDIS_URL: redis });
+    const added = command('node', ['node', '--id', 'n4']);
     extra = added;
     await until('n4 is active', async () => (await states()).includes('n4 active'));
     const clients: ScenarioClient[] = [];

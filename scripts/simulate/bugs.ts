@@ -13,6 +13,8 @@ import type { World } from './world.ts';
 export interface BugInfo {
   /** What is undone. */
   readonly doc: string;
+  /** The invariant that must be seen to break. */
+  readonly breaks: RegExp;
   /** Faults that reach it soon. */
   readonly mix: Mix;
 }
@@ -20,30 +22,44 @@ export interface BugInfo {
 export const BUGS = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
+    breaks: /^invariant [15] /,
     mix: { 'node-crash': 3, 'redis-slow': 6, 'node-pause': 2, 'node-redis-cut': 1, move: 2 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
-    mix: { 'node-redis-cut': 6, 'redis-slow': 3 },
+    breaks: /^invariant [15] /,
+    mix: { 'node-redis-cut': 1 },
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
-    mix: { 'node-pause': 6, 'link-stall': 2 },
+    breaks: /^invariant [15] /,
+    mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
     doc: 'a router that has lost the link to an owner claims the room for another node',
+    breaks: /^invariant [15] /,
     mix: { 'link-reset': 4, 'router-node-cut': 4 },
   },
   'observer-keeps-timer': {
     doc: 'an observer goes on counting over polls that failed or came late',
+    breaks: /^invariant 4 Certificate /,
     mix: { 'router-redis-cut': 3, 'redis-pause': 3, 'node-redis-cut': 1 },
   },
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
-    mix: { 'redis-empty': 4, 'redis-rollback': 3, 'redis-flush': 3, 'node-redis-cut': 2, 'node-pause': 1 },
+    breaks: /^invariant [15] /,
+    mix: {
+      'redis-empty': 2,
+      'redis-flush': 3,
+      'node-redis-cut': 5,
+      'router-node-cut': 4,
+      'link-reject': 4,
+      'node-pause': 1,
+    },
   },
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
+    breaks: /^invariant [15] /,
     mix: { 'link-reject': 6, 'node-pause': 1 },
   },
 } as const satisfies Record<string, BugInfo>;

@@ -36,21 +36,39 @@ export type Fault = (typeof FAULTS)[number];
 /** How often each kind comes, relative to the others. */
 export type Mix = { readonly [F in Fault]?: number };
 
-export const FULL_MIX: Mix = Object.fromEntries(FAULTS.map((fault) => [fault, 1]));
+/** All of them; those that lead to takeovers more often. */
+export const FULL_MIX: Mix = {
+  ...Object.fromEntries(FAULTS.map((fault) => [fault, 2])),
+  'node-crash': 7,
+  'node-pause': 4,
+};
 
 /** A fault waits this long at most for a room in the state it is meant for. */
 const ARMED_MS = 2_000;
-const RARE_STATES = ['seeking', 'stale', 'reclaiming', 'releasing', 'transferring'] as const;
+/** What leads to states that are seldom met by themselves. */
+const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
+  seeking: ['node-crash'],
+  stale: ['redis-restart', 'redis-flush', 'redis-empty'],
+  reclaiming: ['redis-restart', 'redis-flush', 'redis-rollback'],
+  releasing: [],
+  transferring: ['move', 'node-drain'],
+  suspended: ['node-redis-cut', 'redis-pause'],
+  rejoining: ['redis-restart', 'redis-flush', 'redis-empty'],
+  observing: ['node-crash'],
+};
 
 export class Faults {
   readonly #world: World;
   readonly #bag: readonly Fault[];
+  readonly #isAimed: boolean;
   readonly #ends = new Set<() => void>();
   #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
   #isOver = false;
 
-  constructor(world: World, mix: Mix) {
+  /** @param isAimed  half of the faults wait for a room or a node in a state that is seldom met */
+  constructor(world: World, mix: Mix, isAimed: boolean) {
     this.#world = world;
+    this.#isAimed = isAimed;
     this.#bag = FAULTS.flatMap((fault) => Array.from({ length: mix[fault] ?? 0 }, () => fault));
   }
 
@@ -94,13 +112,19 @@ export class Faults {
     const { random, queue } = this.#world;
     if (this.#bag.length === 0) return;
     const fault = random.pick(this.#bag);
-    if (random.unit() < 0.5) {
-      const state = random.pick([...RARE_STATES, ...LEASE_STATES.slice(1)]);
+    if (this.#isAimed && random.unit() < 0.5) {
+      const state = random.pick(Object.keys(LEADS_TO));
       this.#armed = { fault, state, untilMs: queue.nowMs + ARMED_MS };
+      const leads = (LEADS_TO[state] ?? []).filter((one) => this.#bag.includes(one));
+      if (leads.length > 0 && random.unit() < 0.6) this.#injectAnywhere(random.pick(leads));
       return;
     }
+    this.#injectAnywhere(fault);
+  }
+
+  #injectAnywhere(fault: Fault): void {
     const nodes = this.#world.livingNodes();
-    if (nodes.length > 0) this.#inject(fault, random.pick(nodes));
+    if (nodes.length > 0) this.#inject(fault, this.#world.random.pick(nodes));
   }
 
   #inject(fault: Fault, node: SimNode): void {

@@ -25,11 +25,18 @@ export interface SeedResult {
   readonly coverage: Coverage;
   readonly trace: readonly string[];
   readonly virtualMs: number;
+  /** Clients that were closed by a router, and deliveries that were told a reset. */
+  readonly closes: number;
+  readonly resets: number;
 }
 
 export function runSeed({ seed, bug, mix, print }: SeedOptions): SeedResult {
   const world = new World({ seed, bug, print });
-  const faults = new Faults(world, mix ?? (bug === undefined ? FULL_MIX : BUGS[bug].mix));
+  const faults = new Faults(
+    world,
+    mix ?? (bug === undefined ? FULL_MIX : BUGS[bug].mix),
+    mix === undefined && bug === undefined,
+  );
   world.onNodeTurn = (node) => faults.onTurn(node);
   const { queue, trace } = world;
   const isBroken = () => trace.violation !== undefined;
@@ -49,5 +56,13 @@ export function runSeed({ seed, bug, mix, print }: SeedOptions): SeedResult {
   }
   const { violation } = trace;
   const counts = world.oracle.takeovers > 0 || world.counted('claims_lost') > 0;
-  return { seed, violation, counts, coverage: world.coverage, trace: trace.lines, virtualMs: queue.nowMs };
+  const virtualMs = queue.nowMs;
+  const { coverage, closes, resets } = world;
+  return { seed, violation, counts, coverage, trace: trace.lines, virtualMs, closes, resets };
+}
+
+/** What broke, with the command that replays it; undefined when nothing did. */
+export function sentenceOf({ seed, violation }: SeedResult): string | undefined {
+  if (violation === undefined) return undefined;
+  return `invariant ${violation.rule} broken: ${violation.text} (replay: npm run simulate -- --seed ${seed} --verbose)`;
 }

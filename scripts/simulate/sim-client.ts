@@ -179,6 +179,7 @@ export class SimClient {
         session.pending.delete(message.id);
         return;
       case 'reset':
+        this.#world.resets++;
         session.deliveries.reset(message.seq, message.tag);
         // Whether they took effect before cannot be known from here on.
         session.pending.clear();
@@ -196,7 +197,7 @@ export class SimClient {
     if (this.#socket?.handle !== handle) return;
     this.#socket = undefined;
     this.#world.trace.say(this.user, `is closed with ${code}`);
-    this.#world.closes.set(code, (this.#world.closes.get(code) ?? 0) + 1);
+    this.#world.closes++;
     if (verdictOf(code) === 'stop') {
       this.#session = undefined;
       return this.#joinSoon();

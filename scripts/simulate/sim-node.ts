@@ -55,7 +55,7 @@ export class SimNode {
         record: this.#record(),
         timings,
         limits: world.limits,
-        roomIdleMs: 1_500,
+        roomIdleMs: 300,
         drainDeadlineMs: 8_000,
         placement: world.placement,
         programFor: () => ({ name: 'chat', make: chat }),
@@ -94,7 +94,8 @@ export class SimNode {
   }
 
   #record(): NodeRecord {
-    const { fenceMs, deadMs } = this.#world.timings;
+    const fenceMs = this.#world.publishedFenceMs();
+    const { deadMs } = this.#world.timings;
     const host = {
       host: 'host',
       pid: 1,

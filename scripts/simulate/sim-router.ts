@@ -11,8 +11,8 @@ import { payloadOf } from '../../shared/websocket-frame.ts';
 import { RouterBugs } from './bugs.ts';
 import { ObservationOracle } from './oracle.ts';
 import type { SimClient } from './sim-client.ts';
-import { SimDirectory } from './sim-directory.ts';
 import { SimDialer } from './sim-dialer.ts';
+import { SimDirectory } from './sim-directory.ts';
 import type { Speaks, Tagged } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -101,7 +101,8 @@ export class SimRouter {
   }
 
   #record(): RouterRecord {
-    const { fenceMs, deadMs } = this.#world.timings;
+    const fenceMs = this.#world.publishedFenceMs();
+    const { deadMs } = this.#world.timings;
     const { id: router, incarnation } = this;
     const timings = { fenceMs, deadMs };
     return {

@@ -47,8 +47,10 @@ export class World implements ProcessWorld {
   readonly proofs: { readonly supervisor: boolean; readonly pid: boolean };
   readonly meanFaultMs: number;
   readonly limits: RoomLimits;
-  /** Close codes that clients got. */
-  readonly closes = new Map<number, number>();
+  /** Sockets of clients that were closed on them. */
+  closes = 0;
+  /** Resets that clients were told. */
+  resets = 0;
   /** Told of each turn of a living node. */
   onNodeTurn: (node: SimNode) => void = () => undefined;
   readonly #nodes = new Map<string, SimNode>();
@@ -115,8 +117,13 @@ export class World implements ProcessWorld {
     return this.options.bug === 'no-grace' ? { ...this.timings, graceMs: 1 } : this.timings;
   }
 
+  /** What nodes publish. Under the bug it is not what they keep, or routers would refuse to join. */
+  publishedFenceMs(): number {
+    return this.options.bug === 'dead-below-fence' ? 1 : this.timings.fenceMs;
+  }
+
   routerTimings(): Timings {
-    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 700 } : this.timings;
+    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 1_005 } : this.timings;
   }
 
   /** The process that runs, or ran last, under this id. */

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { LinkMessage, Open } from '../shared/link/messages.ts';
+import { assembleOpen, type LinkPeer, LinkTable } from './links.ts';
+
+const ROUTER: LinkPeer = { role: 'router', id: 'r1', incarnation: 'e'.repeat(32) };
+const GATED: LinkMessage = { type: 'acks', entries: [{ session: 1, cseq: 1 }] };
+const PLAIN: LinkMessage = { type: 'moved', room: 1, epoch: 1 };
+const TARGET = { node: 'n2', incarnation: 'b'.repeat(32), address: 'n2:1' };
+
+class Bench {
+  readonly sent: string[] = [];
+  takes = true;
+  dials = 0;
+  queued: LinkMessage[] = [];
+  readonly table = new LinkTable(
+    {
+      send: (link, message) => {
+        if (this.takes) this.sent.push(`${link} ${message.type}`);
+        return this.takes;
+      },
+      dropQueued: (_link, predicate) => {
+        const taken = this.queued.filter(predicate);
+        this.queued = this.queued.filter((one) => !taken.includes(one));
+        return taken;
+      },
+      dial: () => 100 + ++this.dials,
+      count: () => undefined,
+    },
+    () => undefined,
+  );
+}
+
+describe('after something was dropped', () => {
+  it('nothing gated follows until its routers were asked to show their cursors', () => {
+    const bench = new Bench();
+    bench.table.up(1, ROUTER);
+    bench.table.dropped(1, GATED);
+    expect(bench.table.send(1, GATED)).toBe(false);
+    expect(bench.table.send(1, PLAIN)).toBe(true);
+    const [link] = bench.table.owing();
+    if (link !== undefined) link.owesRebind = false;
+    expect(bench.table.send(1, GATED)).toBe(true);
+    expect(bench.sent).toEqual(['1 moved', '1 acks']);
+  });
+
+  it('what is queued behind it is taken back', () => {
+    const bench = new Bench();
+    bench.table.up(1, ROUTER);
+    bench.queued = [GATED, PLAIN, GATED];
+    bench.table.dropped(1, GATED);
+    expect(bench.queued).toEqual([PLAIN]);
+  });
+
+  it('a full queue owes a rebind only once it has drained', () => {
+    const bench = new Bench();
+    bench.table.up(1, ROUTER);
+    bench.takes = false;
+    expect(bench.table.send(1, GATED)).toBe(false);
+    bench.takes = true;
+    expect(bench.table.owing()).toEqual([]);
+    bench.table.drained(1);
+    expect(bench.table.owing()).toHaveLength(1);
+  });
+});
+
+it('says that nothing was sent where there is no link', () => {
+  const bench = new Bench();
+  expect(bench.table.send(1, PLAIN)).toBe(false);
+  bench.table.dropped(1, GATED);
+  bench.table.drained(1);
+  expect(bench.table.down(1)).toBe(false);
+});
+
+it('sends what is owed as acks in one message a link, the newest only', () => {
+  const bench = new Bench();
+  bench.table.up(1, ROUTER);
+  bench.table.get(1)?.acks.set(7, 1).set(7, 2).set(8, 1);
+  bench.table.flushAcks();
+  bench.table.flushAcks();
+  expect(bench.sent).toEqual(['1 acks']);
+});
+
+it('dials a target once, and anew after that link has gone', () => {
+  const bench = new Bench();
+  expect(bench.table.to(TARGET)).toEqual({ link: 101, up: false });
+  expect(bench.table.to(TARGET)).toEqual({ link: 101, up: false });
+  bench.table.up(101, { role: 'node', id: 'n2', incarnation: TARGET.incarnation });
+  expect(bench.table.to(TARGET)).toEqual({ link: 101, up: true });
+  bench.table.down(101);
+  expect(bench.table.to(TARGET)).toEqual({ link: 102, up: false });
+});
+
+it('puts the pieces of an OPEN together', () => {
+  const bench = new Bench();
+  bench.table.up(1, ROUTER);
+  const link = bench.table.get(1);
+  if (link === undefined) throw new Error('no link');
+  const piece = (handle: number, more?: true): Open => ({
+    type: 'open',
+    room: 'r',
+    floor: 3,
+    ...(more === undefined ? { cursor: { seq: 9, tag: 'late' } } : { more, cursor: { seq: 1, tag: 'first' } }),
+    sessions: [{ handle, session: `s${handle}`, user: 'u', seat: 1, kind: 'rebind', since: 0 }],
+  });
+  expect(assembleOpen(link, piece(1, true))).toBeUndefined();
+  expect(assembleOpen(link, piece(2, true))).toBeUndefined();
+  const whole = assembleOpen(link, piece(3));
+  expect(whole).toMatchObject({ floor: 3, cursor: { tag: 'first' } });
+  expect(whole?.sessions.map((one) => one.handle)).toEqual([1, 2, 3]);
+  expect(assembleOpen(link, piece(4))?.sessions).toHaveLength(1);
+});

@@ -1,0 +1,258 @@
+import { describe, expect, it } from 'vitest';
+import { ManualClock } from '../shared/clock.ts';
+import type { Cluster, NodeRecord } from '../shared/directory/directory.ts';
+import { SeededRandom } from '../shared/random.ts';
+import { ScriptedDirectory } from '../shared/testing/scripted-directory.ts';
+import { DEFAULT_TIMINGS } from '../shared/timing.ts';
+import { cluster, inc, nodeRecord, routerRecord } from './fixture.ts';
+import { ClusterWatch } from './watch.ts';
+
+const A = nodeRecord('n1', inc('a'));
+const B = nodeRecord('n2', inc('b'));
+
+class Bench {
+  readonly clock = new ManualClock();
+  readonly directory = new ScriptedDirectory();
+  readonly events: string[] = [];
+  readonly runs: string[] = [];
+  refused: string | undefined;
+  readonly watch: ClusterWatch;
+
+  constructor(options: { byPatience?: boolean; isGone?: (record: NodeRecord) => boolean } = {}) {
+    this.watch = new ClusterWatch(
+      {
+        record: routerRecord('r1', inc('f')),
+        timings: DEFAULT_TIMINGS,
+        random: new SeededRandom(4),
+        now: () => this.clock.now(),
+        byPatience: options.byPatience ?? true,
+        isGone: options.isGone,
+        sessions: () => 0,
+        onCertified: (at) => this.events.push(`certified ${at.node} ${at.incarnation.slice(0, 1)}`),
+        onRefused: (message) => {
+          this.refused = message;
+        },
+      },
+      {
+        call: this.directory.call,
+        useRun: (runId) => this.runs.push(runId),
+        keepLink: (node, incarnation, address) =>
+          this.events.push(`keep ${node} ${incarnation.slice(0, 1)} ${address}`),
+        dropLink: (node, incarnation) => this.events.push(`drop ${node} ${incarnation.slice(0, 1)}`),
+        log: () => undefined,
+        count: () => undefined,
+      },
+    );
+  }
+
+  tick(ms = 0): void {
+    this.clock.advance(ms);
+    this.watch.tick(this.clock.now());
+  }
+
+  read(reply: Cluster): void {
+    this.directory.answer('readCluster', reply);
+  }
+
+  /** Ticks every 20 ms for `ms`; each poll shows `reply`, everything else that is asked is answered well. */
+  run(ms: number, reply: () => Cluster): void {
+    for (let past = 0; past < ms; past += 20) {
+      this.tick(20);
+      const { waiting } = this.directory;
+      if (waiting.includes('readCluster')) this.read(reply());
+      if (waiting.includes('registerRouter')) this.directory.answer('registerRouter', { kind: 'ok', ver: 1 });
+      if (waiting.includes('refreshRouter')) this.directory.answer('refreshRouter', { kind: 'ok' });
+    }
+  }
+
+  /** Polled once and registered. */
+  registered(nodes: readonly NodeRecord[] = [A, B]): this {
+    this.tick();
+    this.read(cluster(nodes));
+    this.tick();
+    this.directory.answer('registerRouter', { kind: 'ok', ver: 1 });
+    this.events.length = 0;
+    return this;
+  }
+}
+
+describe('joining', () => {
+  it('polls, keeps a link to every living node, registers', () => {
+    const bench = new Bench();
+    bench.tick();
+    bench.read(cluster([A, nodeRecord('n3', inc('c'), { state: 'dead' })]));
+    expect(bench.events).toEqual(['keep n1 a n1:7000']);
+    expect(bench.watch.registered).toBe(false);
+    bench.tick();
+    bench.directory.answer('registerRouter', { kind: 'ok', ver: 1 });
+    expect(bench.watch.registered).toBe(true);
+  });
+
+  it('refuses where its periods do not go with the others’', () => {
+    const bench = new Bench();
+    bench.tick();
+    bench.read(cluster([nodeRecord('n1', inc('a'), { timings: { fenceMs: 9_000, deadMs: 20_000 } })]));
+    expect(bench.refused).toMatch(/too short/);
+    bench.tick(1_000);
+    expect(bench.directory.waiting).not.toContain('registerRouter');
+  });
+
+  it('registers again when its record is gone, and in another history', () => {
+    const bench = new Bench().registered();
+    bench.tick(2_500);
+    bench.directory.answer('refreshRouter', { kind: 'absent' });
+    bench.tick();
+    bench.directory.answer('registerRouter', { kind: 'ok', ver: 1 });
+    bench.read(cluster([A], {}, { gen: 'gen-2' }));
+    bench.tick();
+    expect(bench.directory.waiting).toContain('registerRouter');
+  });
+});
+
+describe('patience', () => {
+  it('certifies the exact counter that stood still for dead', () => {
+    const bench = new Bench().registered();
+    let beat = 1;
+    const poll = () => cluster([A, B], { n1: 7, n2: ++beat });
+    bench.run(2_500, poll);
+    expect(bench.directory.waiting).not.toContain('certify');
+    bench.run(500, poll);
+    const certify = bench.directory.take('certify');
+    expect(certify.args).toEqual({
+      node: 'n1',
+      incarnation: inc('a'),
+      by: { kind: 'patience', counter: 7 },
+      runId: 'run-1',
+      gen: 'gen-1',
+    });
+    certify.reply({ kind: 'certified', ver: 2 });
+    bench.tick();
+    bench.read(cluster([nodeRecord('n1', inc('a'), { state: 'dead' }), B]));
+    expect(bench.events).toContain('certified n1 a');
+  });
+
+  it('asks once, and again only when that was answered', () => {
+    const bench = new Bench().registered([A]);
+    bench.run(3_500, () => cluster([A], { n1: 7 }));
+    expect(bench.directory.waiting.filter((one) => one === 'certify')).toHaveLength(1);
+  });
+
+  it('is not had by a router that may not, nor before it is registered', () => {
+    const bench = new Bench({ byPatience: false }).registered();
+    bench.run(4_000, () => cluster([A], { n1: 7 }));
+    expect(bench.directory.waiting).not.toContain('certify');
+    const late = new Bench();
+    for (let past = 0; past < 4_000; past += 20) {
+      late.tick(20);
+      if (late.directory.waiting.includes('readCluster')) late.read(cluster([A], { n1: 7 }));
+    }
+    expect(late.directory.waiting).toEqual(['registerRouter']);
+  });
+
+  it('starts anew after a poll that failed, and after a stop of this process', () => {
+    const bench = new Bench().registered([A]);
+    const poll = () => cluster([A], { n1: 7 });
+    bench.run(2_500, poll);
+    bench.tick(300);
+    bench.directory.take('readCluster').fail();
+    expect(bench.watch.redis).toBe('failed');
+    bench.run(2_400, poll);
+    expect(bench.directory.waiting).not.toContain('certify');
+    bench.clock.advance(5_000);
+    bench.run(2_400, poll);
+    expect(bench.directory.waiting).not.toContain('certify');
+    bench.run(600, poll);
+    expect(bench.directory.waiting).toContain('certify');
+  });
+
+  it('does not take a broken link for evidence: it polls at once, and often for a second', () => {
+    const bench = new Bench().registered();
+    let beat = 1;
+    bench.run(400, () => cluster([A], { n1: ++beat }));
+    bench.watch.pollSoon(bench.clock.now());
+    const before = beat;
+    bench.run(1_000, () => cluster([A], { n1: ++beat }));
+    expect(beat - before).toBeGreaterThan(12);
+    expect(bench.directory.waiting).not.toContain('certify');
+  });
+});
+
+describe('proof', () => {
+  it('certifies at once where the process is gone', () => {
+    const bench = new Bench({ isGone: (record) => record.node === 'n1' }).registered();
+    bench.tick(300);
+    bench.read(cluster([A, B], { n1: 2, n2: 2 }));
+    expect(bench.directory.take('certify').args).toMatchObject({ node: 'n1', by: { kind: 'proof' } });
+  });
+});
+
+describe('a certified node', () => {
+  it('is told so before its link is let go', () => {
+    const bench = new Bench().registered();
+    bench.tick(300);
+    bench.read(cluster([nodeRecord('n1', inc('a'), { state: 'dead' }), B]));
+    expect(bench.events).toEqual(['certified n1 a', 'drop n1 a']);
+  });
+
+  it('replaced under its id is let go for its successor', () => {
+    const bench = new Bench().registered();
+    bench.tick(300);
+    bench.read(cluster([nodeRecord('n1', inc('c')), B]));
+    expect(bench.events).toEqual(['certified n1 a', 'drop n1 a', 'keep n1 c n1:7000']);
+  });
+
+  it('is not one that an emptied history does not list', () => {
+    const bench = new Bench().registered();
+    bench.tick(300);
+    bench.read(cluster([]));
+    expect(bench.events).toEqual([]);
+  });
+});
+
+describe('another run of Redis', () => {
+  it('found behind the connection is put in force and polled at once', () => {
+    const bench = new Bench().registered();
+    bench.tick(300);
+    bench.directory.take('readCluster').fail('other-run', 'run-2');
+    expect(bench.runs).toEqual(['run-1', 'run-2']);
+    expect(bench.watch.redis).toBe('answered');
+    bench.tick();
+    expect(bench.directory.take('readCluster').args.known).toBeUndefined();
+  });
+});
+
+describe('other routers', () => {
+  const routers = [routerRecord('r2', inc('e'), 5)];
+
+  it('that stand still for long are removed, by compare-and-set', () => {
+    const bench = new Bench().registered();
+    let beat = 1;
+    bench.run(22_000, () => cluster([A], { n1: ++beat }, { routers }));
+    expect(bench.directory.take('removeRouter').args).toEqual({ router: 'r2', incarnation: inc('e'), counter: 5 });
+  });
+
+  it('are not blamed for a time in which nobody could write', () => {
+    const bench = new Bench().registered();
+    let beat = 1;
+    bench.run(6_000, () => cluster([A], { n1: ++beat }, { routers }));
+    for (let past = 0; past < 20_000; past += 500) {
+      bench.tick(500);
+      if (bench.directory.waiting.includes('readCluster')) bench.directory.take('readCluster').fail('unavailable');
+      if (bench.directory.waiting.includes('refreshRouter')) bench.directory.take('refreshRouter').fail('unavailable');
+    }
+    bench.run(6_000, () => cluster([A], { n1: ++beat }, { routers }));
+    expect(bench.directory.waiting).not.toContain('removeRouter');
+  });
+});
+
+it('calls back after a poll sent from then on, answered or failed', () => {
+  const bench = new Bench().registered();
+  bench.tick(300);
+  const done: string[] = [];
+  bench.watch.afterFreshPoll(bench.clock.now(), () => done.push('fresh'));
+  bench.read(cluster([A]));
+  expect(done).toEqual([]);
+  bench.tick();
+  bench.directory.take('readCluster').fail();
+  expect(done).toEqual(['fresh']);
+});

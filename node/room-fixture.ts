@@ -127,7 +127,7 @@ export class RoomBench {
 function read(link: number, message: LinkMessage): Said {
   if (!('frame' in message)) return { link, ...message };
   const { frame, ...rest } = message;
-  return { link, ...rest, body: JSON.parse(payloadOf(frame).toString('utf8')) };
+  return { link, ...rest, bytes: frame.length, body: JSON.parse(payloadOf(frame).toString('utf8')) };
 }
 
 /** Bodies of a client's messages of one type, in order. */

@@ -6,29 +6,14 @@
 import type { Instant } from '../shared/clock.ts';
 import { DirectoryError, tagOf } from '../shared/directory/directory.ts';
 import type { Bind, Cast, LinkMessage, Moved, Opened, Refused } from '../shared/link/messages.ts';
-import type { Placement } from '../shared/placement.ts';
-import { jittered, type RandomSource } from '../shared/random.ts';
-import type { Timings } from '../shared/timing.ts';
+import { jittered } from '../shared/random.ts';
 import { Bindings } from './bindings.ts';
 import { firstCandidate } from './candidates.ts';
-import type { Membership } from './membership.ts';
+import type { RouterCoreOptions } from './options.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
 import { ClientSession } from './session.ts';
 import { type TurnAwayCode, turnedAway } from './turn-away.ts';
-
-export interface RouterCoreOptions {
-  readonly timings: Timings;
-  readonly placement: Placement;
-  readonly random: RandomSource;
-  readonly now: () => Instant;
-  readonly membership: Membership;
-  /** Whether the last poll of Redis failed. */
-  readonly redisFailed: () => boolean;
-  /** Asks for the next poll at once: something looks wrong. */
-  readonly pollSoon: () => void;
-  readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;
-}
 
 const HOPS_MAX = 3;
 const PAUSES_MS = [50, 100, 200] as const;

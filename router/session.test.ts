@@ -62,6 +62,16 @@ describe('frames', () => {
     expect([...first.sent, ...drained.sent]).toEqual(['1*', '2*', '3*', '4*', '5']);
   });
 
+  it('are not lost when the new owner’s link takes none at first', () => {
+    const one = session(2);
+    one.sendUnsent(link().send);
+    one.sendAll(link(0).send);
+    one.take(Buffer.from('3'));
+    const { sent, send } = link();
+    one.sendUnsent(send);
+    expect(sent).toEqual(['1*', '2*', '3']);
+  });
+
   it('are kept until they are acked', () => {
     const one = session(3);
     one.acked(0);

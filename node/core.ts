@@ -387,6 +387,7 @@ export class NodeCore {
         view: () => (this.#viewKnown === undefined ? undefined : this.#view),
         hosted: () => this.rooms.all(),
         underWay: () => this.handovers.underWay,
+        promised: (at) => this.handovers.promised(at),
         isMoving: (room) => this.handovers.has(room),
         handOver: (room, to, at) => this.handovers.start(room, to, at),
         tell: (done) => this.#tellDraining(done),

@@ -17,6 +17,8 @@ export interface DrainPorts {
   readonly view: () => readonly NodeRecord[] | undefined;
   readonly hosted: () => Iterable<Hosted>;
   readonly underWay: () => number;
+  /** Rooms that another node may be handing over to this one right now. */
+  readonly promised: (now: Instant) => number;
   readonly isMoving: (room: string) => boolean;
   readonly handOver: (room: string, to: Target, now: Instant) => void;
   /** Writes the state `draining`; calls back whether that was done. */
@@ -52,7 +54,7 @@ export class Drain {
       if (!late && this.#canMove(hosted, now)) this.#move(hosted, others, now);
     }
     const alone = view !== undefined && others.length === 0;
-    if (rooms > 0 && !late && !alone) return;
+    if (!late && ((rooms > 0 && !alone) || this.#ports.promised(now) > 0)) return;
     this.#left = true;
     this.#ports.leave(rooms, this.#deadlineMs + LEAVE_MS, now);
   }

@@ -86,6 +86,13 @@ export class Handovers {
     return this.#outgoing.size;
   }
 
+  /** Rooms that this node has lately said it is ready for: each may be named to be its own at any moment. */
+  promised(now: Instant): number {
+    let count = 0;
+    for (const { untilMs } of this.#stash.values()) if (untilMs - now.monoMs > STASH_MS - HANDOVER_MS) count++;
+    return count;
+  }
+
   has(room: string): boolean {
     return this.#outgoing.has(room);
   }

@@ -179,7 +179,8 @@ export class World implements ProcessWorld {
   }
 
   drain(node: SimNode): boolean {
-    if (this.livingNodes().length < 2 || node.process.isPaused || node.core.draining) return false;
+    const others = this.livingNodes().filter((one) => one !== node && one.gateOpen() && !one.core.draining);
+    if (others.length === 0 || node.process.isPaused || node.core.draining) return false;
     node.core.drain(node.process.now());
     return true;
   }

@@ -1,6 +1,8 @@
 /** Runs one room's program: every call guarded, its timers kept. Owns: the program's instance and timers. Does not know: sessions'
  *  places or links. Invariant: after `close`, which also follows a failure, the program is not called again. */
+
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
+import { MessageTooLarge } from './room-state.ts';
 
 const TIMERS_MAX = 100;
 const STATE_BYTES_MAX = 1_048_576;
@@ -30,8 +32,18 @@ export class ProgramHost {
     if (this.#program.leave !== undefined) this.#guard(() => this.#program.leave?.(member, this.#context));
   }
 
-  message(publish: Publish): void {
-    this.#guard(() => this.#program.message?.(publish, this.#context));
+  /** @returns false when what the program said to it is larger than a link carries: that is its sender's doing, and closes nothing */
+  message(publish: Publish): boolean {
+    let fits = true;
+    this.#guard(() => {
+      try {
+        this.#program.message?.(publish, this.#context);
+      } catch (error) {
+        if (!(error instanceof MessageTooLarge)) throw error;
+        fits = false;
+      }
+    });
+    return fits;
   }
 
   close(): void {

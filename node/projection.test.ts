@@ -240,7 +240,7 @@ it('has a bounded number of writes under way', () => {
   const bench = new Bench();
   for (let n = 0; n < 100; n++) bench.room(`r${n}`).member('a');
   for (let i = 0; i < 10; i++) bench.tick();
-  expect(bench.directory.waiting).toHaveLength(32);
+  expect(bench.directory.waiting).toHaveLength(16);
   expect(new Set(bench.directory.waiting)).toEqual(new Set(['writePresence']));
   bench.drain();
   bench.drain();

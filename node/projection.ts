@@ -9,7 +9,7 @@ import type { CallDirectory } from './ports.ts';
 import type { RoomSession } from './roster.ts';
 
 const FLUSH_EVERY_MS = 50;
-const IN_FLIGHT_MAX = 32;
+const IN_FLIGHT_MAX = 16;
 const REASSERT_EVERY_MS = 120_000;
 const EXPIRE_MS = 300_000;
 /** A write that was given up is executed within this time, or not at all. */
@@ -124,14 +124,15 @@ export class Projections {
     this.#flush(now);
   }
 
-  /** Writes what is dirty, within the bound of writes under way. */
+  /** Writes what is dirty, within the bounds of writes under way: rooms and users each have their own, so that neither starves.
+   *  Each answer makes room for the next write at once, so the pace is Redis' own. */
   #flush(now: Instant): void {
     for (const [name, dirty] of this.#rooms) {
-      if (this.#busyRooms.size + this.#busyUsers.size >= IN_FLIGHT_MAX) return;
+      if (this.#busyRooms.size >= IN_FLIGHT_MAX) break;
       if (!this.#busyRooms.has(name)) this.#writeRoom(name, dirty, now);
     }
     for (const [user, changes] of this.#users) {
-      if (this.#busyRooms.size + this.#busyUsers.size >= IN_FLIGHT_MAX) return;
+      if (this.#busyUsers.size >= IN_FLIGHT_MAX) break;
       if (!this.#busyUsers.has(user)) this.#writeUser(user, changes);
     }
   }
@@ -202,7 +203,8 @@ export class Projections {
     this.#options.call('writePresence', args, (result) => {
       this.#busyRooms.delete(name);
       const reassertAtMs = this.#reassertAt.get(name);
-      if (!(result instanceof DirectoryError) || reassertAtMs === undefined) return;
+      if (!(result instanceof DirectoryError)) return this.#flush(this.#options.now());
+      if (reassertAtMs === undefined) return;
       // It may yet be executed, and undo what is written in the meantime: once that is past, all of it is written anew.
       this.#reassertAt.set(name, Math.min(reassertAtMs, this.#options.now().monoMs + LATE_WRITE_MS));
       const again = this.#dirty(name);
@@ -224,7 +226,7 @@ export class Projections {
     this.#busyUsers.add(user);
     this.#options.call('writeUser', { user, set, remove, expireMs: EXPIRE_MS }, (result) => {
       this.#busyUsers.delete(user);
-      if (!(result instanceof DirectoryError)) return;
+      if (!(result instanceof DirectoryError)) return this.#flush(this.#options.now());
       const again = this.#users.get(user);
       if (again === undefined) this.#users.set(user, changes);
       else for (const [session, change] of changes) if (!again.has(session)) again.set(session, change);

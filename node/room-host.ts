@@ -291,6 +291,7 @@ export class RoomHost {
       return hosted.room;
     } catch (error) {
       this.#programFailed(hosted.name, error);
+      this.tell(hosted, 'failed');
       hosted.ownership.release(0, RELEASED_KEYS_EXPIRE_MS, now);
       return undefined;
     }
@@ -329,6 +330,7 @@ export class RoomHost {
 
   /** The owner says that the record names this node now. */
   named(name: string, named: { readonly epoch: number; readonly nonce: string }, now: Instant): void {
+    if (!this.#parts.handovers().hasStateFor(name, named.nonce)) return;
     const hosted = this.#hosted.get(name) ?? this.#host(name, now);
     if (hosted === undefined || hosted.ownership.held !== undefined) return;
     const triple: Triple = { incarnation: this.#options.record.incarnation, ...named };

@@ -31,10 +31,13 @@ export function firstMembers(present: readonly RoomSession[], max: number): read
   return members;
 }
 
-/** @throws RangeError when the message is too large for a link */
+/** What was to be said is larger than a link carries. */
+export class MessageTooLarge extends RangeError {}
+
+/** @throws MessageTooLarge */
 export function boundedFrame(text: string): Buffer {
   const frame = textFrame(text);
-  if (frame.length > FRAME_BYTES_MAX) throw new RangeError(`a message may be at most ${FRAME_BYTES_MAX} bytes`);
+  if (frame.length > FRAME_BYTES_MAX) throw new MessageTooLarge(`a message may be at most ${FRAME_BYTES_MAX} bytes`);
   return frame;
 }
 

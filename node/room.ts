@@ -427,8 +427,9 @@ export class Room implements RoomContext {
     const publish: Publish = { member: session, id, data: message.data as Json };
     const current = { publish, dataText, relayed: false };
     this.#current = current;
-    this.#program.message(publish);
+    const fits = this.#program.message(publish);
     this.#current = undefined;
+    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
     if (!current.relayed && id !== undefined) this.#direct(session, encode.ack({ id, seq: this.head }));
   }
 

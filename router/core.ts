@@ -519,6 +519,8 @@ export class RouterCore {
         return this.#closeClient(session, route, { code: 4409, reason: 'replaced' });
       case 'full':
         return this.#turnAway(session, route, 'room_full');
+      case 'failed':
+        return this.#closeClient(session, route, { code: 1011, reason: 'the room failed' });
       case 'unauthorised':
         return this.#closeClient(session, route, { code: 4403, reason: 'not allowed' });
       case 'not-owner':

@@ -48,6 +48,11 @@ export class Membership {
     return { certified, changed };
   }
 
+  /** Living nodes that the history in force lists: the ones whose heartbeats can be judged. */
+  listed(): NodeRecord[] {
+    return this.living().filter((record) => !this.#absentSince.has(record.node));
+  }
+
   #forgetAbsent(nowMs: number): void {
     for (const [node, sinceMs] of this.#absentSince) {
       if (nowMs - sinceMs < ABSENT_MS) continue;

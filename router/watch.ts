@@ -168,7 +168,7 @@ export class ClusterWatch {
     if (cluster.routers !== undefined) this.#watchRouters(cluster.routers, now);
     this.#observer.polled(
       `${cluster.runId} ${cluster.gen}`,
-      this.membership.living(),
+      this.membership.listed(),
       cluster.beats,
       sentMs,
       now.monoMs,

@@ -8,7 +8,7 @@ import { lookAtMachine } from './machine.ts';
 import { benchPlacement } from './placement-bench.ts';
 import { charts, markdownReport, plainReport, type Run } from './report.ts';
 import { CellStore } from './store.ts';
-import { SYSTEMS, type System } from './systems.ts';
+import { profileInto, SYSTEMS, type System } from './systems.ts';
 import { findLoadGenerator, ROOT, WORK } from './tools.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
@@ -23,6 +23,7 @@ npm run bench -- placement     spread, movement and cost of placing rooms on nod
   --resume          keeps the cells that an earlier run has finished
   --report          measures nothing, reports on the cells there are
   --docs            also writes docs/benchmarks.md; a whole run does so anyway
+  --profile         Bellhop's processes write CPU profiles into .bellhop/bench/profiles
   --json            JSON on stdout instead of the tables
   --nodes N, --rooms N   for placement (1000, 1000000)
 `;
@@ -36,6 +37,7 @@ const OPTIONS = {
   resume: { type: 'boolean', default: false },
   report: { type: 'boolean', default: false },
   docs: { type: 'boolean', default: false },
+  profile: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   nodes: { type: 'string', default: '1000' },
   rooms: { type: 'string', default: '1000000' },
@@ -67,6 +69,7 @@ async function main(): Promise<void> {
   }
   if (verb !== undefined) throw new Usage(`there is no "${verb}"; see --help`);
   const options = choose(values);
+  if (values.profile) profileInto(join(WORK, 'profiles'));
   const generator = findLoadGenerator();
   if ('missing' in generator)
     process.stderr.write(`bench: ${generator.missing}: the load comes from Node, which costs more\n`);
@@ -141,7 +144,13 @@ function choose(values: ReturnType<typeof readArguments>['values']): Options {
   for (const why of leftOut) process.stderr.write(`bench: left out: ${why}\n`);
   if (systems.length === 0) throw new Usage('no system is left to measure');
   const rounds = values.rounds === undefined ? (quick ? 1 : ROUNDS) : count(values.rounds, 'rounds', ROUNDS_MAX);
-  const isWhole = !quick && !isNamed && seconds === undefined && values.workloads === undefined && rounds >= ROUNDS;
+  const isWhole =
+    !quick &&
+    !values.profile &&
+    !isNamed &&
+    seconds === undefined &&
+    values.workloads === undefined &&
+    rounds >= ROUNDS;
   return { systems, workloads, rounds, leftOut, isWhole };
 }
 

@@ -98,6 +98,14 @@ async function besideRedis(parts: Parts, script: string): Promise<number[]> {
   return ports;
 }
 
+let profiling: readonly string[] = [];
+
+/** Has Bellhop's processes write a CPU profile (for Chrome's developer tools) into a folder when they end. Profiling costs some
+ *  percent, so what is measured then is not for a page. */
+export function profileInto(folder: string): void {
+  profiling = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+}
+
 const tools = new Map<string, Tool | Missing>();
 
 /** Looked for once, and only if it is wanted. */
@@ -140,7 +148,7 @@ export const SYSTEMS: readonly System[] = [
     const { url } = await parts.redis();
     const env = { BELLHOP_REDIS_URL: url, BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' };
     // As its image runs it.
-    const flags = ['--optimize-for-size'];
+    const flags = ['--optimize-for-size', ...profiling];
     await parts.add(start('node/main.js', ['--id', 'n1'], env, flags));
     const router = await parts.add(start('router/main.js', ['--id', 'r1', '--port', '0'], env, flags));
     const { port } = new URL(String(router.ready['url']));

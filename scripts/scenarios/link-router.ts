@@ -1,4 +1,4 @@
-/** A router of a scenario's own that only listens: it speaks the link, seats one session, and stamps every frame it gets. Owns: one link
+/** A router of a scenario's own that only listens: it speaks the link, seats two sessions, and stamps every frame it gets. Owns: one link
  *  and its record. Does not know: clients, the directory.
  *  Stamps are of CLOCK_MONOTONIC, which all processes of one host share. */
 import { randomBytes } from 'node:crypto';
@@ -14,6 +14,9 @@ export interface Stamped {
   readonly atMs: number;
   readonly message: LinkMessage;
 }
+
+const LISTENER = 1;
+const TALKER = 2;
 
 export class LinkRouter {
   readonly frames: Stamped[] = [];
@@ -55,21 +58,30 @@ export class LinkRouter {
   static async open(cluster: Cluster, node: string, room: string): Promise<LinkRouter> {
     const router = new LinkRouter(await cluster.linkOf(node), node);
     await until('the link is up', () => router.#link.isUp);
-    const session = randomBytes(16).toString('base64url');
     router.#link.send({
       type: 'open',
       room,
       floor: 0,
-      sessions: [{ handle: 1, session, user: 'listener', seat: 1, kind: 'join', since: Date.now() }],
+      sessions: [LISTENER, TALKER].map((handle) => ({
+        handle,
+        session: randomBytes(16).toString('base64url'),
+        user: `listener-${handle}`,
+        seat: 1,
+        kind: 'join',
+        since: Date.now(),
+      })),
     });
-    await until('the session is seated', () => router.frames.some(({ message }) => message.type === 'opened'));
+    await until(
+      'both sessions are seated',
+      () => router.frames.filter(({ message }) => message.type === 'opened').length === 2,
+    );
     return router;
   }
 
-  /** Sends a signal in its session's name. */
+  /** Sends a signal: one session speaks, and the other is to hear it. */
   signal(data: unknown): void {
     const payload = Buffer.from(JSON.stringify({ type: 'signal', data }));
-    this.#link.send({ type: 'client-frame', session: 1, cseq: ++this.#cseq, resent: false, payload });
+    this.#link.send({ type: 'client-frame', session: TALKER, cseq: ++this.#cseq, resent: false, payload });
   }
 
   close(): void {

@@ -62,7 +62,7 @@ async function expectHealed(what: string): Promise<void> {
 }
 
 test('Redis is away for a while and comes back with its data', async () => {
-  const talk = new Load({ rooms: 8, clients: 24, rate: 100, urls: urls(), signals: true });
+  const talk = new Load({ rooms: 8, clients: 24, rate: 400, urls: urls(), signals: true });
   load = talk;
   await talk.connect();
   talk.start();

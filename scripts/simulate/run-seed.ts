@@ -49,10 +49,8 @@ export function runSeed({ seed, bug, mix, print }: SeedOptions): SeedResult {
     const settling = new Settling(world);
     queue.run(QUIET_MS + FAULTS_MS + SETTLE_MS, isBroken);
     if (!isBroken()) settling.check();
-    if (!isBroken() && settling.lateMs > 0) {
-      queue.run(queue.nowMs + settling.lateMs, isBroken);
-      if (!isBroken()) settling.checkLate();
-    }
+    if (!isBroken()) queue.run(queue.nowMs + settling.presenceMs, isBroken);
+    if (!isBroken()) settling.checkPresence();
   }
   const { violation } = trace;
   const counts = world.oracle.takeovers > 0 || world.counted('claims_lost') > 0;

@@ -11,10 +11,13 @@ const PROBE_EVERY_MS = 600;
 const PENDING_MS = 5_000;
 /** An owner that took a room over expects the members of before for `leaveRouterLost`, and then writes who is there. */
 const EXPECT_MS = 11_500;
+/** A router whose host is lost is missed after 5 s without a byte, its sessions leave 10 s later, and then presence is written: a
+ *  little more than the rest is given. */
+const SILENCE_MS = 2_000;
 
 export class Settling {
   readonly #world: World;
-  readonly #late = new Set<string>();
+  #isTakenLate = false;
   readonly #probes = new Map<SimClient, { readonly session: string; readonly id: number }[]>();
 
   constructor(world: World) {
@@ -47,19 +50,18 @@ export class Settling {
       const members = clients.filter((client) => client.open?.room === room);
       if (members.length === 0) continue;
       this.#checkOwner(room);
-      if (queue.nowMs - oracle.ownedSinceMs(room) >= EXPECT_MS) this.#checkPresence(room, members);
-      else this.#late.add(room);
+      if (queue.nowMs - oracle.ownedSinceMs(room) < EXPECT_MS) this.#isTakenLate = true;
       for (const member of members) this.#checkPublishes(room, member, members);
     }
   }
 
-  /** How much longer the presence of rooms that were taken over late may differ; 0 when there are none. */
-  get lateMs(): number {
-    return this.#late.size === 0 ? 0 : EXPECT_MS;
+  /** How much longer presence may differ from the open sessions. */
+  get presenceMs(): number {
+    return this.#isTakenLate ? EXPECT_MS : SILENCE_MS;
   }
 
-  checkLate(): void {
-    for (const room of this.#late) {
+  checkPresence(): void {
+    for (const room of this.#world.rooms) {
       const members = this.#world.clients.filter((client) => client.open?.room === room);
       if (members.length > 0) this.#checkPresence(room, members);
     }

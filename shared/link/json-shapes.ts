@@ -113,7 +113,16 @@ export function openBody(value: unknown): Body<Open> {
 export function refusedBody(value: unknown): Body<Refused, 'session'> {
   const f = fieldsOf(value, 'refused');
   const hint = field(f, 'hint');
-  const reasons = ['not-owner', 'replaced', 'draining', 'full', 'unauthorised', 'wait', 'unavailable'] as const;
+  const reasons = [
+    'not-owner',
+    'replaced',
+    'draining',
+    'full',
+    'unauthorised',
+    'wait',
+    'unavailable',
+    'failed',
+  ] as const;
   return {
     reason: word(f, 'reason', reasons),
     ...(hint === undefined ? {} : { hint: hintOf(fieldsOf(hint, 'hint')) }),

@@ -116,7 +116,16 @@ export interface Opened {
   readonly verdict: Verdict;
 }
 
-export type RefusedReason = 'not-owner' | 'replaced' | 'draining' | 'full' | 'unauthorised' | 'wait' | 'unavailable';
+export type RefusedReason =
+  | 'not-owner'
+  | 'replaced'
+  | 'draining'
+  | 'full'
+  | 'unauthorised'
+  | 'wait'
+  | 'unavailable'
+  /** The room's program could not be made. */
+  | 'failed';
 
 /** The session is not seated. `not-owner` may hint at who is; `wait` and `unavailable` ask to try again. */
 export interface Refused {

@@ -12,6 +12,8 @@ type Answer = (result: Return['result']) => void;
 type Fields = Readonly<Record<string, unknown>>;
 
 const PAGE_MAX = 1_000;
+/** A link carries answers of 1 MiB; a character may take three bytes there. */
+const ANSWER_CHARS_MAX = 300_000;
 /** Answers to publishes of backends, by room and key: a repeated request gets the first one's. */
 const KEYS_MAX = 10_000;
 
@@ -62,7 +64,7 @@ export class NodeCalls {
       }
       case 'direct': {
         const from = typeof args['from'] === 'string' ? args['from'] : null;
-        const delivered = this.#held(args).sendFrom(from, textOf(args, 'session'), args['data'] as Json);
+        const delivered = this.#speaking(args).sendFrom(from, textOf(args, 'session'), args['data'] as Json);
         return ok({ delivered });
       }
       case 'messages': {
@@ -73,6 +75,7 @@ export class NodeCalls {
       case 'close-room': {
         const hosted = this.#core.rooms.get(roomOf(args));
         if (hosted?.room === undefined || hosted.ownership.held === undefined) return ok({ closed: false });
+        this.#speaking(args);
         this.#core.rooms.closeRoom(hosted, 1000, 'the room was closed');
         return ok({ closed: true });
       }
@@ -89,6 +92,13 @@ export class NodeCalls {
   #held(args: Fields): Room {
     const room = this.#core.rooms.held(roomOf(args));
     if (room === undefined) throw new BellhopError('not_owner', 'this node does not hold the room');
+    return room;
+  }
+
+  /** The room, where what is said of it now can leave. */
+  #speaking(args: Fields): Room {
+    const room = this.#held(args);
+    if (!this.#core.gateOpen(this.#now())) throw new BellhopError('unavailable', 'this node is suspended');
     return room;
   }
 
@@ -111,18 +121,22 @@ export class NodeCalls {
     const present = [...room.members]
       .filter((member) => member.session > after)
       .sort((a, b) => (a.session < b.session ? -1 : 1));
-    const members = present.slice(0, limit).map(({ session, user, since, meta }) => ({
-      session,
-      user,
-      since,
-      ...(meta === undefined ? {} : { meta }),
-    }));
+    const members: unknown[] = [];
+    let chars = 0;
+    let last: string | undefined;
+    for (const { session, user, since, meta } of present.slice(0, limit)) {
+      const member = { session, user, since, ...(meta === undefined ? {} : { meta }) };
+      chars += JSON.stringify(member).length;
+      if (members.length > 0 && chars > ANSWER_CHARS_MAX) break;
+      members.push(member);
+      last = session;
+    }
     return {
       epoch: room.epoch,
       count: room.memberCount,
       version: room.version,
       members,
-      ...(present.length > members.length ? { next: members.at(-1)?.session } : {}),
+      ...(present.length > members.length ? { next: last } : {}),
     };
   }
 
@@ -157,7 +171,7 @@ export class NodeCalls {
   }
 
   #kick(args: Fields): unknown {
-    const room = this.#held(args);
+    const room = this.#speaking(args);
     const session = room.session(textOf(args, 'session'));
     if (session === undefined) return { closed: false };
     const reason = typeof args['reason'] === 'string' ? args['reason'].slice(0, 60) : 'disconnected by an operator';

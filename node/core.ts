@@ -214,7 +214,7 @@ export class NodeCore {
   #askRebind(link: NodeLink): void {
     link.owesRebind = false;
     // Whoever is told to ask again has no seat: it may be gone before it could be told that it had one.
-    for (const session of link.unanswered) this.#closeSession(link, session, 'detached', this.#options.now());
+    for (const { session } of link.unanswered) this.#closeSession(link, session, 'detached', this.#options.now());
     this.#links.answer(link);
     for (const hosted of this.rooms.all()) {
       if (hosted.room?.handleOn(link.number) !== undefined && hosted.ownership.held !== undefined) {
@@ -232,6 +232,7 @@ export class NodeCore {
           type: 'refused',
           session: handle,
           reason,
+          serial: open.serial ?? 0,
           ...(hint === undefined ? {} : { hint }),
         });
       }
@@ -341,6 +342,10 @@ export class NodeCore {
         this.rooms.goOn(hosted);
         return;
       case 'changed':
+        // Gone, or older than what is held: Redis lost it, and the owner takes the room back.
+        if (end.record === undefined || end.record.epoch < (hosted.room?.epoch ?? 0)) {
+          return hosted.ownership.claimAgain(now);
+        }
         hosted.ownership.forget();
         this.rooms.drop(hosted, undefined);
         return this.rooms.tell(hosted, 'not-owner');
@@ -418,7 +423,8 @@ export class NodeCore {
     this.#call('leave', { node, incarnation, runId }, (reply) => {
       const at = this.#options.now();
       if (reply instanceof DirectoryError && at.monoMs < untilMs) {
-        this.#leave(at, reply.code === 'unavailable' ? at.monoMs : untilMs);
+        // Only an unanswered question is worth another; each takes the whole time-out.
+        this.#leave(at, reply.code === 'timeout' ? untilMs : at.monoMs);
       } else {
         this.#end({ kind: 'left' });
       }

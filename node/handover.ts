@@ -11,7 +11,9 @@ import type { CallDirectory } from './ports.ts';
 import type { RoomState } from './room-state.ts';
 
 /** Largest state that is carried, as UTF-8 bytes of JSON. */
-const STATE_BYTES_MAX = 16 * 1_048_576;
+const STATE_BYTES_MAX = 64 * 1_048_576;
+/** Bytes of all states that are being received. */
+const INCOMING_BYTES_MAX = 256 * 1_048_576;
 /** A handover that has not come to its write by then is called off. */
 const HANDOVER_MS = 3_000;
 /** State held for a record that does not come to name this node is dropped after this long. */
@@ -244,7 +246,9 @@ export class Handovers {
     }
     incoming.chunks.push(message.chunk);
     incoming.bytes += message.chunk.length;
-    if (incoming.bytes > 2 * STATE_BYTES_MAX) {
+    let receiving = 0;
+    for (const one of this.#incoming.values()) receiving += one.bytes;
+    if (incoming.bytes > 2 * STATE_BYTES_MAX || receiving > INCOMING_BYTES_MAX) {
       this.#incoming.delete(key);
       return this.#answer(link, message.id, false, 'the state is too large');
     }
@@ -252,15 +256,15 @@ export class Handovers {
     const value = parse(Buffer.concat(incoming.chunks));
     incoming.chunks = [];
     if (message.phase === 'early') {
-      incoming.early = value as Early | undefined;
-      const room = incoming.early?.room;
-      const refusal = typeof room === 'string' ? this.#options.refuse(room) : 'the state is not valid';
+      incoming.early = isEarly(value) ? value : undefined;
+      const refusal =
+        incoming.early === undefined ? 'the state is not valid' : this.#options.refuse(incoming.early.room);
       if (refusal !== undefined) this.#incoming.delete(key);
       return this.#answer(link, message.id, refusal === undefined, refusal ?? '');
     }
     const { early } = incoming;
     this.#incoming.delete(key);
-    const rest = value as RoomState | undefined;
+    const rest = isRoomState(value) ? value : undefined;
     if (early === undefined || rest === undefined)
       return this.#answer(link, message.id, false, 'the state is not valid');
     const refusal = this.#options.refuse(early.room);
@@ -314,4 +318,18 @@ function parse(bytes: Buffer): unknown {
   } catch {
     return undefined;
   }
+}
+
+function isEarly(value: unknown): value is Early {
+  return isFields(value) && typeof value['room'] === 'string' && Array.isArray(value['entries']);
+}
+
+/** Whether a peer of another version sent something else. What is inside is the peer's, which has proved the cluster's secret. */
+function isRoomState(value: unknown): value is RoomState {
+  if (!isFields(value) || !Number.isSafeInteger(value['head']) || !Number.isSafeInteger(value['version'])) return false;
+  return Array.isArray(value['tags']) && Array.isArray(value['entries']) && Array.isArray(value['sessions']);
+}
+
+function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }

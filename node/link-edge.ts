@@ -7,6 +7,7 @@ import { dialLink, type LinkAddress, parseAddress } from '../shared/link/dial.ts
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import { LinkListener } from '../shared/link/listener.ts';
 import type { Call, LinkMessage, Pong } from '../shared/link/messages.ts';
+import { LinkEncodeError } from '../shared/link/protocol-error.ts';
 import type { LinkPeer } from './links.ts';
 
 export interface LinkEdgeOptions {
@@ -52,7 +53,15 @@ export class LinkEdge {
   send(number: number, message: LinkMessage): boolean {
     const link = this.#byNumber.get(number);
     if (link === undefined) return false;
-    if (link.send(message)) return true;
+    try {
+      if (link.send(message)) return true;
+    } catch (error) {
+      if (!(error instanceof LinkEncodeError)) throw error;
+      // A defect here or in a program, never a reason to end the node: the routers at this link show their cursors again.
+      this.#options.log('a message cannot be sent', { type: message.type, why: error.message });
+      this.#options.dropped(number, message);
+      return true;
+    }
     this.#full.add(number);
     return false;
   }

@@ -1,7 +1,7 @@
 /** The links of a node, as its core sees them: who is at the other end, which sessions sit there, what is owed to them. Owns: that
  *  bookkeeping. Does not know: sockets or rooms' inner life.
  *  Invariant: after a message for a link was dropped, no gated one follows until its routers were asked to show their cursors. */
-import { type Acks, isGated, type LinkMessage, type LinkRole, type Open } from '../shared/link/messages.ts';
+import { type Acks, isGated, type LinkMessage, type LinkRole, type Moved, type Open } from '../shared/link/messages.ts';
 import type { Target } from './handover.ts';
 import type { NodePorts } from './ports.ts';
 import type { RoomSession } from './roster.ts';
@@ -29,7 +29,9 @@ export interface NodeLink {
   /** Something meant for this link was dropped or not taken: its routers show their cursors again before anything else is sent. */
   owesRebind: boolean;
   /** Sessions whose OPEN has an answer that did not leave: they are told to ask again as soon as that is possible. */
-  unanswered: number[];
+  unanswered: { readonly session: number; readonly serial: number }[];
+  /** Room handles under which nothing will come any more, and whose routers do not know it yet: bounded by rooms held lately. */
+  pointOn: Map<number, Moved>;
   /** Its queue is full: nothing more is queued until it has drained. */
   full: boolean;
   /** Pieces of an OPEN that goes on in the next message. */
@@ -44,6 +46,7 @@ function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
     acks: new Map(),
     owesRebind: false,
     unanswered: [],
+    pointOn: new Map(),
     full: false,
     opening: undefined,
   };
@@ -142,14 +145,21 @@ export class LinkTable {
     link.owesRebind = true;
     if (message.type === 'bind') this.#bindLost(message.room, link.number, message.handle);
     const isAnswer = message.type === 'opened' || (message.type === 'refused' && message.text === undefined);
-    if (isAnswer) link.unanswered.push(message.session);
+    if (isAnswer) link.unanswered.push({ session: message.session, serial: message.serial ?? 0 });
+    if (message.type === 'moved') link.pointOn.set(message.room, message);
+    // Its clients are not closed, then: they find out where they ask next that the room begins anew.
+    if (message.type === 'gone') link.pointOn.set(message.room, { type: 'moved', room: message.room, epoch: 0 });
   }
 
-  /** Answers the OPENs whose answers did not leave. */
+  /** Says what did not leave: where rooms have gone, and that OPENs should come again. */
   answer(link: NodeLink): void {
-    const { unanswered } = link;
+    const { unanswered, pointOn } = link;
     link.unanswered = [];
-    for (const session of unanswered) this.send(link.number, { type: 'refused', session, reason: 'wait' });
+    link.pointOn = new Map();
+    for (const moved of pointOn.values()) this.send(link.number, moved);
+    for (const { session, serial } of unanswered) {
+      this.send(link.number, { type: 'refused', session, reason: 'wait', serial });
+    }
   }
 
   /** Links that owe their routers a rebind and can be written to. */

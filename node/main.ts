@@ -33,9 +33,11 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', crash);
 
   let signals = 0;
+  let started = false;
   process.on('SIGTERM', () => {
     signals++;
-    if (signals === 1) node.drain();
+    // One that has not begun has nothing to hand over.
+    if (signals === 1 && started) node.drain();
     else process.exit(0);
   });
   const supervised = process.send !== undefined;
@@ -49,6 +51,7 @@ async function main(): Promise<void> {
   process.on('disconnect', () => process.exit(0));
 
   const link = await node.start();
+  started = true;
   if (config.httpPort !== undefined) {
     await serveHealth({
       host: config.host,

@@ -73,6 +73,8 @@ export class RoomOwnership {
   #state: OwnershipState = { kind: 'none' };
   #floor = 0;
   #round = 0;
+  /** A transfer may have made another the owner: should the history change before this is known, nothing is held beyond doubt. */
+  #doubted = false;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -110,15 +112,18 @@ export class RoomOwnership {
   historyChanged(unbroken: boolean, now: Instant): void {
     switch (this.#state.kind) {
       case 'held':
-      case 'transferring':
         this.#to({ kind: 'stale', triple: this.#state.triple, unbroken, retryAtMs: now.monoMs });
+        return;
+      case 'transferring':
+        // Its target may own it by now, in the history that was: not held beyond doubt.
+        this.#to({ kind: 'stale', triple: this.#state.triple, unbroken: false, retryAtMs: now.monoMs });
         return;
       case 'stale':
       case 'reclaiming':
         this.#to({
           kind: 'stale',
           triple: this.#state.triple,
-          unbroken: unbroken && this.#state.unbroken,
+          unbroken: unbroken && this.#state.unbroken && !this.#doubted,
           retryAtMs: now.monoMs,
         });
         return;
@@ -140,7 +145,13 @@ export class RoomOwnership {
   /** Claims a stale room again as soon as that is allowed. */
   tick(now: Instant): void {
     const state = this.#state;
-    if (state.kind !== 'stale' || now.monoMs < state.retryAtMs) return;
+    if (state.kind !== 'stale') return;
+    if (state.unbroken && !this.#options.lease.gateOpen(now)) {
+      // The lease ran out before the room was claimed again: what was held under it is not held beyond doubt any more.
+      this.#to({ ...state, unbroken: false });
+      return;
+    }
+    if (now.monoMs < state.retryAtMs) return;
     if (!this.#options.lease.mayClaim(now, state.unbroken)) return;
     this.#to({ kind: 'reclaiming', triple: state.triple, unbroken: state.unbroken });
     this.#read(0);
@@ -174,6 +185,7 @@ export class RoomOwnership {
   /** The outcome of a transfer is unknown: the room stays silent until it was claimed again, which fences the transfer, or is lost. */
   claimAgain(now: Instant): void {
     if (this.#state.kind !== 'transferring') return;
+    this.#doubted = true;
     this.#to({ kind: 'stale', triple: this.#state.triple, unbroken: true, retryAtMs: now.monoMs });
     this.tick(now);
   }
@@ -339,6 +351,7 @@ export class RoomOwnership {
 
   #open(record: RoomRecord, kept: boolean, takenOver: boolean, now: Instant): void {
     const triple: Triple = { incarnation: this.#options.incarnation, epoch: record.epoch, nonce: record.nonce };
+    this.#doubted = false;
     this.#to({ kind: 'held', triple });
     this.#options.on({ kind: 'opened', record, triple, kept, takenOver }, now);
   }

@@ -27,6 +27,8 @@ interface TagStart {
 }
 
 const TAGS_MAX = 16;
+/** A link carries answers of at most 1 MiB. */
+const PAGE_BYTES_MAX = 700_000;
 
 export class Recent {
   readonly #max: number;
@@ -87,6 +89,19 @@ export class Recent {
   after(seq: number): readonly RecentEntry[] {
     const first = this.#head - this.#entries.length + 1;
     return seq < first ? this.#entries : this.#entries.slice(seq - first + 1);
+  }
+
+  /** The first of what followed `seq`: at most `limit` entries, and no more bytes than one answer over a link may hold. */
+  page(seq: number, limit: number): readonly RecentEntry[] {
+    const page: RecentEntry[] = [];
+    let bytes = 0;
+    for (const entry of this.after(seq).slice(0, limit)) {
+      bytes += entry.frame.length;
+      // At least one, or a reader would never get past a large one.
+      if (page.length > 0 && bytes > PAGE_BYTES_MAX) break;
+      page.push(entry);
+    }
+    return page;
   }
 
   /** Where a reader at `cursor` stands: it goes on without gap or repeat, or it is told why not. */

@@ -4,7 +4,7 @@ import type { Tag } from '../shared/directory/directory.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import type { Json } from './program.ts';
 import type { RecentEntry } from './recent.ts';
-import type { CarriedSession, RoomSession } from './roster.ts';
+import type { CarriedSession } from './roster.ts';
 
 /** A room's state as a handover carries it. */
 export interface RoomState {
@@ -17,20 +17,7 @@ export interface RoomState {
 }
 
 /** Largest ready-made frame: a link carries no larger one. A publish of the largest allowed payload stays well below. */
-const FRAME_BYTES_MAX = 64_512;
-/** As many members as one event may name and one frame can hold. */
-export function firstMembers(present: readonly RoomSession[], max: number): readonly RoomSession[] {
-  let chars = 512;
-  const members: RoomSession[] = [];
-  for (const one of present) {
-    const meta = one.meta === undefined ? 0 : JSON.stringify(one.meta).length * 3;
-    chars += 100 + one.user.length + meta;
-    if (members.length >= max || chars > FRAME_BYTES_MAX) break;
-    members.push(one);
-  }
-  return members;
-}
-
+export const FRAME_BYTES_MAX = 64_512;
 /** What was to be said is larger than a link carries. */
 export class MessageTooLarge extends RangeError {}
 

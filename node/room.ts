@@ -14,7 +14,8 @@ import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { boundedFrame, carriedEntry, entryFrom, firstMembers, type RoomState } from './room-state.ts';
+import { boundedFrame, carriedEntry, entryFrom, type RoomState } from './room-state.ts';
+import { presenceText, welcomeText } from './room-words.ts';
 import { type RoomSession, Roster } from './roster.ts';
 
 /** One router's share in the room: every session seated on that link. */
@@ -23,6 +24,8 @@ interface Binding {
   sessions: number;
   /** Made under an earlier tag: nothing is cast under it any more, its router is about to show its cursor. */
   stale: boolean;
+  /** Since when it is stale, monotonic ms. */
+  staleMs: number;
 }
 
 /** Largest `meta` of a member, as JSON text. */
@@ -30,6 +33,9 @@ const META_CHARS_MAX = 2_048;
 
 /** What is told in sum (the count of a large room, the list after a change of meta) is told at most this often, milliseconds. */
 const SUMMARY_EVENT_MS = 1_000;
+
+/** A router that was told to show its cursor does so within this time, milliseconds. */
+const STALE_BINDING_MS = 1_000;
 
 export class Room implements RoomContext {
   readonly room: string;
@@ -43,6 +49,8 @@ export class Room implements RoomContext {
   #now: Instant;
   #version = 0;
   #started = false;
+  /** Of the OPEN that is being answered. */
+  #serial = 0;
   #summaryAtMs = 0;
   #summaryDue: 'none' | 'count' | 'presence' = 'none';
   /** The publish the program is being called with, until it is relayed. */
@@ -100,10 +108,6 @@ export class Room implements RoomContext {
     return this.#roster.size;
   }
 
-  get seatedCount(): number {
-    return this.#roster.seated;
-  }
-
   get links(): readonly number[] {
     return [...this.#bindings.keys()];
   }
@@ -126,7 +130,7 @@ export class Room implements RoomContext {
     this.#now = now;
     this.#triple = triple;
     this.#recent.beginTag(tagOf(triple));
-    for (const binding of this.#bindings.values()) binding.stale = true;
+    for (const binding of this.#bindings.values()) this.#void(binding);
   }
 
   /** Whether its program was told that it is open here. */
@@ -159,6 +163,7 @@ export class Room implements RoomContext {
   /** Seats the sessions of an OPEN, or refuses each with its reason. */
   open(link: number, router: string, open: Open, now: Instant): void {
     this.#now = now;
+    this.#serial = open.serial ?? 0;
     const rebinds = open.sessions.filter((one) => one.kind === 'rebind');
     if (rebinds.length > 0) this.#rebind(link, router, open, rebinds);
     for (const one of open.sessions) if (one.kind !== 'rebind') this.#seat(link, router, one);
@@ -221,7 +226,10 @@ export class Room implements RoomContext {
           : this.#recent.last((one.history ?? 0) + said);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
-    this.#direct(session, encode.welcome(this.#welcome(session, seq, resumed)));
+    this.#direct(
+      session,
+      welcomeText(this, session, this.#limits, { seq, resumed, resume: this.#output.resumeToken(session) }),
+    );
     if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason));
     this.#direct(session, this.#presenceText());
     for (const entry of missed)
@@ -266,16 +274,17 @@ export class Room implements RoomContext {
       session: place.handle,
       room: binding.handle,
       cseq: session.cseq,
+      serial: this.#serial,
       verdict,
     });
   }
 
   #refuse(link: number, handle: number, reason: RefusedReason): void {
-    this.#output.send(link, { type: 'refused', session: handle, reason });
+    this.#output.send(link, { type: 'refused', session: handle, reason, serial: this.#serial });
   }
 
   #bind(link: number, head: number, sessions = 0): Binding {
-    const binding: Binding = { handle: this.#output.newHandle(), sessions, stale: false };
+    const binding: Binding = { handle: this.#output.newHandle(), sessions, stale: false, staleMs: 0 };
     this.#bindings.set(link, binding);
     this.#output.send(link, { type: 'bind', handle: binding.handle, room: this.room, ...this.#triple, head });
     return binding;
@@ -284,7 +293,12 @@ export class Room implements RoomContext {
   /** The router did not get to know this binding. */
   bindLost(link: number, handle: number): void {
     const binding = this.#bindings.get(link);
-    if (binding?.handle === handle) binding.stale = true;
+    if (binding?.handle === handle) this.#void(binding);
+  }
+
+  #void(binding: Binding): void {
+    if (!binding.stale) binding.staleMs = this.#now.monoMs;
+    binding.stale = true;
   }
 
   /** Takes every session off a link without announcing anything. */
@@ -435,7 +449,7 @@ export class Room implements RoomContext {
 
   #signal(session: RoomSession, dataText: string): void {
     const text = encode.signal({ from: session.user, session: session.session, dataText });
-    this.#cast('ephemeral', 0, textFrame(text), session);
+    this.#cast('ephemeral', 0, boundedFrame(text), session);
   }
 
   /** Publishes in a backend's name. @returns the message's seq */
@@ -502,8 +516,8 @@ export class Room implements RoomContext {
 
   #direct(session: RoomSession, text: string): void {
     const { place } = session;
-    if (place === undefined) return;
     const frame = boundedFrame(text);
+    if (place === undefined) return;
     this.#output.send(place.link, { type: 'direct', session: place.handle, ephemeral: false, frame });
   }
 
@@ -516,39 +530,17 @@ export class Room implements RoomContext {
   }
 
   #presenceText(): string {
-    const present = this.#roster.present();
-    const members = firstMembers(present, this.#limits.presenceMembersMax);
-    return encode.presence({
-      version: this.#version,
-      members,
-      count: present.length,
-      complete: members.length === present.length,
-    });
-  }
-
-  #welcome(session: RoomSession, seq: number, resumed: boolean): Parameters<typeof encode.welcome>[0] {
-    const { payloadBytesMax, messageRate, pingIntervalMs, retryWindowMs } = this.#limits;
-    return {
-      room: this.room,
-      user: session.user,
-      session: session.session,
-      resume: this.#output.resumeToken(session),
-      seat: session.seat,
-      epoch: this.#triple.epoch,
-      seq,
-      tag: tagOf(this.#triple),
-      resumed,
-      members: this.#roster.members,
-      pingIntervalMs,
-      retryWindowMs,
-      limits: { payloadBytesMax, messageRate },
-    };
+    return presenceText(this.#roster.present(), this.#version, this.#limits.presenceMembersMax);
   }
 
   // --- time and the end ----------------------------------------------------------------------------------------------------------
 
   tick(now: Instant): void {
     this.#now = now;
+    for (const [link, binding] of [...this.#bindings]) {
+      // Its router does not show a cursor: it has no session of this room any more, though it could not say so.
+      if (binding.stale && now.monoMs - binding.staleMs >= STALE_BINDING_MS) this.#unbind(link);
+    }
     for (const session of this.#roster.due(now.monoMs)) this.#depart(session);
     this.#program.tick(now.monoMs);
     if (this.#summaryDue === 'none' || now.monoMs - this.#summaryAtMs < SUMMARY_EVENT_MS) return;
@@ -600,9 +592,6 @@ export class Room implements RoomContext {
   }
 
   messagesAfter(seq: number, limit: number): unknown[] {
-    return this.#recent
-      .after(seq)
-      .slice(0, limit)
-      .map((entry) => JSON.parse(payloadOf(entry.frame).toString('utf8')));
+    return this.#recent.page(seq, limit).map((entry) => JSON.parse(payloadOf(entry.frame).toString('utf8')));
   }
 }

@@ -33,6 +33,8 @@ export class RouterBench {
   redisFailed = false;
   full = new Set<string>();
   readonly #groups = new Map<number, Set<number>>();
+  /** Session → serial of the OPEN that named it last. */
+  readonly #serials = new Map<number, number>();
   #rooms = 10;
 
   constructor(nodes: readonly Holder[] = [A, B]) {
@@ -63,6 +65,9 @@ export class RouterBench {
         send: (node, _incarnation, message) => {
           if (this.full.has(node)) return false;
           this.sent.push({ to: node, message });
+          if (message.type === 'open') {
+            for (const one of message.sessions) this.#serials.set(one.handle, message.serial ?? 0);
+          }
           return true;
         },
         keepLink: () => undefined,
@@ -152,8 +157,14 @@ export class RouterBench {
     const room = ++this.#rooms;
     const { epoch = 5, head = 0, cseq = 0, nonce = NONCE } = more;
     this.from(at, { type: 'bind', handle: room, room: 'room', incarnation: at.incarnation, epoch, nonce, head });
-    for (const session of handles) this.from(at, { type: 'opened', session, room, cseq, verdict: 'new' });
+    for (const session of handles) this.opened(at, session, room, cseq);
     return room;
+  }
+
+  /** Answers the OPEN that named the session last. */
+  opened(at: Holder, session: number, room: number, cseq = 0): void {
+    const serial = this.#serials.get(session) ?? 0;
+    this.from(at, { type: 'opened', session, room, cseq, serial, verdict: 'new' });
   }
 
   cast(at: Holder, room: number, seq: number, text = `m${seq}`): void {
@@ -165,7 +176,7 @@ export class RouterBench {
     for (const handle of handles) this.client(handle);
     this.read(A);
     const room = this.seat(A, handles.slice(0, 1));
-    for (const session of handles.slice(1)) this.from(A, { type: 'opened', session, room, cseq: 0, verdict: 'new' });
+    for (const session of handles.slice(1)) this.opened(A, session, room);
     this.opens();
     return room;
   }
@@ -176,7 +187,8 @@ export class RouterBench {
     reason: Extract<LinkMessage, { type: 'refused' }>['reason'],
     hint?: Holder & { epoch: number },
   ): void {
-    this.from(at, { type: 'refused', session, reason, ...(hint === undefined ? {} : { hint }) });
+    const serial = this.#serials.get(session) ?? 0;
+    this.from(at, { type: 'refused', session, reason, serial, ...(hint === undefined ? {} : { hint }) });
   }
 
   tick(ms: number): void {

@@ -8,25 +8,14 @@ import { DirectoryError, tagOf } from '../shared/directory/directory.ts';
 import type { Bind, Cast, LinkMessage, Moved, Opened, Refused } from '../shared/link/messages.ts';
 import { jittered } from '../shared/random.ts';
 import { Bindings } from './bindings.ts';
+import * as bounds from './bounds.ts';
 import { firstCandidate } from './candidates.ts';
+import { GoneSessions } from './gone.ts';
 import type { RouterCoreOptions } from './options.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
 import { ClientSession } from './session.ts';
 import { type TurnAwayCode, turnedAway } from './turn-away.ts';
-
-const HOPS_MAX = 3;
-const PAUSES_MS = [50, 100, 200] as const;
-/** A wait for a link or a certificate is looked at again after this long even if nothing was heard. */
-const WAIT_ON_MS = 1_000;
-/** Time beyond `dead` that a new session waits for an owner. */
-const OPEN_EXTRA_MS = 2_000;
-/** A session that had a seat waits this long for another while Redis answers. */
-const REBIND_WAIT_MS = 60_000;
-const READS_AT_ONCE = 128;
-const CACHE_MAX = 100_000;
-/** Sessions closed while an OPEN of theirs was under way, remembered until it is answered. */
-const GONE_MAX = 10_000;
 
 export class RouterCore {
   readonly #options: RouterCoreOptions;
@@ -35,8 +24,8 @@ export class RouterCore {
   readonly #sessions = new Map<number, { readonly session: ClientSession; readonly route: Route }>();
   readonly #links = new Set<string>();
   readonly #bindings = new Bindings();
-  readonly #cache = new RouteCache(CACHE_MAX);
-  readonly #gone = new Map<number, 'left' | 'broken'>();
+  readonly #cache = new RouteCache(bounds.CACHE_MAX);
+  readonly #gone = new GoneSessions();
   /** Routes that want an owner and wait for a free place among the reads. */
   readonly #toLocate = new Set<Route>();
   /** Routes that are not bound: the only ones that time moves. */
@@ -45,6 +34,7 @@ export class RouterCore {
   readonly #retries = new Map<number, number>();
   #reads = 0;
   #groups = 0;
+  #serials = 0;
 
   constructor(options: RouterCoreOptions, ports: RouterPorts) {
     this.#options = options;
@@ -52,7 +42,7 @@ export class RouterCore {
   }
 
   get #openMs(): number {
-    return this.#options.timings.deadMs + OPEN_EXTRA_MS;
+    return this.#options.timings.deadMs + bounds.OPEN_EXTRA_MS;
   }
 
   get rooms(): number {
@@ -101,6 +91,8 @@ export class RouterCore {
     const entry = this.#sessions.get(handle);
     if (entry === undefined) return;
     const { session, route } = entry;
+    if (session.isWornOut)
+      return this.#closeClient(session, route, { code: 1012, reason: 'resume, please', retryAfterMs: 0 });
     this.#ports.count('messages_in');
     session.take(payload);
     if (!session.isTimed) session.time(this.#options.now().monoMs);
@@ -119,11 +111,12 @@ export class RouterCore {
     if (entry === undefined) return;
     const { session, route } = entry;
     // One that waits for another seat may still have its last one.
-    const at = this.#holder(route) ?? route.last;
-    if ((session.state !== 'pending' || session.everSeated) && at !== undefined) {
-      this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: handle, how });
+    const now = session.state === 'pending' ? undefined : this.#holder(route);
+    const last = session.everSeated && route.last?.incarnation !== now?.incarnation ? route.last : undefined;
+    for (const at of [now, last]) {
+      if (at !== undefined) this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: handle, how });
     }
-    if (session.state === 'asked') this.#rememberGone(handle, how);
+    if (session.state === 'asked') this.#gone.remember(handle, how);
     this.#remove(session, route);
   }
 
@@ -135,11 +128,6 @@ export class RouterCore {
 
   #holder(route: Route): Holder | undefined {
     return route.state.kind === 'bound' || route.state.kind === 'opening' ? route.state.at : undefined;
-  }
-
-  #rememberGone(handle: number, how: 'left' | 'broken'): void {
-    this.#gone.set(handle, how);
-    if (this.#gone.size > GONE_MAX) this.#gone.delete(this.#gone.keys().next().value ?? handle);
   }
 
   #remove(session: ClientSession, route: Route): void {
@@ -164,7 +152,7 @@ export class RouterCore {
   }
 
   #closeClient(session: ClientSession, route: Route, how: ClientClose): void {
-    if (session.state === 'asked') this.#rememberGone(session.handle, 'left');
+    if (session.state === 'asked') this.#gone.remember(session.handle, 'left');
     this.#remove(session, route);
     this.#ports.close(session.handle, how);
   }
@@ -190,7 +178,7 @@ export class RouterCore {
 
   #pump(): void {
     for (const route of this.#toLocate) {
-      if (this.#reads >= READS_AT_ONCE) return;
+      if (this.#reads >= bounds.READS_AT_ONCE) return;
       this.#toLocate.delete(route);
       this.#read(route);
     }
@@ -223,7 +211,7 @@ export class RouterCore {
     if (this.#reachable(owner)) return this.#openAll(route, owner);
     // Its owner lives, as far as Redis knows, but there is no link: only a link or a certificate helps.
     this.#options.pollSoon();
-    this.#wait(route, WAIT_ON_MS, owner, now);
+    this.#wait(route, bounds.WAIT_ON_MS, owner, now);
   }
 
   /** Nobody owns the room: placement says who should be asked first. */
@@ -252,7 +240,7 @@ export class RouterCore {
   }
 
   #pause(route: Route, now: Instant): void {
-    const step = PAUSES_MS[Math.min(route.pauses, PAUSES_MS.length - 1)] ?? 200;
+    const step = bounds.PAUSES_MS[Math.min(route.pauses, bounds.PAUSES_MS.length - 1)] ?? 200;
     route.pauses++;
     this.#wait(route, jittered(this.#options.random, step, 0.3), undefined, now);
   }
@@ -274,15 +262,17 @@ export class RouterCore {
 
   #openSome(route: Route, at: Holder, sessions: readonly ClientSession[]): void {
     this.#ports.count('opens');
+    const serial = ++this.#serials % bounds.SERIALS;
     const sent = this.#ports.send(at.node, at.incarnation, {
       type: 'open',
       room: route.room,
       floor: route.floor,
       ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
+      serial,
       sessions: sessions.map((session) => session.opening()),
     });
-    if (sent) for (const session of sessions) session.asked(at.incarnation);
-    else if (route.state.kind === 'opening') this.#wait(route, WAIT_ON_MS, at, this.#options.now());
+    if (sent) for (const session of sessions) session.asked(serial);
+    else if (route.state.kind === 'opening') this.#wait(route, bounds.WAIT_ON_MS, at, this.#options.now());
     else for (const session of sessions) this.#retryLater(session, this.#options.now());
   }
 
@@ -305,7 +295,6 @@ export class RouterCore {
   linkDown(at: Holder, now: Instant): void {
     if (!this.#links.delete(at.incarnation)) return;
     this.#bindings.forget(at);
-    for (const { session } of this.#sessions.values()) session.forgetAsked(at.incarnation);
     this.#options.pollSoon();
     for (const route of this.#routes.values()) {
       if (this.#holder(route)?.incarnation === at.incarnation) this.#lost(route, at, now);
@@ -332,7 +321,6 @@ export class RouterCore {
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
     this.#bindings.forget(at);
-    for (const { session } of this.#sessions.values()) session.forgetAsked(at.incarnation);
     for (const route of this.#routes.values()) {
       const waitsOn = route.state.kind === 'waiting' ? route.state.on : undefined;
       const holder = this.#holder(route) ?? waitsOn;
@@ -345,9 +333,7 @@ export class RouterCore {
 
   #lost(route: Route, at: Holder, now: Instant): void {
     route.lostMs ??= now.monoMs;
-    this.#wait(route, WAIT_ON_MS, at, now);
-    const openByMs = now.monoMs + REBIND_WAIT_MS;
-    for (const session of route.sessions.values()) if (session.everSeated) session.openByMs = openByMs;
+    this.#wait(route, bounds.WAIT_ON_MS, at, now);
   }
 
   // --- what owners say -------------------------------------------------------------------------------------------------------------
@@ -400,6 +386,8 @@ export class RouterCore {
   #cast(at: Holder, message: Cast): void {
     const binding = this.#bindings.get(at, message.room);
     const route = binding?.route;
+    // Also while nobody here is bound by it yet: whoever is, later, has been told of this by its welcome.
+    if (binding !== undefined && message.class === 'message') binding.head = message.seq;
     if (binding === undefined || route?.state.kind !== 'bound' || route.state.handle !== message.room) {
       this.#ports.count('stale_frames_dropped');
       return;
@@ -438,13 +426,12 @@ export class RouterCore {
   #opened(at: Holder, message: Opened, now: Instant): void {
     const entry = this.#sessions.get(message.session);
     if (entry === undefined) {
-      const how = this.#gone.get(message.session) ?? 'left';
-      this.#gone.delete(message.session);
+      const how = this.#gone.take(message.session);
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how });
       return;
     }
     const { session, route } = entry;
-    if (!session.answered(at.incarnation)) return;
+    if (!session.answered(message.serial)) return;
     const binding = this.#bindings.get(at, message.room);
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
@@ -493,7 +480,9 @@ export class RouterCore {
   #unbind(route: Route): void {
     if (route.state.kind !== 'bound') return;
     const { group } = route.state;
+    const openByMs = this.#options.now().monoMs + bounds.REBIND_WAIT_MS;
     for (const session of route.sessions.values()) {
+      if (session.everSeated) session.openByMs = openByMs;
       if (session.state !== 'seated') continue;
       this.#ports.leave(group, session.handle);
       session.state = 'asked';
@@ -507,12 +496,12 @@ export class RouterCore {
 
   #refused(at: Holder, message: Refused, now: Instant): void {
     this.#ports.count('refusals');
-    this.#gone.delete(message.session);
+    this.#gone.take(message.session);
     const entry = this.#sessions.get(message.session);
     if (entry === undefined) return;
     const { session, route } = entry;
     // With a text it is about a frame, not an OPEN: it tells something only while the seat is thought to be held.
-    if (message.text === undefined ? !session.answered(at.incarnation) : session.state !== 'seated') return;
+    if (message.text === undefined ? !session.answered(message.serial ?? 0) : session.state !== 'seated') return;
     if (this.#holder(route)?.incarnation !== at.incarnation) return;
     switch (message.reason) {
       case 'replaced':
@@ -548,7 +537,7 @@ export class RouterCore {
     this.#ports.count('hops');
     this.#cache.forgetPlace(route.room);
     if (hint !== undefined) route.floor = Math.max(route.floor, hint.epoch);
-    if (route.hops > HOPS_MAX) {
+    if (route.hops > bounds.HOPS_MAX) {
       route.hops = 0;
       return this.#pause(route, now);
     }
@@ -568,9 +557,6 @@ export class RouterCore {
       return;
     }
     if (message.to?.incarnation !== at.incarnation) route.lostMs ??= now.monoMs;
-    for (const session of route.sessions.values()) {
-      if (session.everSeated) session.openByMs = now.monoMs + REBIND_WAIT_MS;
-    }
     const { to } = message;
     route.floor = Math.max(route.floor, message.epoch);
     this.#cache.forgetPlace(route.room);
@@ -587,7 +573,6 @@ export class RouterCore {
       if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locate(route, now);
       // An answer can be lost at a gate that shut: whoever still waits asks again.
       else if (route.state.kind === 'opening' && now.monoMs - route.state.sinceMs > this.#openMs) {
-        for (const session of route.sessions.values()) session.forgetAsked(route.state.at.incarnation);
         this.#pause(route, now);
       }
     }
@@ -604,10 +589,10 @@ export class RouterCore {
   #expire(route: Route, now: Instant): void {
     const away = this.#options.redisFailed();
     for (const session of [...route.sessions.values()]) {
-      if (now.monoMs < session.openByMs) continue;
       // While Redis is away nobody who had a seat is sent off: nothing else would serve them better.
-      if (session.everSeated && away) session.openByMs = now.monoMs + REBIND_WAIT_MS;
-      else this.#turnAway(session, route, 'unavailable');
+      if (session.everSeated && away) session.openByMs = now.monoMs + bounds.REBIND_WAIT_MS;
+      if (now.monoMs < session.openByMs) continue;
+      this.#turnAway(session, route, 'unavailable');
     }
   }
 }

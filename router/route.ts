@@ -45,7 +45,8 @@ export interface Binding {
   readonly group: number;
   readonly epoch: number;
   readonly tag: string;
-  readonly head: number;
+  /** Seq of the last message that was cast under it, or the one before its first. */
+  head: number;
 }
 
 export function newRoute(room: string): Route {

@@ -29,8 +29,8 @@ export class ClientSession {
   /** A session that no owner has taken by then is turned away, monotonic ms. */
   openByMs: number;
   paused = false;
-  /** OPENs that named it and are not answered yet, by the incarnation asked. */
-  readonly #asked = new Map<string, number>();
+  /** Serial of the OPEN that named it last. */
+  #asked = 0;
   #told: Buffer[] = [];
   readonly #unacked: Unacked[] = [];
   #bytes = 0;
@@ -46,26 +46,17 @@ export class ClientSession {
   }
 
   /** An OPEN that names it was sent. */
-  asked(incarnation: string): void {
+  asked(serial: number): void {
     this.state = 'asked';
     this.#told = [];
-    this.#asked.set(incarnation, (this.#asked.get(incarnation) ?? 0) + 1);
+    this.#asked = serial;
   }
 
   /** An answer came. @returns whether it is that to the last OPEN: an earlier one's is void, or what it replays would come twice */
-  answered(incarnation: string): boolean {
-    const left = (this.#asked.get(incarnation) ?? 1) - 1;
-    if (left <= 0) this.#asked.delete(incarnation);
-    else {
-      this.#asked.set(incarnation, left);
-      this.#told = [];
-    }
-    return left <= 0;
-  }
-
-  /** No answer will come from there any more. */
-  forgetAsked(incarnation: string): void {
-    if (this.#asked.delete(incarnation)) this.#told = [];
+  answered(serial: number): boolean {
+    if (this.state === 'asked' && serial === this.#asked) return true;
+    this.#told = [];
+    return false;
   }
 
   /** Keeps what an owner tells it before it is seated: its welcome and what it missed, of which it sees all or nothing. */
@@ -88,6 +79,11 @@ export class ClientSession {
     this.#cseq++;
     this.#unacked.push({ cseq: this.#cseq, payload, sent: false });
     this.#bytes += payload.length;
+  }
+
+  /** A link counts a seat's frames in 32 bits: this seat's are used up, the next resume begins anew. */
+  get isWornOut(): boolean {
+    return this.#cseq >= 0xffff_fff0;
   }
 
   get full(): boolean {

@@ -104,7 +104,7 @@ export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | und
 /** Whether a page of `origin` may connect to `host`. */
 export function isOriginAllowed(origin: string, host: string, origins: readonly string[] | undefined): boolean {
   if (origin === 'null') return false;
-  if (origins !== undefined) return origins.includes(origin);
+  if (origins !== undefined) return origins.includes('*') || origins.includes(origin);
   let url: URL;
   try {
     url = new URL(origin);

@@ -24,7 +24,7 @@ export type DecodedMessage =
 /** `id`: the publish that is refused, where the text named one. */
 export interface DecodeFailure {
   readonly ok: false;
-  readonly code: Extract<ErrorCode, 'bad_json' | 'bad_message' | 'unknown_type'>;
+  readonly code: Extract<ErrorCode, 'bad_json' | 'bad_message' | 'unknown_type' | 'too_large'>;
   readonly message: string;
   readonly id?: number;
 }
@@ -60,8 +60,10 @@ export function decodeClientMessage(text: string): Decoded {
     case 'meta': {
       const data = value['data'];
       if (data === undefined || !Object.hasOwn(value, 'data')) return failure('bad_message', `${type} needs data`, id);
-      const dataText =
-        scan.dataEnd > scan.dataStart ? text.slice(scan.dataStart, scan.dataEnd).trim() : JSON.stringify(data);
+      const found = scan.dataEnd > scan.dataStart;
+      const dataText = found ? text.slice(scan.dataStart, scan.dataEnd).trim() : JSON.stringify(data);
+      // Written anew it may have grown (1e20 has four characters, its digits twenty-one): sizes were checked on what came.
+      if (dataText.length > text.length) return failure('too_large', 'keys with escapes must not hide the data', id);
       if (type !== 'publish') return { ok: true, message: { type, data, dataText } };
       if (rawId === undefined) return { ok: true, message: { type, data, dataText } };
       if (id === undefined) return failure('bad_message', 'id must be an integer from 1 to 2^53 - 1', undefined);

@@ -58,24 +58,30 @@ export class LinkRouter {
   static async open(cluster: Cluster, node: string, room: string): Promise<LinkRouter> {
     const router = new LinkRouter(await cluster.linkOf(node), node);
     await until('the link is up', () => router.#link.isUp);
-    router.#link.send({
-      type: 'open',
-      room,
-      floor: 0,
-      sessions: [LISTENER, TALKER].map((handle) => ({
-        handle,
-        session: randomBytes(16).toString('base64url'),
-        user: `listener-${handle}`,
-        seat: 1,
-        kind: 'join',
-        since: Date.now(),
-      })),
+    const sessions = [LISTENER, TALKER].map((handle) => ({
+      handle,
+      session: randomBytes(16).toString('base64url'),
+      user: `listener-${handle}`,
+      seat: 1,
+      kind: 'join' as const,
+      since: Date.now(),
+    }));
+    let asked = -1;
+    await until('both sessions are seated', () => {
+      const refused = router.frames.filter(({ message }) => message.type === 'refused');
+      // A node may ask to wait; then it is asked again, as routers do.
+      if (refused.length > asked) router.#link.send({ type: 'open', room, floor: 0, sessions });
+      asked = refused.length;
+      const seated = router.frames.filter(({ message }) => message.type === 'opened').length === 2;
+      if (!seated && refused.length > 0) throw new Error(JSON.stringify(refused.at(-1)?.message));
+      return seated;
     });
-    await until(
-      'both sessions are seated',
-      () => router.frames.filter(({ message }) => message.type === 'opened').length === 2,
-    );
     return router;
+  }
+
+  /** Whether a signal was cast on this link. */
+  get heardSignal(): boolean {
+    return this.frames.some(({ message }) => message.type === 'cast' && message.class === 'ephemeral');
   }
 
   /** Sends a signal: one session speaks, and the other is to hear it. */

@@ -202,6 +202,7 @@ const ANY_MESSAGE = fc.oneof(
     type: fc.constant('opened'),
     session: handle,
     room: u32,
+    serial: u32,
     cseq: u32,
     verdict: fc.constantFrom('new', 'resumed', 'reset'),
   }),

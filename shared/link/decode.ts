@@ -67,8 +67,9 @@ export function decodeFrame({ type, id, payload }: Frame): LinkMessage {
     case 'open':
       return { type, ...shape.openBody(parseJson(payload)) };
     case 'opened': {
-      const verdict = wordAt(VERDICTS, payload, 8);
-      return { type, session: id, room: payload.readUInt32BE(0), cseq: payload.readUInt32BE(4), verdict };
+      const verdict = wordAt(VERDICTS, payload, 12);
+      const serial = payload.readUInt32BE(8);
+      return { type, session: id, room: payload.readUInt32BE(0), cseq: payload.readUInt32BE(4), serial, verdict };
     }
     case 'refused':
       return { type, session: id, ...shape.refusedBody(parseJson(payload)) };

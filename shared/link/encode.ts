@@ -97,6 +97,7 @@ export function writeFrame(prepared: Prepared, index: number, target: Buffer, of
     case 'opened':
       at = target.writeUInt32BE(message.room, at);
       at = target.writeUInt32BE(message.cseq, at);
+      at = target.writeUInt32BE(message.serial, at);
       target[at++] = VERDICTS.indexOf(message.verdict);
       return at;
     case 'state':
@@ -228,8 +229,9 @@ function measure(message: LinkMessage): number {
     case 'opened':
       u32(message.room, 'room');
       u32(message.cseq, 'cseq');
+      u32(message.serial, 'serial');
       place(VERDICTS, message.verdict);
-      return 9;
+      return 13;
     case 'client-frame':
       u32(message.cseq, 'cseq');
       return 5 + content(message.payload, message.type);

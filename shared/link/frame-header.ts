@@ -58,7 +58,7 @@ export const FRAME_TYPES = {
   /** JSON {room, floor, cursor?, more?, sessions} */
   open: { code: 0x10, id: 'zero', min: 2, max: FRAME_PAYLOAD_MAX },
   /** id = session; u32 room, u32 cseq, u8 verdict */
-  opened: { code: 0x11, id: 'session', min: 9, max: 9 },
+  opened: { code: 0x11, id: 'session', min: 13, max: 13 },
   /** id = session; JSON {reason, hint?, text?} */
   refused: { code: 0x12, id: 'session', min: 2, max: COLD_MAX },
   /** id = session; u32 cseq, u8 flags (bit 0: resent, bit 7: reserved), content */

@@ -87,6 +87,7 @@ export function openHead(value: unknown): Body<Open, 'sessions'> {
     floor: integer(f, 'floor', 0),
     ...cursorOf(f),
     ...(field(f, 'more') === undefined ? {} : { more: flag(f, 'more') }),
+    ...serialOf(f),
   };
 }
 
@@ -127,7 +128,12 @@ export function refusedBody(value: unknown): Body<Refused, 'session'> {
     reason: word(f, 'reason', reasons),
     ...(hint === undefined ? {} : { hint: hintOf(fieldsOf(hint, 'hint')) }),
     ...(field(f, 'text') === undefined ? {} : { text: text(f, 'text', 0, TEXT_MAX) }),
+    ...serialOf(f),
   };
+}
+
+function serialOf(f: Fields) {
+  return field(f, 'serial') === undefined ? {} : { serial: integer(f, 'serial', 0, U32_MAX) };
 }
 
 function hintOf(f: Fields) {

@@ -102,6 +102,8 @@ export interface Open {
   readonly floor: number;
   readonly cursor?: Cursor | undefined;
   readonly more?: boolean | undefined;
+  /** The sender's count of its OPENs, echoed in each answer: an answer to an OPEN that another has replaced is void. */
+  readonly serial?: number | undefined;
   readonly sessions: readonly OpenSession[];
 }
 
@@ -113,6 +115,8 @@ export interface Opened {
   readonly session: number;
   readonly room: number;
   readonly cseq: number;
+  /** Of the OPEN that this answers; 0 where it had none. */
+  readonly serial: number;
   readonly verdict: Verdict;
 }
 
@@ -134,6 +138,8 @@ export interface Refused {
   readonly reason: RefusedReason;
   readonly hint?: { readonly node: string; readonly incarnation: string; readonly epoch: number } | undefined;
   readonly text?: string | undefined;
+  /** Of the OPEN that this answers; absent where it is about a frame of a session without a seat. */
+  readonly serial?: number | undefined;
 }
 
 /** Router → node: one frame of a client, its WebSocket payload untouched (UTF-8 text, validated as such).

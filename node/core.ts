@@ -90,7 +90,8 @@ export class NodeCore {
       node: record.node,
       incarnation: record.incarnation,
       random,
-      call,
+      // Their connection is another than that of heartbeat and claims, which alone say which history is in force.
+      call: ports.call,
       now,
       held: (room) => this.rooms.held(room),
     });

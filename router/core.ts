@@ -431,7 +431,10 @@ export class RouterCore {
       return;
     }
     const { session, route } = entry;
-    if (!session.answered(message.serial)) return;
+    if (!session.answered(message.serial)) {
+      if (this.#holder(route)?.incarnation === at.incarnation) session.dropTold();
+      return;
+    }
     const binding = this.#bindings.get(at, message.room);
     if (binding === undefined || binding.route !== route || this.#holder(route)?.incarnation !== at.incarnation) {
       this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: message.session, how: 'detached' });
@@ -453,7 +456,7 @@ export class RouterCore {
     else this.#ports.observe('open_ms', now.monoMs - (session.openByMs - this.#openMs));
     for (const frame of session.takeTold()) this.#ports.direct(session.handle, frame, false);
     session.acked(message.cseq);
-    session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame));
+    session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame), rebound);
     this.#resumeReading(session);
   }
 
@@ -501,7 +504,10 @@ export class RouterCore {
     if (entry === undefined) return;
     const { session, route } = entry;
     // With a text it is about a frame, not an OPEN: it tells something only while the seat is thought to be held.
-    if (message.text === undefined ? !session.answered(message.serial ?? 0) : session.state !== 'seated') return;
+    if (message.text === undefined ? !session.answered(message.serial ?? 0) : session.state !== 'seated') {
+      if (message.text === undefined && this.#holder(route)?.incarnation === at.incarnation) session.dropTold();
+      return;
+    }
     if (this.#holder(route)?.incarnation !== at.incarnation) return;
     switch (message.reason) {
       case 'replaced':

@@ -54,9 +54,12 @@ export class ClientSession {
 
   /** An answer came. @returns whether it is that to the last OPEN: an earlier one's is void, or what it replays would come twice */
   answered(serial: number): boolean {
-    if (this.state === 'asked' && serial === this.#asked) return true;
+    return this.state === 'asked' && serial === this.#asked;
+  }
+
+  /** What was kept belongs to an answer that is void. */
+  dropTold(): void {
     this.#told = [];
-    return false;
   }
 
   /** Keeps what an owner tells it before it is seated: its welcome and what it missed, of which it sees all or nothing. */
@@ -132,8 +135,10 @@ export class ClientSession {
     this.#sendFrom(first, send);
   }
 
-  /** Another owner, or the same one anew: everything kept is sent again. */
-  sendAll(send: (frame: ClientFrame) => boolean): void {
+  /** Another owner, or the same one anew: everything kept is sent again. Of what a resumed client said, an owner before may have
+   *  heard some on an earlier seat, so all of it counts as sent before once the owner is not the one that resumed it. */
+  sendAll(send: (frame: ClientFrame) => boolean, rebound = false): void {
+    if (rebound && this.client.kind === 'resume') for (const frame of this.#unacked) frame.sent = true;
     this.#handed = 0;
     this.#sendFrom(0, send);
   }

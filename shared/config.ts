@@ -160,6 +160,9 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
 function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource): NodeConfig {
   const incarnation = values.incarnation ?? newIncarnation(random);
   if (!isIncarnation(incarnation)) throw new ConfigError('--incarnation must be 32 lower-case hexadecimal digits.');
+  if (values.resumeMs < Math.max(values.leaveBrokenMs, values.leaveRouterLostMs)) {
+    throw new ConfigError('--resume-ms must not be below --leave-broken-ms and --leave-router-lost-ms.');
+  }
   return {
     ...values,
     ...worker(parsed, values, 'node', random),

@@ -8,7 +8,7 @@ import { lookAtMachine } from './machine.ts';
 import { benchPlacement } from './placement-bench.ts';
 import { charts, markdownReport, plainReport, type Run } from './report.ts';
 import { CellStore } from './store.ts';
-import { profileInto, SYSTEMS, type System } from './systems.ts';
+import { profileInto, SYSTEMS, type System, useNodeFlags } from './systems.ts';
 import { findLoadGenerator, ROOT, WORK } from './tools.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
@@ -23,6 +23,7 @@ npm run bench -- placement     spread, movement and cost of placing rooms on nod
   --resume          keeps the cells that an earlier run has finished
   --report          measures nothing, reports on the cells there are
   --docs            also writes docs/benchmarks.md; a whole run does so anyway
+  --node-flags "…"  flags of Node's for Bellhop's processes, instead of its image's
   --profile         Bellhop's processes write CPU profiles into .bellhop/bench/profiles
   --json            JSON on stdout instead of the tables
   --nodes N, --rooms N   for placement (1000, 1000000)
@@ -37,6 +38,7 @@ const OPTIONS = {
   resume: { type: 'boolean', default: false },
   report: { type: 'boolean', default: false },
   docs: { type: 'boolean', default: false },
+  'node-flags': { type: 'string' },
   profile: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   nodes: { type: 'string', default: '1000' },
@@ -69,6 +71,7 @@ async function main(): Promise<void> {
   }
   if (verb !== undefined) throw new Usage(`there is no "${verb}"; see --help`);
   const options = choose(values);
+  if (values['node-flags'] !== undefined) useNodeFlags(values['node-flags'].split(' ').filter((flag) => flag !== ''));
   if (values.profile) profileInto(join(WORK, 'profiles'));
   const generator = findLoadGenerator();
   if ('missing' in generator)
@@ -83,7 +86,7 @@ async function main(): Promise<void> {
   for (let round = 1; !values.report && round <= options.rounds; round++) {
     for (const workload of options.workloads) {
       for (const system of options.systems) {
-        if (has(system, workload, round)) continue;
+        if (!suits(system, workload) || has(system, workload, round)) continue;
         try {
           const cell = await runCell(system, workload, round, generator);
           store.save(cell);
@@ -116,6 +119,11 @@ async function main(): Promise<void> {
   }
   process.stdout.write(values.json ? `${JSON.stringify(asJson(run), null, 2)}\n` : plainReport(run));
   if (failures.length > 0) process.exitCode = 1;
+}
+
+/** A system that some workload names as its own is measured under no other. */
+function suits({ id }: System, { also }: Workload): boolean {
+  return also?.includes(id) === true || !WORKLOADS.some((workload) => workload.also?.includes(id));
 }
 
 function readArguments() {

@@ -24,7 +24,17 @@ export interface System {
   start(): Promise<RunningSystem>;
 }
 
-const SYSTEM_IDS = ['bellhop', 'ws', 'floor', 'http-proxy', 'nginx', 'haproxy', 'pubsub', 'socketio'] as const;
+const SYSTEM_IDS = [
+  'bellhop',
+  'ws',
+  'ws-small',
+  'floor',
+  'http-proxy',
+  'nginx',
+  'haproxy',
+  'pubsub',
+  'socketio',
+] as const;
 export type SystemId = (typeof SYSTEM_IDS)[number];
 
 const RAW_PATH = '/rooms/b{room}';
@@ -88,22 +98,30 @@ function system(
 
 const raw = (...ports: number[]) => ({ ports, path: RAW_PATH, envelope: 'raw' as const });
 const portOf = (started: Started): number => Number(started.ready['port']);
-const peer = (script: string, ...args: string[]): Promise<Started> => start(`scripts/bench/peers/${script}.js`, args);
+const script = (name: string): string => `scripts/bench/peers/${name}.js`;
+const peer = (name: string, ...args: string[]): Promise<Started> => start(script(name), args);
 
 /** Several servers with one Redis between them. */
-async function besideRedis(parts: Parts, script: string): Promise<number[]> {
+async function besideRedis(parts: Parts, name: string): Promise<number[]> {
   const { url } = await parts.redis();
   const ports: number[] = [];
-  for (let i = 0; i < SERVERS; i++) ports.push(portOf(await parts.add(peer(script, url))));
+  for (let i = 0; i < SERVERS; i++) ports.push(portOf(await parts.add(peer(name, url))));
   return ports;
 }
 
-let profiling: readonly string[] = [];
+/** As Bellhop's image runs it. */
+const SMALL = '--optimize-for-size';
+let bellhopFlags: readonly string[] = [SMALL];
+
+/** Has Bellhop's processes run under other flags of Node's than its image. */
+export function useNodeFlags(flags: readonly string[]): void {
+  bellhopFlags = flags;
+}
 
 /** Has Bellhop's processes write a CPU profile (for Chrome's developer tools) into a folder when they end. Profiling costs some
  *  percent, so what is measured then is not for a page. */
 export function profileInto(folder: string): void {
-  profiling = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+  bellhopFlags = [...bellhopFlags, '--cpu-prof', `--cpu-prof-dir=${folder}`];
 }
 
 const tools = new Map<string, Tool | Missing>();
@@ -147,14 +165,15 @@ export const SYSTEMS: readonly System[] = [
   system('bellhop', 'Bellhop (router + node + Redis, relay rooms)', async (parts) => {
     const { url } = await parts.redis();
     const env = { BELLHOP_REDIS_URL: url, BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' };
-    // As its image runs it.
-    const flags = ['--optimize-for-size', ...profiling];
-    await parts.add(start('node/main.js', ['--id', 'n1'], env, flags));
-    const router = await parts.add(start('router/main.js', ['--id', 'r1', '--port', '0'], env, flags));
+    await parts.add(start('node/main.js', ['--id', 'n1'], env, bellhopFlags));
+    const router = await parts.add(start('router/main.js', ['--id', 'r1', '--port', '0'], env, bellhopFlags));
     const { port } = new URL(String(router.ready['url']));
     return { ports: [Number(port)], path: '/rooms/b{room}?user=u{i}', envelope: 'bellhop' };
   }),
   system('ws', 'bare ws', async (parts) => raw(portOf(await parts.add(peer('ws-server', 'send'))))),
+  system('ws-small', `bare ws with ${SMALL}`, async (parts) =>
+    raw(portOf(await parts.add(start(script('ws-server'), ['send'], {}, [SMALL])))),
+  ),
   system('floor', 'bare ws, one prepared frame to all (the floor)', async (parts) =>
     raw(portOf(await parts.add(peer('ws-server', 'prepared')))),
   ),

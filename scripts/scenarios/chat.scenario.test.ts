@@ -1,5 +1,6 @@
 /** Two routers, two nodes: what members of one room see of each other, and what the API says of them. */
 import { expect, test } from 'vitest';
+import type { RoomAnswer } from './api.ts';
 import { ScenarioClient } from './client.ts';
 import { expectSound, useCluster } from './suite.ts';
 import { until } from './wait.ts';
@@ -67,4 +68,26 @@ test('a first join may ask for what was said before', async () => {
   await until('and what is live', () => late.received === 4);
   expect(late.messages.map(({ data }) => data)).toEqual([3, 4, 5, 6]);
   expectSound(cluster(), [first, late]);
+});
+
+test('a backend speaks in a room: members hear it in their order, and the room tells its head', async () => {
+  const { url, api } = cluster().router('r1');
+  const ada = await ScenarioClient.join({ url, room: 'served', user: 'ada' });
+  const bob = await ScenarioClient.join({ url: cluster().router('r2').url, room: 'served', user: 'bob' });
+  await ada.say('before');
+  const speech = { data: 'from behind', from: 'clock' };
+  const posted = await api.post<{ readonly seq: number; readonly epoch: number }>('/rooms/served/messages', speech);
+  expect([posted.status, posted.body]).toEqual([200, { seq: 2, epoch: ada.welcome.epoch }]);
+  expect(await bob.say('after')).toBe(3);
+  await until('both heard all', () => ada.received === 3 && bob.received === 3);
+  expect(ada.messages.map(({ from, data }) => [from, data])).toEqual([
+    ['ada', 'before'],
+    ['clock', 'from behind'],
+    ['bob', 'after'],
+  ]);
+  const room = await api.get<RoomAnswer>('/rooms/served');
+  expect(room.status).toBe(200);
+  expect(room.body).toMatchObject({ room: 'served', epoch: ada.welcome.epoch, head: 3, sessions: 2 });
+  expect(room.body.node).toBe((await cluster().recordOf('served'))?.node);
+  expectSound(cluster(), [ada, bob]);
 });

@@ -1,6 +1,6 @@
 /** Which pairs of fault and owner's state a long run must have met. Owns: that list. Only pairs that the run of the tests meets many
  *  times are in it, so that it fails when the simulator loses its reach and not when a seed falls otherwise. */
-import type { Coverage } from './coverage.ts';
+import { type Coverage, LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
 import { FAULTS, type Fault } from './faults.ts';
 
 const ALWAYS = ['none', 'held', 'stale', 'living', 'suspended'] as const;
@@ -11,32 +11,36 @@ const OTHERWISE: { readonly [F in Fault]?: readonly string[] } = { move: ['none'
 const ALSO: { readonly [F in Fault]?: readonly string[] } = {
   'node-crash': ['seeking', 'reclaiming', 'transferring', 'rejoining', 'observing'],
   'node-pause': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'node-drain': ['reclaiming', 'rejoining', 'observing'],
-  'wall-step': ['reclaiming', 'observing'],
-  'router-crash': ['seeking', 'reclaiming', 'observing'],
-  'router-pause': ['seeking', 'rejoining', 'observing'],
-  'client-break': ['rejoining', 'observing'],
-  'link-reset': ['reclaiming', 'rejoining'],
+  'node-drain': ['rejoining', 'observing'],
+  'wall-step': ['rejoining', 'observing'],
+  'router-crash': ['seeking', 'reclaiming', 'rejoining', 'observing'],
+  'router-pause': ['seeking', 'reclaiming', 'rejoining', 'observing'],
+  'client-break': ['observing'],
+  'link-reset': ['rejoining'],
   'link-reject': ['reclaiming', 'rejoining', 'observing'],
   'link-stall': ['reclaiming', 'rejoining'],
   'router-node-cut': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'node-node-cut': ['observing'],
+  'node-node-cut': ['rejoining', 'observing'],
   'node-redis-cut': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'router-redis-cut': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'redis-slow': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'redis-reset': ['reclaiming', 'rejoining', 'observing'],
-  'redis-pause': ['seeking', 'rejoining', 'observing'],
+  'router-redis-cut': ['seeking', 'rejoining', 'observing'],
+  'redis-slow': ['reclaiming', 'rejoining', 'observing'],
+  'redis-reset': ['rejoining', 'observing'],
+  'redis-pause': ['reclaiming', 'rejoining', 'observing'],
   'redis-restart': ['seeking', 'rejoining', 'observing'],
   'redis-empty': ['seeking', 'reclaiming', 'rejoining', 'observing'],
   'redis-rollback': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'redis-flush': ['seeking', 'reclaiming', 'rejoining', 'observing'],
+  'redis-flush': ['seeking', 'rejoining', 'observing'],
 };
 
-/** @returns the expected pairs that never occurred, as `fault × state` */
+/** @returns the expected pairs that never occurred, as `fault × state`, and states that no fault met at all */
 export function missingPairs(coverage: Coverage): string[] {
-  return FAULTS.flatMap((fault) =>
+  const pairs = FAULTS.flatMap((fault) =>
     [...(OTHERWISE[fault] ?? ALWAYS), ...(ALSO[fault] ?? [])]
       .filter((state) => coverage.of(fault, state) === 0)
       .map((state) => `${fault} × ${state}`),
   );
+  const unmet = [...OWNERSHIP_STATES, ...LEASE_STATES].filter((state) =>
+    FAULTS.every((fault) => coverage.of(fault, state) === 0),
+  );
+  return [...pairs, ...unmet.map((state) => `any × ${state}`)];
 }

@@ -15,7 +15,7 @@ import type { RouterCoreOptions } from './options.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
 import { ClientSession } from './session.ts';
-import { type TurnAwayCode, turnedAway } from './turn-away.ts';
+import { REFUSED_FOR_GOOD, type TurnAwayCode, turnedAway } from './turn-away.ts';
 
 export class RouterCore {
   readonly #options: RouterCoreOptions;
@@ -511,13 +511,11 @@ export class RouterCore {
     if (this.#holder(route)?.incarnation !== at.incarnation) return;
     switch (message.reason) {
       case 'replaced':
-        return this.#closeClient(session, route, { code: 4409, reason: 'replaced' });
+      case 'failed':
+      case 'unauthorised':
+        return this.#closeClient(session, route, REFUSED_FOR_GOOD[message.reason]);
       case 'full':
         return this.#turnAway(session, route, 'room_full');
-      case 'failed':
-        return this.#closeClient(session, route, { code: 1011, reason: 'the room failed' });
-      case 'unauthorised':
-        return this.#closeClient(session, route, { code: 4403, reason: 'not allowed' });
       case 'not-owner':
         return this.#follow(route, message.hint, now);
       case 'draining':

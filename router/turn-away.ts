@@ -21,3 +21,10 @@ export function turnedAway(code: TurnAwayCode, random: RandomSource): ClientClos
     retryAfterMs: Math.round(RETRY_WINDOW_MS * (0.2 + 0.8 * random.unit())),
   };
 }
+
+/** What a client hears whom the owner will not seat, however often it asks here. */
+export const REFUSED_FOR_GOOD = {
+  replaced: { code: 4409, reason: 'replaced' },
+  failed: { code: 1011, reason: 'the room failed' },
+  unauthorised: { code: 4403, reason: 'not allowed' },
+} as const satisfies Readonly<Record<string, ClientClose>>;

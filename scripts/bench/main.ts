@@ -23,7 +23,7 @@ npm run bench -- placement     spread, movement and cost of placing rooms on nod
   --resume          keeps the cells that an earlier run has finished
   --report          measures nothing, reports on the cells there are
   --docs            also writes docs/benchmarks.md; a whole run does so anyway
-  --node-flags "…"  flags of Node's for Bellhop's processes, instead of its image's
+  --node-flags="…"  flags of Node's for Bellhop's processes, instead of its image's
   --profile         Bellhop's processes write CPU profiles into .bellhop/bench/profiles
   --json            JSON on stdout instead of the tables
   --nodes N, --rooms N   for placement (1000, 1000000)

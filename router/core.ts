@@ -72,8 +72,7 @@ export class RouterCore {
 
   /** A client is accepted under `handle` and wants its seat. */
   clientOpened(handle: number, client: AcceptedClient, now: Instant): void {
-    const openByMs = now.monoMs + this.#openMs;
-    const session = new ClientSession(handle, client, openByMs);
+    const session = new ClientSession(handle, client, now.monoMs + this.#openMs);
     let route = this.#routes.get(client.room);
     if (route === undefined) {
       route = newRoute(client.room);
@@ -377,8 +376,7 @@ export class RouterCore {
         if (entry === undefined || this.#holder(entry.route)?.incarnation !== at.incarnation) return;
         return this.#closeClient(entry.session, entry.route, { code: message.code, reason: message.reason });
       }
-      default:
-        // The link's own business, or not for a router.
+      default: // The link's own business, or not for a router.
         return;
     }
   }

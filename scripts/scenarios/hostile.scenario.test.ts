@@ -8,7 +8,16 @@ import { until } from './wait.ts';
 const cluster = useCluster({
   nodes: 2,
   routers: 1,
-  nodeArgs: ['--room-idle-ms', '1000', '--resume-ms', '1000', '--leave-broken-ms', '300'],
+  nodeArgs: [
+    '--room-idle-ms',
+    '1000',
+    '--resume-ms',
+    '1000',
+    '--leave-broken-ms',
+    '300',
+    '--leave-router-lost-ms',
+    '1000',
+  ],
   routerArgs: ['--backlog-bytes-max', '65536'],
 });
 

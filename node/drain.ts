@@ -8,7 +8,7 @@ import { lists } from '../shared/programs.ts';
 import type { Target } from './handover.ts';
 import type { Hosted } from './hosted.ts';
 
-const HANDOVERS_AT_ONCE = 4;
+const HANDOVERS_AT_ONCE = 16;
 
 export interface DrainPorts {
   readonly incarnation: string;

@@ -1,6 +1,6 @@
 /** `npm run bench`: what Bellhop costs and carries beside other ways to show a room to its clients, measured in one run. Owns: what is
  *  run in which order, and where the results go. Absolute times are noise on a shared machine; ratios within a round are the result. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Cell, runCell } from './cell.ts';
@@ -113,6 +113,8 @@ async function main(): Promise<void> {
     cells,
     leftOut: [...options.leftOut, ...failures],
   };
+  // Charts of an earlier selection would stand there as if they belonged to this one.
+  rmSync(join(WORK, 'report'), { recursive: true, force: true });
   write(run, join(WORK, 'report'), join(WORK, 'report', 'benchmarks.md'), '.');
   if (values.docs || options.isWhole) {
     write(run, join(ROOT, 'docs', 'benchmarks'), join(ROOT, 'docs', 'benchmarks.md'), 'benchmarks');

@@ -537,7 +537,7 @@ export class Room implements RoomContext {
 
   tick(now: Instant): void {
     this.#now = now;
-    for (const [link, binding] of [...this.#bindings]) {
+    for (const [link, binding] of this.#bindings) {
       // Its router does not show a cursor: it has no session of this room any more, though it could not say so.
       if (binding.stale && now.monoMs - binding.staleMs >= STALE_BINDING_MS) this.#unbind(link);
     }

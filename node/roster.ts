@@ -55,6 +55,8 @@ export interface CarriedSession {
   readonly router: string;
 }
 
+const NOBODY: readonly RoomSession[] = [];
+
 export class Roster {
   readonly #times: RosterTimes;
   readonly #sessions = new Map<string, RoomSession>();
@@ -144,7 +146,8 @@ export class Roster {
   }
 
   /** Sessions whose leave is due now. Those whose time to resume is over are forgotten. */
-  due(nowMs: number): RoomSession[] {
+  due(nowMs: number): readonly RoomSession[] {
+    if (this.#unseated.size === 0) return NOBODY;
     const leaving: RoomSession[] = [];
     for (const session of this.#unseated) {
       if (session.present && nowMs >= session.leaveAtMs) leaving.push(session);

@@ -25,6 +25,6 @@ EXPOSE 8080
 # SIGTERM drains.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 CMD ["node", "scripts/bootstrap/healthcheck.mjs"]
-# With prototypes of the router an idle client cost a third less memory so, at the same throughput (docs/decisions.md).
+# Less memory per idle client, at a price per message: docs/decisions.md, 17.
 ENTRYPOINT ["node", "--optimize-for-size", "scripts/run.mjs"]
 CMD ["router"]

@@ -104,7 +104,6 @@ export class TestNode {
         dropQueued: () => [],
         afterHandedOver: (_links, done) => cluster.later(done),
         dial: (node) => this.#dial(node),
-        closeLink: () => undefined,
         end: (how) => this.ended.push(how),
         log: (event) => this.logs.push(event),
         count: () => undefined,

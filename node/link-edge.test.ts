@@ -120,7 +120,7 @@ describe('a link to another node', () => {
     await there.until('up 1 node n1');
     here.edge.send(number, { type: 'done', id: 1, outcome: 'cancelled', epoch: 0 });
     await there.until('message 1 done');
-    here.edge.close(number);
+    await there.edge.closeAll();
     await here.until(`down ${number}`);
   });
 

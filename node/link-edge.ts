@@ -90,10 +90,6 @@ export class LinkEdge {
     return number;
   }
 
-  close(number: number): void {
-    this.#byNumber.get(number)?.destroy();
-  }
-
   /** Lets what is queued leave, then ends every link. */
   async closeAll(): Promise<void> {
     await Promise.all([

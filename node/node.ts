@@ -191,7 +191,6 @@ export class Node {
         dropQueued: (number, predicate) => this.#links.dropQueued(number, predicate),
         afterHandedOver: (numbers, done) => this.#links.afterHandedOver(numbers, done),
         dial: (node, incarnation, address) => this.#links.dial(node, incarnation, address),
-        closeLink: (number) => this.#links.close(number),
         end: (how) => this.#onEnd(how),
         log: (event, fields) => this.#log.info(event, fields),
         count: (metric, by) => this.metrics.count(metric, by),

@@ -43,7 +43,6 @@ export interface NodePorts {
   afterHandedOver(links: readonly number[], done: () => void): void;
   /** Opens a link to another node for a handover; `linkUp` and `linkDown` follow with the number returned here. */
   dial(node: string, incarnation: string, address: string): number;
-  closeLink(link: number): void;
   end(how: NodeEnd): void;
   log(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: NodeMetric, by?: number): void;

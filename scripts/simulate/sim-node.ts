@@ -43,7 +43,6 @@ export class SimNode {
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
-      closeLink: (link) => this.#links.get(link)?.fail(),
       end: (how) => this.#end(how),
       log: (event, fields) => world.trace.say(id, event, fields),
       count: (metric, by = 1) => world.count(metric, by),

@@ -310,25 +310,26 @@ const ownerOf = (record: RoomRecord | undefined) => ({ incarnation: record?.owne
 
 /** Names which of the documented replies this is. */
 function kindOf<K extends Operation>(operation: K, reply: Reply<K>): string {
-  const any = reply as { readonly [name: string]: unknown };
+  const fields = reply as { readonly [name: string]: unknown };
   switch (operation) {
     case 'readCluster':
-      return `readCluster:${any['gen'] === undefined ? 'unnamed' : any['nodes'] === undefined ? 'unchanged' : 'full'}`;
+      return `readCluster:${fields['gen'] === undefined ? 'unnamed' : fields['nodes'] === undefined ? 'unchanged' : 'full'}`;
     case 'standing':
-      return `standing:${any['standing']}`;
+      return `standing:${fields['standing']}`;
     case 'readPresence':
-      return `readPresence:${any['head'] === undefined ? 'empty' : 'members'}`;
+      return `readPresence:${fields['head'] === undefined ? 'empty' : 'members'}`;
     case 'readUser':
-      return `readUser:${(any['sessions'] as unknown[]).length === 0 ? 'none' : 'some'}`;
+      return `readUser:${(fields['sessions'] as unknown[]).length === 0 ? 'none' : 'some'}`;
     default: {
-      const kind = `${operation}:${any['kind']}`;
-      if (kind === 'register:registered') return `${kind}:${any['first'] === true ? 'first' : 'again'}`;
-      if (kind === 'certify:other-gen' && any['gen'] === undefined) return `${kind}:unnamed`;
+      const kind = `${operation}:${fields['kind']}`;
+      if (kind === 'register:registered') return `${kind}:${fields['first'] === true ? 'first' : 'again'}`;
+      if (kind === 'certify:other-gen' && fields['gen'] === undefined) return `${kind}:unnamed`;
       if (kind === 'readRoom:record') {
-        return `${kind}:${(any['record'] as RoomRecord).owner === undefined ? 'released' : 'owned'}`;
+        return `${kind}:${(fields['record'] as RoomRecord).owner === undefined ? 'released' : 'owned'}`;
       }
-      if (any['kind'] === 'changed' && 'record' in any && any['record'] === undefined) return `${kind}:missing`;
-      if (kind === 'writeUser:written' && any['stale'] !== 0) return `${kind}:stale`;
+      if (fields['kind'] === 'changed' && 'record' in fields && fields['record'] === undefined)
+        return `${kind}:missing`;
+      if (kind === 'writeUser:written' && fields['stale'] !== 0) return `${kind}:stale`;
       return kind;
     }
   }

@@ -2,7 +2,7 @@
  *  knows links by. Does not know: what is said on them.
  *  Invariant: the core hears `linkUp`, then messages, then `linkDown`, each number once. */
 import type { Instant } from '../shared/clock.ts';
-import type { LinkConnection, LinkEvents, LinkOptions } from '../shared/link/connection.ts';
+import { LINK_DEFAULTS, type LinkConnection, type LinkEvents, type LinkOptions } from '../shared/link/connection.ts';
 import { dialLink, type LinkAddress, parseAddress } from '../shared/link/dial.ts';
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import { LinkListener } from '../shared/link/listener.ts';
@@ -21,6 +21,9 @@ export interface LinkEdgeOptions {
   readonly linkUp: (link: number, peer: LinkPeer) => void;
   readonly linkDown: (link: number) => void;
   readonly linkDrained: (link: number) => void;
+  readonly linkPressed?: (link: number, isPressed: boolean) => void;
+  /** Bytes of data that a router may send ahead of what was taken. */
+  readonly windowBytes?: number;
   readonly message: (link: number, message: LinkMessage) => void;
   readonly call: (link: number, call: Call) => void;
   readonly dropped: (link: number, message: LinkMessage) => void;
@@ -28,6 +31,9 @@ export interface LinkEdgeOptions {
   readonly turnEnd: () => void;
   readonly log: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
+
+/** Queued for a router, above which its clients' frames are taken no faster than they come now. */
+const QUEUED_BYTES_MAX = LINK_DEFAULTS.queueBytesMax / 2;
 
 export class LinkEdge {
   readonly #options: LinkEdgeOptions;
@@ -50,20 +56,34 @@ export class LinkEdge {
     return this.#listener.start();
   }
 
-  send(number: number, message: LinkMessage): boolean {
+  /** @param lane  the room it is said of, whose messages keep their order */
+  send(number: number, message: LinkMessage, lane?: string): boolean {
     const link = this.#byNumber.get(number);
     if (link === undefined) return false;
     try {
-      if (link.send(message)) return true;
+      if (link.send(message, lane)) return true;
     } catch (error) {
       if (!(error instanceof LinkEncodeError)) throw error;
-      // A defect here or in a program, never a reason to end the node: the routers at this link show their cursors again.
       this.#options.log('a message cannot be sent', { type: message.type, why: error.message });
+      if (message.type === 'return') {
+        const fault = { code: 'payload_too_large', message: 'the answer is too large', retryable: false };
+        return link.send({ type: 'return', id: message.id, result: { error: fault } });
+      }
+      // A defect here or in a program, never a reason to end the node: the routers at this link show their cursors again.
       this.#options.dropped(number, message);
       return true;
     }
     this.#full.add(number);
     return false;
+  }
+
+  /** Grants what was withheld, where it can be taken by now. To be called every few tens of milliseconds. */
+  renewCredit(): void {
+    for (const link of this.#byNumber.values()) link.renewCredit();
+  }
+
+  lanes(number: number): ReadonlyMap<unknown, unknown> | undefined {
+    return this.#byNumber.get(number)?.lanes;
   }
 
   dropQueued(number: number, predicate: (message: LinkMessage) => boolean): readonly LinkMessage[] {
@@ -117,6 +137,10 @@ export class LinkEdge {
         const number = this.#numbers.get(link);
         if (number !== undefined && this.#full.delete(number)) this.#options.linkDrained(number);
       },
+      onPressed: (link, isPressed) => {
+        const number = this.#numbers.get(link);
+        if (number !== undefined) this.#options.linkPressed?.(number, isPressed);
+      },
       onLate: (_link, ms) => this.#options.log('output left late after its gate check', { ms: Math.round(ms) }),
       onDown: (link, down) => {
         const number = this.#numbers.get(link);
@@ -127,7 +151,16 @@ export class LinkEdge {
         this.#options.linkDown(number);
       },
     };
-    return { handshake: { self, secrets, accepts }, events, gate: () => gateOpen(), pulse };
+    const { windowBytes } = this.#options;
+    return {
+      handshake: { self, secrets, accepts },
+      events,
+      gate: () => gateOpen(),
+      pulse,
+      // Clients of a router that does not keep up with what is said to it are slowed down in what they say themselves.
+      takes: (link) => link.queuedBytes < QUEUED_BYTES_MAX,
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+    };
   }
 
   #take(link: LinkConnection, message: LinkMessage): void {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { LinkMessage, Open } from '../shared/link/messages.ts';
+import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import { assembleOpen, type LinkPeer, LinkTable } from './links.ts';
+import type { RoomSession } from './roster.ts';
 
 const ROUTER: LinkPeer = { role: 'router', id: 'r1', incarnation: 'e'.repeat(32) };
 const GATED: LinkMessage = { type: 'acks', entries: [{ session: 1, cseq: 1 }] };
@@ -108,4 +110,94 @@ it('puts the pieces of an OPEN together', () => {
   expect(whole).toMatchObject({ floor: 3, cursor: { tag: 'first' } });
   expect(whole?.sessions.map((one) => one.handle)).toEqual([1, 2, 3]);
   expect(assembleOpen(link, piece(4))?.sessions).toHaveLength(1);
+});
+
+describe('a link on which much waits', () => {
+  const cast = (room: number, castClass: 'message' | 'ephemeral', seq: number): LinkMessage => ({
+    type: 'cast',
+    room,
+    class: castClass,
+    seq,
+    excluded: 0,
+    frame: Buffer.alloc(10),
+  });
+
+  it('loses what may be lost first, queued or to be sent, and nothing else', () => {
+    const bench = new Bench();
+    bench.table.up(1, ROUTER);
+    bench.queued = [cast(1, 'message', 1), cast(1, 'ephemeral', 0), PLAIN];
+    bench.table.pressed(1, true);
+    expect(bench.queued).toEqual([cast(1, 'message', 1), PLAIN]);
+    expect(bench.table.send(1, cast(1, 'ephemeral', 0))).toBe(false);
+    expect(bench.table.send(1, cast(1, 'message', 2))).toBe(true);
+    expect(bench.table.owing()).toEqual([]);
+    bench.table.pressed(1, false);
+    expect(bench.table.send(1, cast(1, 'ephemeral', 0))).toBe(true);
+    expect(bench.sent).toEqual(['1 cast', '1 cast']);
+  });
+});
+
+describe('a router of an earlier version', () => {
+  it('is told of a reset in place of a message that takes more than a frame', () => {
+    const frames: Buffer[] = [];
+    const table = new LinkTable(
+      {
+        send: (_link, message) => {
+          if ('frame' in message) frames.push(message.frame);
+          return true;
+        },
+        dropQueued: () => [],
+        dial: () => 1,
+        count: () => undefined,
+      },
+      () => undefined,
+    );
+    const text = JSON.stringify({ type: 'message', seq: 7, tag: '5.ab', data: 'x'.repeat(70_000) });
+    const large: LinkMessage = { type: 'cast', room: 1, class: 'message', seq: 7, excluded: 0, frame: textFrame(text) };
+    table.up(1, { ...ROUTER, features: [] });
+    table.up(2, { ...ROUTER, features: ['fragments'] });
+    table.send(1, large);
+    table.send(2, large);
+    expect(JSON.parse(payloadOf(frames[0] ?? Buffer.alloc(0)).toString())).toEqual({
+      type: 'reset',
+      reason: 'too_far',
+      seq: 7,
+      tag: '5.ab',
+    });
+    expect(frames[1]).toEqual(large.frame);
+  });
+});
+
+describe('acks', () => {
+  it('of a room of which something waits go behind it, the others at once', () => {
+    const sent: { lane: string | undefined; sessions: number[] }[] = [];
+    const table = new LinkTable(
+      {
+        send: (_link, message, lane) => {
+          if (message.type === 'acks') sent.push({ lane, sessions: message.entries.map((one) => one.session) });
+          return true;
+        },
+        lanes: () => new Map([['busy', true]]),
+        dropQueued: () => [],
+        dial: () => 1,
+        count: () => undefined,
+      },
+      () => undefined,
+    );
+    table.up(1, ROUTER);
+    const link = table.get(1);
+    for (const [session, room] of [
+      [1, 'busy'],
+      [2, 'quiet'],
+      [3, 'busy'],
+    ] as const) {
+      link?.seats.set(session, { room, session: {} as RoomSession, behind: false });
+      link?.acks.set(session, 1);
+    }
+    table.flushAcks();
+    expect(sent).toEqual([
+      { lane: 'busy', sessions: [1, 3] },
+      { lane: undefined, sessions: [2] },
+    ]);
+  });
 });

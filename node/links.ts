@@ -1,15 +1,27 @@
 /** The links of a node, as its core sees them: who is at the other end, which sessions sit there, what is owed to them. Owns: that
  *  bookkeeping. Does not know: sockets or rooms' inner life.
  *  Invariant: after a message for a link was dropped, no gated one follows until its routers were asked to show their cursors. */
-import { type Acks, isGated, type LinkMessage, type LinkRole, type Moved, type Open } from '../shared/link/messages.ts';
+import {
+  type Acks,
+  FRAME_CONTENT_MAX,
+  isGated,
+  type LinkFeature,
+  type LinkMessage,
+  type LinkRole,
+  type Moved,
+  type Open,
+} from '../shared/link/messages.ts';
 import type { Target } from './handover.ts';
 import type { NodePorts } from './ports.ts';
 import type { RoomSession } from './roster.ts';
+import { substituteFor } from './too-far.ts';
 
 export interface LinkPeer {
   readonly role: LinkRole;
   readonly id: string;
   readonly incarnation: string;
+  /** What both sides know; absent where the link carries whatever is sent. */
+  readonly features?: readonly string[];
 }
 
 /** A seated session, found by its router's handle. */
@@ -34,6 +46,8 @@ export interface NodeLink {
   pointOn: Map<number, Moved>;
   /** Its queue is full: nothing more is queued until it has drained. */
   full: boolean;
+  /** Much is queued: what may be dropped is not sent. */
+  pressed: boolean;
   /** Pieces of an OPEN that goes on in the next message. */
   opening: Open | undefined;
 }
@@ -48,6 +62,7 @@ function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
     unanswered: [],
     pointOn: new Map(),
     full: false,
+    pressed: false,
     opening: undefined,
   };
 }
@@ -70,6 +85,19 @@ export function assembleOpen(link: NodeLink, piece: Open): Open | undefined {
   return whole;
 }
 
+/** What can be sent on this link in place of a message: itself, unless it takes more than one frame and the router, of an earlier
+ *  version, takes no such. */
+function fitting({ peer }: NodeLink, message: LinkMessage): LinkMessage {
+  if (message.type !== 'cast' && message.type !== 'direct') return message;
+  if (message.frame.length <= FRAME_CONTENT_MAX) return message;
+  const takesLarge = peer?.features?.includes('fragments' satisfies LinkFeature) ?? true;
+  return takesLarge ? message : { ...message, frame: substituteFor(message.frame) };
+}
+
+function isEphemeral(message: LinkMessage): boolean {
+  return (message.type === 'cast' && message.class === 'ephemeral') || (message.type === 'direct' && message.ephemeral);
+}
+
 /** What is owed as acks, as one message; undefined when nothing is. */
 function takeAcks(link: NodeLink): Acks | undefined {
   if (link.acks.size === 0) return undefined;
@@ -78,8 +106,10 @@ function takeAcks(link: NodeLink): Acks | undefined {
   return { type: 'acks', entries };
 }
 
+type LinkTablePorts = Pick<NodePorts, 'send' | 'lanes' | 'dropQueued' | 'dial' | 'count'>;
+
 export class LinkTable {
-  readonly #ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>;
+  readonly #ports: LinkTablePorts;
   readonly #links = new Map<number, NodeLink>();
   /** Links this node dialled, by target incarnation. */
   readonly #dialled = new Map<string, number>();
@@ -87,10 +117,7 @@ export class LinkTable {
   readonly #bindLost: (room: string, link: number, handle: number) => void;
 
   /** @param bindLost  a BIND will not reach its router */
-  constructor(
-    ports: Pick<NodePorts, 'send' | 'dropQueued' | 'dial' | 'count'>,
-    bindLost: (room: string, link: number, handle: number) => void,
-  ) {
+  constructor(ports: LinkTablePorts, bindLost: (room: string, link: number, handle: number) => void) {
     this.#ports = ports;
     this.#bindLost = bindLost;
   }
@@ -122,6 +149,14 @@ export class LinkTable {
   drained(number: number): void {
     const link = this.#links.get(number);
     if (link !== undefined) link.full = false;
+  }
+
+  /** Much waits on this link, or little again. What may be dropped goes first, before any room is taken off it. */
+  pressed(number: number, isPressed: boolean): void {
+    const link = this.#links.get(number);
+    if (link === undefined) return;
+    link.pressed = isPressed;
+    if (isPressed) this.#ports.count('dropped_ephemeral', this.#ports.dropQueued(number, isEphemeral).length);
   }
 
   /** The gate refused a message as it was about to be handed to the kernel. */
@@ -167,25 +202,46 @@ export class LinkTable {
     return [...this.#links.values()].filter((link) => link.owesRebind && !link.full);
   }
 
-  send(number: number, message: LinkMessage): boolean {
+  /** @param lane  the room it is said of */
+  send(number: number, message: LinkMessage, lane?: string): boolean {
     const link = this.#links.get(number);
     if (link === undefined) return false;
+    if (link.pressed && isEphemeral(message)) {
+      this.#ports.count('dropped_ephemeral');
+      return false;
+    }
     if (isGated(message) && (link.full || link.owesRebind)) {
       this.#notSent(link, message);
       return false;
     }
-    if (this.#ports.send(number, message)) return true;
+    if (this.#ports.send(number, fitting(link, message), lane)) return true;
     link.full = true;
     this.#notSent(link, message);
     return false;
   }
 
-  /** Sends what is owed as acks, one message a link. */
+  /** Sends what is owed as acks, one message a link, and one for each room of which something waits: an ack must not pass what
+   *  was answered. */
   flushAcks(): void {
     for (const link of this.#links.values()) {
+      const waiting = link.acks.size === 0 ? undefined : this.#ports.lanes?.(link.number);
+      if (waiting !== undefined) this.#sendBehind(link, waiting);
       const acks = takeAcks(link);
       if (acks !== undefined) this.send(link.number, acks);
     }
+  }
+
+  #sendBehind(link: NodeLink, waiting: ReadonlyMap<unknown, unknown>): void {
+    const byRoom = new Map<string, { session: number; cseq: number }[]>();
+    for (const [session, cseq] of link.acks) {
+      const room = link.seats.get(session)?.room;
+      if (room === undefined || !waiting.has(room)) continue;
+      const entries = byRoom.get(room) ?? [];
+      entries.push({ session, cseq });
+      byRoom.set(room, entries);
+      link.acks.delete(session);
+    }
+    for (const [room, entries] of byRoom) this.send(link.number, { type: 'acks', entries }, room);
   }
 
   /** A link to another node: the one there is, or one that is dialled now. */

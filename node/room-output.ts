@@ -1,4 +1,5 @@
 /** What a room asks of its node. Owns: the seam between a room and the node that hosts it. */
+import type { Instant } from '../shared/clock.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
 import type { RoomSession } from './roster.ts';
 
@@ -13,6 +14,10 @@ export interface RoomOutput {
   unseated(link: number, handle: number): void;
   /** A member joined, left or changed: its projections are to be written. */
   changed(session: RoomSession): void;
+  /** Something in the room is due at this time, monotonic ms: it is ticked then. */
+  wake(atMs: number): void;
+  /** The present: what happens in a room outside of its events, as when a program speaks by itself, needs it. */
+  now(): Instant;
   /** The program threw: the room is to be closed. */
   failed(error: unknown): void;
   /** A new resume token for the session's present seat. */

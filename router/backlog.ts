@@ -23,6 +23,7 @@ export class Backlog {
   readonly #options: BacklogOptions;
   readonly #marks = new Map<Client, Mark>();
   #totalBytes = 0;
+  #overfull = false;
 
   constructor(options: BacklogOptions) {
     this.#options = options;
@@ -30,6 +31,13 @@ export class Backlog {
 
   get totalBytes(): number {
     return this.#totalBytes;
+  }
+
+  /** From three quarters of the bound on the total until half of it. */
+  get isOverfull(): boolean {
+    const { totalBytesMax } = this.#options;
+    this.#overfull = this.#totalBytes > totalBytesMax * (this.#overfull ? 0.5 : 0.75);
+    return this.#overfull;
   }
 
   get clients(): number {

@@ -4,18 +4,19 @@
  *  order and kept until an owner has acked it.
  *  @see DESIGN §4 Routers, §5, §6 */
 import type { Instant } from '../shared/clock.ts';
-import { DirectoryError, tagOf } from '../shared/directory/directory.ts';
+import { tagOf } from '../shared/directory/directory.ts';
 import type { Bind, Cast, LinkMessage, Moved, Opened, Refused } from '../shared/link/messages.ts';
 import { jittered } from '../shared/random.ts';
 import { Bindings } from './bindings.ts';
 import * as bounds from './bounds.ts';
-import { firstCandidate } from './candidates.ts';
 import { GoneSessions } from './gone.ts';
+import { Locator } from './locator.ts';
 import type { RouterCoreOptions } from './options.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
+import { Reading } from './reading.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
 import { ClientSession } from './session.ts';
-import { REFUSED_FOR_GOOD, type TurnAwayCode, turnedAway } from './turn-away.ts';
+import { MOVED_AWAY, REFUSED_FOR_GOOD, TOO_LARGE, type TurnAwayCode, turnedAway } from './turn-away.ts';
 
 export class RouterCore {
   readonly #options: RouterCoreOptions;
@@ -26,19 +27,28 @@ export class RouterCore {
   readonly #bindings = new Bindings();
   readonly #cache = new RouteCache(bounds.CACHE_MAX);
   readonly #gone = new GoneSessions();
-  /** Routes that want an owner and wait for a free place among the reads. */
-  readonly #toLocate = new Set<Route>();
+  readonly #locator: Locator;
+  readonly #reading: Reading;
   /** Routes that are not bound: the only ones that time moves. */
   readonly #unsettled = new Set<Route>();
   /** Sessions of bound rooms that were asked to wait: when each is named in an OPEN again, monotonic ms. */
   readonly #retries = new Map<number, number>();
-  #reads = 0;
   #groups = 0;
   #serials = 0;
 
   constructor(options: RouterCoreOptions, ports: RouterPorts) {
     this.#options = options;
     this.#ports = ports;
+    this.#reading = new Reading(ports);
+    this.#locator = new Locator(options, ports, {
+      cache: this.#cache,
+      isLinked: (incarnation) => this.#links.has(incarnation),
+      to: (route, state) => this.#to(route, state),
+      openAll: (route, at) => this.#openAll(route, at),
+      wait: (route, ms, on, now) => this.#wait(route, ms, on, now),
+      pause: (route, now) => this.#pause(route, now),
+      refuseNew: (route) => this.#refuseNew(route, 'redis_unavailable'),
+    });
   }
 
   get #openMs(): number {
@@ -83,7 +93,7 @@ export class RouterCore {
     route.sessions.set(handle, session);
     this.#sessions.set(handle, { session, route });
     if (route.state.kind === 'bound') this.#openSome(route, route.state.at, [session]);
-    else if (route.state.kind === 'idle') this.#locate(route, now);
+    else if (route.state.kind === 'idle') this.#locator.locate(route, now);
   }
 
   clientFrame(handle: number, payload: Buffer): void {
@@ -99,10 +109,7 @@ export class RouterCore {
       const { at } = route.state;
       session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
     }
-    if (session.full && !session.paused) {
-      session.paused = true;
-      this.#ports.setReading(handle, false);
-    }
+    this.#reading.taken(session);
   }
 
   clientClosed(handle: number, how: 'left' | 'broken'): void {
@@ -131,13 +138,14 @@ export class RouterCore {
 
   #remove(session: ClientSession, route: Route): void {
     this.#sessions.delete(session.handle);
+    this.#reading.forget(session);
     this.#retries.delete(session.handle);
     route.sessions.delete(session.handle);
     if (route.state.kind === 'bound' && session.state === 'seated')
       this.#ports.leave(route.state.group, session.handle);
     if (route.sessions.size > 0) return this.#askForRest(route);
     this.#unbind(route);
-    this.#toLocate.delete(route);
+    this.#locator.forget(route);
     this.#unsettled.delete(route);
     route.state = { kind: 'idle' };
     this.#routes.delete(route.room);
@@ -160,76 +168,7 @@ export class RouterCore {
     this.#closeClient(session, route, turnedAway(code, this.#options.random));
   }
 
-  // --- finding an owner ------------------------------------------------------------------------------------------------------------
-
-  /** Looks for the room's owner: what is known first, then the record, then placement. */
-  #locate(route: Route, now: Instant): void {
-    const cached = this.#cache.get(route.room, now.monoMs, this.#options.timings.routeCacheMs);
-    if (cached !== undefined && this.#reachable(cached)) return this.#openAll(route, cached);
-    this.#lookUp(route);
-  }
-
-  #lookUp(route: Route): void {
-    this.#to(route, { kind: 'idle' });
-    this.#toLocate.add(route);
-    this.#pump();
-  }
-
-  #pump(): void {
-    for (const route of this.#toLocate) {
-      if (this.#reads >= bounds.READS_AT_ONCE) return;
-      this.#toLocate.delete(route);
-      this.#read(route);
-    }
-  }
-
-  #read(route: Route): void {
-    this.#reads++;
-    const reading = { kind: 'reading' } as const;
-    this.#to(route, reading);
-    this.#ports.call('readRoom', { room: route.room }, (reply) => {
-      this.#reads--;
-      const now = this.#options.now();
-      if (route.state === reading && route.sessions.size > 0) {
-        if (reply instanceof DirectoryError) this.#openWithoutRedis(route, now);
-        else if (reply.kind === 'record' && reply.record.owner !== undefined)
-          this.#openAtOwner(route, reply.record.owner, now);
-        else this.#openAtCandidate(route, now);
-      }
-      this.#pump();
-    });
-  }
-
-  #reachable(at: Holder): boolean {
-    return this.#links.has(at.incarnation) && !this.#options.membership.isCertified(at.node, at.incarnation);
-  }
-
-  #openAtOwner(route: Route, owner: Holder, now: Instant): void {
-    const { membership } = this.#options;
-    if (!membership.lives(owner.node, owner.incarnation)) return this.#openAtCandidate(route, now);
-    if (this.#reachable(owner)) return this.#openAll(route, owner);
-    // Its owner lives, as far as Redis knows, but there is no link: only a link or a certificate helps.
-    this.#options.pollSoon();
-    this.#wait(route, bounds.WAIT_ON_MS, owner, now);
-  }
-
-  /** Nobody owns the room: placement says who should be asked first. */
-  #openAtCandidate(route: Route, now: Instant): void {
-    const { membership, placement } = this.#options;
-    const isLinked = (incarnation: string) => this.#links.has(incarnation);
-    const to = firstCandidate(route.room, { membership, placement, isLinked, avoid: route.avoid });
-    if (to !== undefined) return this.#openAll(route, to);
-    route.avoid.clear();
-    this.#pause(route, now);
-  }
-
-  /** Redis does not answer: a living owner may still be where it was, or be the first candidate. */
-  #openWithoutRedis(route: Route, now: Instant): void {
-    const last = route.last ?? this.#cache.lastKnown(route.room);
-    if (last !== undefined && this.#reachable(last)) return this.#openAll(route, last);
-    this.#refuseNew(route, 'redis_unavailable');
-    if (route.sessions.size > 0) this.#openAtCandidate(route, now);
-  }
+  // --- being seated ----------------------------------------------------------------------------------------------------------------
 
   /** Turns away those who never had a seat; the others wait. */
   #refuseNew(route: Route, code: TurnAwayCode): void {
@@ -253,10 +192,22 @@ export class RouterCore {
   /** Asks a node to seat every session the room has here. */
   #openAll(route: Route, at: Holder): void {
     this.#unbind(route);
-    this.#toLocate.delete(route);
+    this.#locator.forget(route);
+    this.#to(route, { kind: 'idle' });
+    this.#cutTied(route, at);
+    if (route.sessions.size === 0) return;
     for (const session of route.sessions.values()) session.state = 'pending';
     this.#to(route, { kind: 'opening', at, sinceMs: this.#options.now().monoMs });
     this.#openSome(route, at, [...route.sessions.values()]);
+  }
+
+  /** Sockets that are piped to the server of one owner cannot be another's: they are closed, and their clients come back. */
+  #cutTied(route: Route, to: Holder | undefined): void {
+    for (const session of [...route.sessions.values()]) {
+      if (session.tiedTo !== undefined && session.tiedTo !== to?.incarnation) {
+        this.#closeClient(session, route, MOVED_AWAY);
+      }
+    }
   }
 
   #openSome(route: Route, at: Holder, sessions: readonly ClientSession[]): void {
@@ -287,17 +238,34 @@ export class RouterCore {
     this.#links.add(at.incarnation);
     for (const route of this.#routes.values()) {
       if (route.state.kind !== 'waiting') continue;
-      if (route.state.on === undefined || route.state.on.incarnation === at.incarnation) this.#locate(route, now);
+      if (route.state.on === undefined || route.state.on.incarnation === at.incarnation)
+        this.#locator.locate(route, now);
     }
   }
 
   linkDown(at: Holder, now: Instant): void {
     if (!this.#links.delete(at.incarnation)) return;
+    this.#reading.eased(at);
     this.#bindings.forget(at);
     this.#options.pollSoon();
     for (const route of this.#routes.values()) {
       if (this.#holder(route)?.incarnation === at.incarnation) this.#lost(route, at, now);
     }
+  }
+
+  /** Much waits for this node, or little again: its clients are not read from meanwhile. */
+  linkPressed(at: Holder, isPressed: boolean): void {
+    if (!isPressed) this.#reading.eased(at);
+    else if (this.#links.has(at.incarnation)) this.#reading.pressed(at, this.#routes.values());
+  }
+
+  /** A client's frame is larger than its node takes. */
+  undeliverable(handle: number): void {
+    const entry = this.#sessions.get(handle);
+    if (entry === undefined) return;
+    const { code, reason } = TOO_LARGE;
+    this.clientClosed(handle, 'broken');
+    this.#ports.close(handle, { code, reason, error: { code: 'too_large', message: reason, retryable: false } });
   }
 
   /** The link's queue has room again: what was not sent for want of it goes out. */
@@ -319,6 +287,7 @@ export class RouterCore {
     });
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
+    this.#reading.eased(at);
     this.#bindings.forget(at);
     for (const route of this.#routes.values()) {
       const waitsOn = route.state.kind === 'waiting' ? route.state.on : undefined;
@@ -326,7 +295,7 @@ export class RouterCore {
       if (holder?.incarnation !== at.incarnation) continue;
       if (waitsOn === undefined) this.#lost(route, at, now);
       // Its record still names the dead: whoever placement puts first reads that, and claims.
-      this.#openAtCandidate(route, now);
+      this.#locator.openAtCandidate(route, now);
     }
   }
 
@@ -401,13 +370,7 @@ export class RouterCore {
     session.acked(cseq);
     const takenMs = session.timedBy(cseq);
     if (takenMs !== undefined) this.#ports.observe('message_ms', this.#options.now().monoMs - takenMs);
-    this.#resumeReading(session);
-  }
-
-  #resumeReading(session: ClientSession): void {
-    if (!session.paused || !session.low) return;
-    session.paused = false;
-    this.#ports.setReading(session.handle, true);
+    this.#reading.acked(session);
   }
 
   #bind(at: Holder, message: Bind): void {
@@ -441,6 +404,12 @@ export class RouterCore {
         this.#retryLater(session, now);
       return;
     }
+    const { attended } = this.#options;
+    if (attended !== undefined && attended.isAttendant(at) !== (session.client.attended === true)) {
+      // Since it was taken on, the room has got another program, which wants other sockets.
+      this.clientClosed(session.handle, 'left');
+      return this.#ports.close(session.handle, MOVED_AWAY);
+    }
     const rebound = session.everSeated;
     if (route.state.kind !== 'bound' || route.state.handle !== message.room) {
       // The reset comes as a cast of its own: until then the old cursor counts.
@@ -455,7 +424,11 @@ export class RouterCore {
     for (const frame of session.takeTold()) this.#ports.direct(session.handle, frame, false);
     session.acked(message.cseq);
     session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame), rebound);
-    this.#resumeReading(session);
+    this.#reading.acked(session);
+    this.#reading.seated(session, at);
+    if (rebound || session.client.attended !== true) return;
+    session.tiedTo = at.incarnation;
+    attended?.seated(session.handle, at, binding.epoch);
   }
 
   #bound(route: Route, at: Holder, handle: number, binding: Binding, now: Instant): void {
@@ -543,11 +516,11 @@ export class RouterCore {
       route.hops = 0;
       return this.#pause(route, now);
     }
-    if (hint !== undefined && this.#reachable(hint))
+    if (hint !== undefined && this.#locator.reachable(hint))
       return this.#openAll(route, { node: hint.node, incarnation: hint.incarnation });
     this.#unbind(route);
     for (const session of route.sessions.values()) session.state = 'pending';
-    this.#lookUp(route);
+    this.#locator.lookUp(route);
   }
 
   #moved(at: Holder, message: Moved, now: Instant): void {
@@ -558,11 +531,15 @@ export class RouterCore {
       this.#bindings.delete(at, message.room);
       return;
     }
-    if (message.to?.incarnation !== at.incarnation) route.lostMs ??= now.monoMs;
     const { to } = message;
+    if (to?.incarnation !== at.incarnation) {
+      route.lostMs ??= now.monoMs;
+      this.#cutTied(route, to);
+      if (route.sessions.size === 0) return;
+    }
     route.floor = Math.max(route.floor, message.epoch);
     this.#cache.forgetPlace(route.room);
-    if (to !== undefined && this.#reachable(to)) return this.#openAll(route, to);
+    if (to !== undefined && this.#locator.reachable(to)) return this.#openAll(route, to);
     this.#follow(route, undefined, now);
   }
 
@@ -572,7 +549,7 @@ export class RouterCore {
   tick(now: Instant): void {
     for (const route of [...this.#unsettled]) {
       this.#expire(route, now);
-      if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locate(route, now);
+      if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locator.locate(route, now);
       // An answer can be lost at a gate that shut: whoever still waits asks again.
       else if (route.state.kind === 'opening' && now.monoMs - route.state.sinceMs > this.#openMs) {
         this.#pause(route, now);

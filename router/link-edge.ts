@@ -10,11 +10,14 @@ import { parseAddress } from '../shared/link/dial.ts';
 import { LinkDialer } from '../shared/link/dialer.ts';
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import type { LinkMessage, Pong, Return } from '../shared/link/messages.ts';
+import { LinkEncodeError } from '../shared/link/protocol-error.ts';
 import type { Holder } from './route.ts';
 
 /** A pause of the event loop after which the view is read anew before anything is forwarded. */
 const STALL_MS = 1_000;
 const CALLS_MAX = 10_000;
+/** Data waiting for one node from which on its clients are not read from. */
+const PRESSED_BYTES = 4_194_304;
 
 export interface RouterLinksOptions {
   readonly self: LinkIdentity;
@@ -24,6 +27,13 @@ export interface RouterLinksOptions {
   readonly linkUp: (at: Holder) => void;
   readonly linkDown: (at: Holder) => void;
   readonly linkDrained: (at: Holder) => void;
+  readonly linkPressed?: (at: Holder, isPressed: boolean) => void;
+  /** A client's frame is larger than its node takes. Called in a later turn. */
+  readonly undeliverable?: (handle: number) => void;
+  /** Whether clients take what is written to them: while they do not, nodes are granted no more. */
+  readonly takes?: () => boolean;
+  /** Bytes of data that a node may send ahead of what was taken here. */
+  readonly windowBytes?: number;
   readonly message: (at: Holder, message: LinkMessage) => void;
   /** Calls back after a poll sent from now on. */
   readonly afterFreshPoll: (done: () => void) => void;
@@ -74,16 +84,20 @@ export class RouterLinks {
     if (known !== undefined) this.drop(at);
     const to = parseAddress(address);
     if (to === undefined) return this.#options.log('node has no usable address', { node: at.node, address });
-    const { self, secrets, pulse } = this.#options;
+    const { self, secrets, pulse, takes, windowBytes } = this.#options;
     const dialer = new LinkDialer({
       address: to,
       handshake: { self, secrets, accepts: ['node'], expect: { id: at.node, incarnation: at.incarnation } },
       pulse,
+      takes,
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+      pressedBytes: PRESSED_BYTES,
       events: {
         onUp: () => this.#options.linkUp(at),
         onMessage: (link, message) => this.#take(at, link, message),
         onPong: (_link, sample) => this.#options.roundTrip(sample.rttMs),
         onIdle: () => this.#drained(at),
+        onPressed: (_link, isPressed) => this.#options.linkPressed?.(at, isPressed),
         onDown: (_link, down) => {
           if (down.code === 'handshake') this.#options.log('link refused', { node: at.node, why: down.text });
           if (!down.wasUp) return;
@@ -108,7 +122,14 @@ export class RouterLinks {
     const kept = this.#kept.get(incarnation);
     const link = kept?.dialer.link;
     if (kept === undefined || link === undefined) return false;
-    if (link.send(message)) return true;
+    try {
+      if (link.send(message)) return true;
+    } catch (error) {
+      if (!(error instanceof LinkEncodeError) || message.type !== 'client-frame') throw error;
+      this.#options.log('a message cannot be sent', { node: kept.at.node, why: error.message });
+      setImmediate(() => this.#options.undeliverable?.(message.session));
+      return false;
+    }
     kept.full = true;
     return false;
   }
@@ -118,8 +139,14 @@ export class RouterLinks {
   call(incarnation: string, op: string, args: unknown, timeoutMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = ++this.#calls % 0xffff_ffff;
-      if (this.#awaited.size >= CALLS_MAX || !this.send(incarnation, { type: 'call', id, op, args })) {
-        reject(new BellhopError('unavailable', 'there is no link to the node'));
+      try {
+        if (this.#awaited.size >= CALLS_MAX || !this.send(incarnation, { type: 'call', id, op, args })) {
+          reject(new BellhopError('unavailable', 'there is no link to the node'));
+          return;
+        }
+      } catch (error) {
+        const isTooLarge = error instanceof LinkEncodeError && error.code === 'too-large';
+        reject(isTooLarge ? new BellhopError('payload_too_large', 'the request is too large for a link') : error);
         return;
       }
       const timer = setTimeout(() => {
@@ -145,6 +172,7 @@ export class RouterLinks {
     const { monoMs } = this.#options.now();
     if (monoMs - this.#aliveMs > STALL_MS) this.#holdBack();
     this.#aliveMs = monoMs;
+    for (const { dialer } of this.#kept.values()) dialer.link?.renewCredit();
   }
 
   #take(at: Holder, link: LinkConnection, message: LinkMessage): void {

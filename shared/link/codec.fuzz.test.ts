@@ -10,6 +10,21 @@ import { FRAME_PAYLOAD_MAX, type LinkMessage } from './messages.ts';
 const GOLDEN = readGolden().map(({ bytes }) => bytes);
 const SMALL = GOLDEN.filter((bytes) => bytes.length < 4_096);
 
+const FRAGMENTED = readGolden()
+  .filter(({ name }) => name.endsWith('in fragments'))
+  .map(({ bytes }) => bytes);
+
+/** The frames of a stream, apart. */
+function framesOf(bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + FRAME_HEADER_BYTES + bytes.readUIntBE(at, 3);
+    frames.push(bytes.subarray(at, end));
+    at = end;
+  }
+  return frames;
+}
+
 /** One change to a stream of frames that a fault, a bug or an attacker might make. */
 function mutate(bytes: Buffer, random: SeededRandom): Buffer {
   const copy = Buffer.from(bytes);
@@ -107,6 +122,22 @@ describe('mutated frames', () => {
       'bad-magic',
     ];
     expect([...outcomes.keys()]).toEqual(expect.arrayContaining(reached));
+  }, 30_000);
+
+  test('of messages in fragments are put together or refused with a code', () => {
+    const outcomes = new Set<string>();
+    for (let seed = 1; seed <= 1_500; seed++) {
+      const random = new SeededRandom(seed);
+      const frames = FRAGMENTED.flatMap(framesOf);
+      // Fragments of several messages, left out, said twice, in another order, and now and then changed.
+      const mixed = Array.from({ length: 1 + random.below(12) }, () => random.pick(frames));
+      const whole = random.below(3) === 0 ? framesOf(random.pick(FRAGMENTED)) : mixed;
+      const stream = random.below(2) === 0 ? Buffer.concat(whole) : mutate(Buffer.concat(whole), random);
+      const { fault, messages } = decodeAll([stream]);
+      outcomes.add(fault ?? (messages.length > 0 ? 'taken' : 'unfinished'));
+    }
+    const reached = ['taken', 'unfinished', 'bad-field', 'bad-length'];
+    expect([...outcomes]).toEqual(expect.arrayContaining(reached));
   }, 30_000);
 
   test('cut anywhere give the same messages and the same refusal', () => {

@@ -2,9 +2,19 @@ import { describe, expect, test } from 'vitest';
 import { encode, FrameDecoder, LinkEncodeError, LinkProtocolError, prepare, splitMessage, splitOpen } from './codec.ts';
 import { CALLS_OPEN_MAX } from './decode.ts';
 import { ACKS_ENTRIES_MAX, CALL_BYTES_MAX } from './encode.ts';
+import { ASSEMBLIES_MAX } from './fragments.ts';
 import { FRAME_HEADER_BYTES, FRAME_TYPES, type FrameName, writeHeader } from './frame-header.ts';
+import { FrameSplitter } from './frame-splitter.ts';
 import { readGolden } from './golden-vectors.ts';
-import { FRAME_CONTENT_MAX, FRAME_PAYLOAD_MAX, type LinkMessage, type Open, type OpenSession } from './messages.ts';
+import {
+  FRAGMENT_CONTENT,
+  FRAME_CONTENT_MAX,
+  FRAME_PAYLOAD_MAX,
+  type LinkMessage,
+  MESSAGE_CONTENT_MAX,
+  type Open,
+  type OpenSession,
+} from './messages.ts';
 import type { EncodeFault, ProtocolFault } from './protocol-error.ts';
 
 const GOLDEN = readGolden();
@@ -105,8 +115,14 @@ describe('what is refused', () => {
     ['bad-id', 'session 0', frame('direct', 0, Buffer.alloc(2))],
     ['bad-id', 'acks with an id', frame('acks', 1, Buffer.alloc(0))],
     ['bad-field', 'acks for session 0', frame('acks', 0, u32(0, 1))],
-    ['bad-flags', 'a fragment', frame('direct', 1, Buffer.from([0x80]))],
-    ['bad-flags', 'a fragment of a client frame', frame('client-frame', 1, Buffer.from([0, 0, 0, 1, 0x81]))],
+    ['bad-length', 'a fragment that is not full', frame('direct', 1, Buffer.from([0x80, 1]))],
+    [
+      'bad-length',
+      'a fragment of a client frame without content',
+      frame('client-frame', 1, Buffer.from('0000000181', 'hex')),
+    ],
+    ['out-of-order', 'a void frame of nothing', frame('direct', 1, Buffer.from([0x40]))],
+    ['bad-flags', 'a flag of a direct that is not known', frame('direct', 1, Buffer.from([0x02]))],
     ['bad-flags', 'a flag that is not known', frame('state', 1, Buffer.from([4]))],
     ['bad-field', 'a class that is not there', frame('cast', 1, Buffer.alloc(11, 3))],
     ['bad-field', 'an event with a seq', frame('cast', 1, Buffer.from('0100000000000100000000', 'hex'))],
@@ -167,6 +183,80 @@ describe('what is refused', () => {
   });
 });
 
+describe('messages in fragments', () => {
+  const content = (bytes: number) => Buffer.alloc(bytes, 'x');
+  const large: LinkMessage[] = [
+    { type: 'client-frame', session: 7, cseq: 3, resent: true, payload: content(200_000) },
+    { type: 'direct', session: 7, ephemeral: true, frame: content(FRAME_CONTENT_MAX + 1) },
+    { type: 'cast', room: 7, class: 'message', seq: 2 ** 40, excluded: 9, frame: content(MESSAGE_CONTENT_MAX) },
+  ];
+  /** The frames of a message, apart. */
+  function cut(bytes: Buffer): Buffer[] {
+    const frames: Buffer[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + FRAME_HEADER_BYTES + bytes.readUIntBE(at, 3);
+      frames.push(bytes.subarray(at, end));
+      at = end;
+    }
+    return frames;
+  }
+
+  test.each(large)('come out as they went in: $type', (message) => {
+    expect(new FrameDecoder().push(encode(message))).toEqual([message]);
+  });
+
+  test('of several sessions and rooms, mixed with small ones, are put together', () => {
+    const [a = [], b = [], c = []] = large.map((message) => cut(encode(message)));
+    const small: LinkMessage = { type: 'cast', room: 8, class: 'message', seq: 1, excluded: 0, frame: content(5) };
+    const mixed = c.flatMap((piece, at) => [piece, a[at] ?? Buffer.alloc(0), b[at] ?? Buffer.alloc(0), encode(small)]);
+    const messages = new FrameDecoder().push(Buffer.concat(mixed));
+    expect(messages.filter((message) => message.type !== 'cast' || message.room === 7)).toEqual([
+      large[1],
+      large[0],
+      large[2],
+    ]);
+    expect(messages.length).toBe(3 + c.length);
+  });
+
+  test('that are made void are never told, and the next of the same session is', () => {
+    const [first = Buffer.alloc(0), second = Buffer.alloc(0)] = cut(encode(large[1] ?? { type: 'ping', seq: 0 }));
+    const decoder = new FrameDecoder();
+    const next: LinkMessage = { type: 'direct', session: 7, ephemeral: true, frame: content(3) };
+    expect(decoder.push(Buffer.concat([first, second, frame('direct', 7, Buffer.from([0x41]))]))).toEqual([]);
+    expect(decoder.push(encode(next))).toEqual([next]);
+  });
+
+  test('are refused where they were not agreed on', () => {
+    const decoder = new FrameDecoder(new FrameSplitter(), false);
+    expect(() => decoder.push(encode(large[1] ?? { type: 'ping', seq: 0 }))).toThrow('no fragments are taken here');
+  });
+
+  test('of one message with other fields are refused', () => {
+    const [first = Buffer.alloc(0)] = cut(encode(large[0] ?? { type: 'ping', seq: 0 }));
+    const other: LinkMessage = { type: 'client-frame', session: 7, cseq: 4, resent: true, payload: content(3) };
+    expect(faultOf(Buffer.concat([first, encode(other)]))).toBe('bad-field');
+  });
+
+  test('beyond the bound of one message, and of more messages at once than are taken, are refused', () => {
+    const piece = (session: number) =>
+      frame('direct', session, Buffer.concat([Buffer.from([0x80]), content(FRAGMENT_CONTENT)]));
+    expect(faultOf(Buffer.concat(Array.from({ length: 66 }, () => piece(1))))).toBe('message-too-long');
+    const sessions = Array.from({ length: ASSEMBLIES_MAX + 1 }, (_, at) => piece(at + 1));
+    expect(faultOf(Buffer.concat(sessions))).toBe('too-many-fragments');
+    expect(faultOf(Buffer.concat(sessions.slice(1)))).toBeUndefined();
+  });
+
+  test('count as data, void frames and everything else do not', () => {
+    const decoder = new FrameDecoder();
+    const bytes = encode(large[0] ?? { type: 'ping', seq: 0 });
+    const [begun = Buffer.alloc(0)] = cut(encode(large[1] ?? { type: 'ping', seq: 0 }));
+    decoder.push(Buffer.concat([bytes, encode({ type: 'moved', room: 1, epoch: 1 }), begun]));
+    expect(decoder.takeDataBytes()).toBe(bytes.length + begun.length);
+    decoder.push(frame('direct', 7, Buffer.from([0x41])));
+    expect(decoder.takeDataBytes()).toBe(0);
+  });
+});
+
 describe('calls in parts', () => {
   const part = (type: 'call' | 'return', id: number, more: boolean, bytes: Buffer) =>
     frame(type, id, Buffer.concat([Buffer.from([more ? 1 : 0]), bytes]));
@@ -218,12 +308,13 @@ describe('calls in parts', () => {
 
 describe('what cannot be encoded', () => {
   const big = Buffer.alloc(FRAME_CONTENT_MAX + 1);
+  const huge = Buffer.alloc(MESSAGE_CONTENT_MAX + 1);
   const cyclic: { self?: unknown } = {};
   cyclic.self = cyclic;
   test.each<[EncodeFault, string, LinkMessage]>([
-    ['too-large', 'client-frame', { type: 'client-frame', session: 1, cseq: 1, resent: false, payload: big }],
-    ['too-large', 'direct', { type: 'direct', session: 1, ephemeral: false, frame: big }],
-    ['too-large', 'cast', { type: 'cast', room: 1, class: 'event', seq: 0, excluded: 0, frame: big }],
+    ['too-large', 'client-frame', { type: 'client-frame', session: 1, cseq: 1, resent: false, payload: huge }],
+    ['too-large', 'direct', { type: 'direct', session: 1, ephemeral: false, frame: huge }],
+    ['too-large', 'cast', { type: 'cast', room: 1, class: 'event', seq: 0, excluded: 0, frame: huge }],
     ['too-large', 'state', { type: 'state', id: 1, phase: 'final', last: true, chunk: big }],
     ['too-large', 'a reason of 124 bytes', { type: 'close-client', session: 1, code: 1000, reason: 'x'.repeat(124) }],
     [

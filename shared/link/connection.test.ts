@@ -2,6 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { LinkConnection, type LinkOptions } from './connection.ts';
 import { dialLink } from './dial.ts';
+import { encode } from './encode.ts';
 import { Cleanup, dialRaw, End, listen, NODE, ROUTER, serve, shakeRaw, turns } from './link-fixture.ts';
 import { type Cast, isGated, type LinkMessage } from './messages.ts';
 import { HAND_OVER_MAX } from './outgoing.ts';
@@ -62,12 +63,7 @@ describe('a link', () => {
     const { node, router, link, accepted } = await pair();
     expect(link.peer).toMatchObject({ role: 'node', id: 'n1' });
     expect(accepted.peer).toMatchObject({ role: 'router', id: 'r1' });
-    const there: LinkMessage[] = [
-      cast(1),
-      moved(2),
-      { type: 'call', id: 1, op: 'x', args: 'y'.repeat(300_000) },
-      cast(3),
-    ];
+    const there: LinkMessage[] = [cast(1), moved(2), cast(3, 300_000), moved(4), cast(5)];
     for (const message of there) expect(link.send(message)).toBe(true);
     accepted.send(cast(9, 65_536));
     await node.events.until(() => node.events.messages.length === there.length);
@@ -217,7 +213,7 @@ describe('hand-over', () => {
 
   test('a message that cannot be encoded is the caller’s fault, and the link lives on', async () => {
     const { node, link } = await pair();
-    expect(() => link.send(cast(1, 65_537))).toThrow('at most 65536');
+    expect(() => link.send(cast(1, 2_000_000))).toThrow('at most 1064960');
     link.send(cast(2));
     await node.events.until(() => node.events.messages.length === 1);
     expect(node.events.messages).toEqual([cast(2)]);
@@ -453,5 +449,83 @@ describe('a proven side that breaks the rules', () => {
     await ended;
     expect(Buffer.concat(heard).toString()).toContain(`"reason":"protocol","text":"${code}: `);
     expect(node.timers.pending).toBe(0);
+  });
+});
+
+describe('credit', () => {
+  test('a side that takes nothing more stops data, and neither heartbeats nor anything else', async () => {
+    let takes = true;
+    const { node, link, accepted } = await pair({}, { windowBytes: 300_000, takes: () => takes });
+    takes = false;
+    for (let seq = 1; seq <= 30; seq++) link.send(cast(seq, 30_000), 'a');
+    link.send(moved(1), 'b');
+    link.send({ type: 'call', id: 1, op: 'x', args: null });
+    await node.events.until(() => node.events.messages.some((message) => message.type === 'call'));
+    await node.events.until(() => node.events.messages.length === 11);
+    expect(link.awaitsCredit).toBe(true);
+    link.ping();
+    accepted.ping();
+    await node.events.until(() => node.events.pongs.length === 1);
+    expect(node.events.messages).toHaveLength(11);
+    takes = true;
+    accepted.renewCredit();
+    await node.events.until(() => node.events.messages.length === 32);
+    const casts = node.events.messages.flatMap((message) => (message.type === 'cast' ? [message.seq] : []));
+    expect(casts).toEqual(Array.from({ length: 30 }, (_, at) => at + 1));
+    expect(link.queuedBytes).toBe(0);
+  });
+
+  test('a message larger than the window passes', async () => {
+    const { node, link } = await pair({}, { windowBytes: 262_144 });
+    link.send(cast(1, 1_000_000));
+    link.send(cast(2));
+    await node.events.until(() => node.events.messages.length === 2);
+    expect(node.events.messages).toEqual([cast(1, 1_000_000), cast(2)]);
+  });
+
+  test('a peer that sends more than was granted breaks the protocol', async () => {
+    const node = new End(NODE, { takes: () => false });
+    const { address } = await listen(cleanup, node);
+    const socket = await dialRaw(cleanup, address);
+    await shakeRaw(socket, ['credit', 'fragments']);
+    socket.write(encode(cast(1)));
+    expect(await node.events.down()).toMatchObject({ code: 'protocol', cause: { code: 'credit-exceeded' } });
+  });
+
+  test('a peer that knows of neither credit nor fragments is served as ever', async () => {
+    const { node, link, router, accepted } = await pair({ windowBytes: 262_144 }, { features: [] });
+    expect(() => link.send(cast(1, 70_000))).toThrow('takes no cast of more than one frame');
+    for (let seq = 1; seq <= 20; seq++) link.send(cast(seq, 60_000));
+    for (let seq = 1; seq <= 20; seq++) accepted.send(cast(seq, 60_000));
+    await node.events.until(() => node.events.messages.length === 20);
+    await router.events.until(() => router.events.messages.length === 20);
+    expect([link.takesFragments, accepted.takesFragments]).toEqual([false, false]);
+  });
+});
+
+describe('pressure', () => {
+  test('is told when much data is queued and when little is left; control is heard beyond the bound on data', async () => {
+    const pressed: boolean[] = [];
+    const takes = { value: false };
+    const node = new End(NODE, { takes: () => takes.value });
+    const { address } = await listen(cleanup, node);
+    const router = new End(ROUTER, { pressedBytes: 100_000, queueBytesMax: 200_000 });
+    const events = router.events as typeof router.events & { onPressed?: (link: unknown, isPressed: boolean) => void };
+    events.onPressed = (_link, isPressed) => pressed.push(isPressed);
+    const link = dialLink(address, router.options);
+    cleanup.add(() => link.destroy());
+    await router.events.link();
+    const accepted = await node.events.link();
+    let queued = 0;
+    while (link.send(cast(queued + 1, 9_000))) queued += 1;
+    expect(queued).toBe(22);
+    await turns(1);
+    expect(pressed).toEqual([true]);
+    expect(link.send(moved(1), 'other')).toBe(true);
+    takes.value = true;
+    accepted.renewCredit();
+    await node.events.until(() => node.events.messages.length === queued + 1);
+    await turns(1);
+    expect(pressed).toEqual([true, false]);
   });
 });

@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
 import { jittered, type RandomSource, systemRandom } from '../random.ts';
+import { ReceiveCredit, SendCredit } from './credit.ts';
 import { FrameDecoder } from './decode.ts';
 import { encode, prepare } from './encode.ts';
 import { U32_MAX, UNPROVEN_PAYLOAD_MAX } from './frame-header.ts';
@@ -14,8 +15,18 @@ import { FrameSplitter } from './frame-splitter.ts';
 import { HandOver } from './hand-over.ts';
 import { Handshake, HandshakeError, type HandshakeOptions, type HandshakeStep, type LinkPeer } from './handshake.ts';
 import { Liveness, type PongSample } from './liveness.ts';
-import { FRAME_PAYLOAD_MAX, type Goaway, isGated, type LinkMessage, type Pong } from './messages.ts';
-import { LinkProtocolError } from './protocol-error.ts';
+import {
+  FRAME_PAYLOAD_MAX,
+  type Goaway,
+  isData,
+  isGated,
+  LINK_FEATURES,
+  type LinkFeature,
+  type LinkMessage,
+  type Pong,
+} from './messages.ts';
+import { type Allowance, type LaneKey, UNLIMITED } from './outgoing.ts';
+import { LinkEncodeError, LinkProtocolError } from './protocol-error.ts';
 import { splitMessage } from './split.ts';
 import { systemTimers, type Timers } from './timers.ts';
 
@@ -28,8 +39,14 @@ export const LINK_DEFAULTS = {
   silentMs: 5_000,
   /** A graceful close that takes longer is cut short. */
   closeMs: 2_000,
-  /** Bytes of messages queued beyond which `send` refuses. */
+  /** Bytes of messages queued beyond which `send` refuses data. */
   queueBytesMax: 33_554_432,
+  /** Bytes beyond that for what is not data: an operator is heard on a link that is full. */
+  controlBytesMax: 8_388_608,
+  /** Bytes of data queued from which on the link counts as pressed, until a quarter of it is left. */
+  pressedBytes: 16_777_216,
+  /** Bytes of data that the other side may send ahead of what was taken here. */
+  windowBytes: 4_194_304,
 } as const;
 
 /** How long a GOAWAY may take to leave before the socket is destroyed. */
@@ -58,6 +75,8 @@ export interface LinkEvents {
   onPong?(link: LinkConnection, sample: PongSample): void;
   /** Everything queued has been handed to the kernel. */
   onIdle?(link: LinkConnection): void;
+  /** Much data is queued: its senders should pause. False: little is left of it. */
+  onPressed?(link: LinkConnection, isPressed: boolean): void;
   /** A batch left `ms` after its gate check: more than the timings allow for. */
   onLate?(link: LinkConnection, ms: number): void;
   /** The last call. What is still queued is lost. */
@@ -72,6 +91,10 @@ export interface LinkOptions {
   readonly gate?: ((message: LinkMessage) => boolean) | undefined;
   /** What to answer a PING with; called once an answer, when it is given. */
   readonly pulse?: ((link: LinkConnection) => Pick<Pong, 'loopDelayUs' | 'redis'>) | undefined;
+  /** Whether more data can be taken now; asked when a grant is due, and by `renewCredit`. Absent: always. */
+  readonly takes?: ((link: LinkConnection) => boolean) | undefined;
+  /** What is named in our HELLO, besides what `handshake.self` names. */
+  readonly features?: readonly LinkFeature[];
   readonly clock?: Clock;
   readonly timers?: Timers;
   readonly random?: RandomSource;
@@ -80,6 +103,9 @@ export interface LinkOptions {
   readonly silentMs?: number;
   readonly closeMs?: number;
   readonly queueBytesMax?: number;
+  readonly controlBytesMax?: number;
+  readonly pressedBytes?: number;
+  readonly windowBytes?: number;
 }
 
 type Phase =
@@ -105,6 +131,11 @@ export class LinkConnection {
   #connected = false;
 
   readonly #out: HandOver;
+  /** Undefined where the other side does not know of credit. */
+  #sendCredit: SendCredit | undefined;
+  #receiveCredit: ReceiveCredit | undefined;
+  #takesFragments = false;
+  #isPressed = false;
 
   /** Decoded, and not told yet because reading was paused. At most what one chunk held. */
   #inbox: LinkMessage[] = [];
@@ -128,13 +159,19 @@ export class LinkConnection {
       silentMs: options.silentMs ?? LINK_DEFAULTS.silentMs,
       closeMs: options.closeMs ?? LINK_DEFAULTS.closeMs,
       queueBytesMax: options.queueBytesMax ?? LINK_DEFAULTS.queueBytesMax,
+      controlBytesMax: options.controlBytesMax ?? LINK_DEFAULTS.controlBytesMax,
+      pressedBytes: options.pressedBytes ?? LINK_DEFAULTS.pressedBytes,
+      windowBytes: options.windowBytes ?? LINK_DEFAULTS.windowBytes,
     };
     this.#events = options.events;
     this.#clock = options.clock ?? systemClock;
     this.#timers = options.timers ?? systemTimers;
     this.#random = options.random ?? systemRandom;
     this.#out = this.#makeOut(socket, options);
-    const handshake = new Handshake({ ...options.handshake, side, nonce: this.#random.hex(16) });
+    const { self } = options.handshake;
+    const features = [...self.features, ...(options.features ?? LINK_FEATURES)];
+    const nonce = this.#random.hex(16);
+    const handshake = new Handshake({ ...options.handshake, self: { ...self, features }, side, nonce });
     this.#phase = { kind: 'handshake', handshake, splitter: new FrameSplitter(UNPROVEN_PAYLOAD_MAX) };
 
     socket.on('close', () => this.#onClose());
@@ -160,6 +197,21 @@ export class LinkConnection {
     return this.#out.bytes;
   }
 
+  /** Whether a message larger than one frame can be sent. */
+  get takesFragments(): boolean {
+    return this.#takesFragments;
+  }
+
+  /** Whether data waits for the other side's credit. */
+  get awaitsCredit(): boolean {
+    return this.#sendCredit?.isShort ?? false;
+  }
+
+  /** Keys whose messages wait behind a large one, or for credit; undefined where there are none. */
+  get lanes(): ReadonlyMap<LaneKey, unknown> | undefined {
+    return this.#out.lanes;
+  }
+
   /** Address of the other end, for logs. */
   get remote(): string {
     return `${this.#socket.remoteAddress ?? '?'}:${this.#socket.remotePort ?? '?'}`;
@@ -167,21 +219,35 @@ export class LinkConnection {
 
   /** Queues a message. An OPEN or ACKS too large for a frame is cut into several.
    *  Its buffers must not be changed until it was handed over.
+   *  @param lane  what the message keeps its order with, should some of it have to wait; by default a client's frames with their
+   *  session, and everything else that is said of seats and rooms with all such
    *  @returns false where nothing was queued: the link is not up, or more than `queueBytesMax` would be queued
-   *  @throws LinkEncodeError for what the protocol cannot carry; the link is not affected */
-  send(message: LinkMessage): boolean {
+   *  @throws LinkEncodeError for what the protocol, or the other side, cannot carry; the link is not affected */
+  send(message: LinkMessage, lane: LaneKey | undefined = laneOf(message)): boolean {
     if (this.#phase.kind !== 'up') return false;
-    const roomBytes = this.#limits.queueBytesMax - this.#out.bytes;
+    const isControl = !isData(message);
+    const roomBytes = this.#limits.queueBytesMax - this.#out.bytes + (isControl ? this.#limits.controlBytesMax : 0);
     if (message.type !== 'open' && message.type !== 'acks') {
       const prepared = prepare(message);
+      if (!isControl && prepared.frames > 1 && !this.#takesFragments) {
+        throw new LinkEncodeError('too-large', `the other side takes no ${message.type} of more than one frame`);
+      }
       if (prepared.bytes > roomBytes) return false;
-      this.#out.push(prepared);
+      this.#out.push(prepared, lane);
+      if (!isControl && !this.#isPressed && this.#out.dataBytes >= this.#limits.pressedBytes) this.#press(true);
       return true;
     }
     const pieces = splitMessage(message).map(prepare);
     if (pieces.reduce((bytes, piece) => bytes + piece.bytes, 0) > roomBytes) return false;
-    for (const piece of pieces) this.#out.push(piece);
+    for (const piece of pieces) this.#out.push(piece, lane);
     return true;
+  }
+
+  /** Grants what is due and was withheld, if it can be taken by now. */
+  renewCredit(): void {
+    if (this.#phase.kind !== 'up' || this.#paused || this.#inbox.length > 0) return;
+    const bytes = this.#receiveCredit?.due() ?? 0;
+    if (bytes > 0) this.#out.grant(bytes);
   }
 
   /** How many queued messages `predicate` names. */
@@ -191,7 +257,9 @@ export class LinkConnection {
 
   /** Takes back the queued messages that `predicate` names; they are returned, not reported as dropped. */
   dropQueued(predicate: (message: LinkMessage) => boolean): LinkMessage[] {
-    return this.#out.drop(predicate);
+    const dropped = this.#out.drop(predicate);
+    this.#easePressure();
+    return dropped;
   }
 
   /** Hands a batch over now, rather than at the end of this turn. Does nothing while one is in flight. */
@@ -282,7 +350,13 @@ export class LinkConnection {
     splitter.payloadMax = FRAME_PAYLOAD_MAX;
     const liveness = new Liveness(this.#limits.heartbeatMs, this.#limits.silentMs, this.#clock.now());
     this.#peer = peer;
-    this.#phase = { kind: 'up', decoder: new FrameDecoder(splitter), peer, liveness };
+    this.#takesFragments = peer.features.includes('fragments' satisfies LinkFeature);
+    this.#phase = { kind: 'up', decoder: new FrameDecoder(splitter, this.#takesFragments), peer, liveness };
+    if (peer.features.includes('credit' satisfies LinkFeature)) {
+      this.#sendCredit = new SendCredit();
+      this.#receiveCredit = new ReceiveCredit(this.#limits.windowBytes, () => this.#options.takes?.(this) ?? true);
+      this.renewCredit();
+    }
     this.#setTimer(jittered(this.#random, this.#limits.heartbeatMs), () => this.#beat());
     this.#events.onUp?.(this);
   }
@@ -320,6 +394,7 @@ export class LinkConnection {
     if (phase.kind === 'up') phase.liveness.heard(this.#clock.now());
     try {
       const messages = phase.decoder.push(chunk);
+      this.#receiveCredit?.received(phase.decoder.takeDataBytes());
       this.#inbox = this.#inbox.length === 0 ? messages : this.#inbox.concat(messages);
     } catch (error) {
       if (!(error instanceof LinkProtocolError)) throw error;
@@ -346,6 +421,7 @@ export class LinkConnection {
       this.#inbox = this.#inbox.slice(told);
       this.#telling = false;
     }
+    this.renewCredit();
     if (this.#ended && !this.#paused) this.#onEnd();
   }
 
@@ -365,6 +441,10 @@ export class LinkConnection {
         this.#events.onPong?.(this, { sentAt, rttMs, loopDelayUs: message.loopDelayUs, redis: message.redis });
         return;
       }
+      case 'credit':
+        this.#sendCredit?.grant(message.bytes);
+        this.#out.replenished();
+        return;
       case 'hello':
       case 'proof':
         this.#broke(new LinkProtocolError('out-of-order', `${message.type} came after the handshake`));
@@ -378,7 +458,10 @@ export class LinkConnection {
 
   #makeOut(socket: Socket, { events, gate }: LinkOptions): HandOver {
     const edge = {
-      write: (bytes: Buffer, taken: (error?: Error | null) => void) => void socket.write(bytes, taken),
+      write: (bytes: Buffer, taken: (error?: Error | null) => void) => {
+        socket.write(bytes, taken);
+        this.#easePressure();
+      },
       passes: (message: LinkMessage) => gate === undefined || !isGated(message) || gate(message),
       onDropped: (message: LinkMessage) => events.onDropped?.(this, message),
       onLate: (ms: number) => events.onLate?.(this, ms),
@@ -387,7 +470,20 @@ export class LinkConnection {
         else events.onIdle?.(this);
       },
     };
-    return new HandOver(edge, this.#clock);
+    const allowance: Allowance = { spend: (bytes) => this.#sendCredit?.spend(bytes) ?? UNLIMITED.spend(bytes) };
+    return new HandOver(edge, this.#clock, allowance);
+  }
+
+  #easePressure(): void {
+    if (this.#isPressed && this.#out.dataBytes * 4 < this.#limits.pressedBytes) this.#press(false);
+  }
+
+  /** Told when this call is over: whoever hears it may send or take back. */
+  #press(isPressed: boolean): void {
+    this.#isPressed = isPressed;
+    queueMicrotask(() => {
+      if (this.#isPressed === isPressed && !this.#isDown()) this.#events.onPressed?.(this, isPressed);
+    });
   }
 
   // Heartbeat
@@ -465,5 +561,24 @@ export class LinkConnection {
   #setTimer(ms: number, run: () => void): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#timers.after(ms, run);
+  }
+}
+
+/** What a message keeps its order with where its sender does not say. */
+function laneOf(message: LinkMessage): LaneKey | undefined {
+  switch (message.type) {
+    case 'client-frame':
+    case 'close-session':
+      return message.session;
+    case 'direct':
+    case 'cast':
+    case 'opened':
+    case 'bind':
+    case 'moved':
+    case 'gone':
+    case 'close-client':
+      return 'rooms';
+    default:
+      return undefined;
   }
 }

@@ -1,9 +1,10 @@
 /** Frames to messages. Owns: the check of every field of a payload as it is read. Does not know: sockets.
  *  Invariant: whatever bytes are pushed, a message of the vocabulary comes out or LinkProtocolError is thrown, and no more is
- *  held than one frame and `CALLS_OPEN_MAX` calls of `CALL_BYTES_MAX`. */
+ *  held than one frame, `CALLS_OPEN_MAX` calls of `CALL_BYTES_MAX` and what fragments.ts allows. */
 import { isUtf8 } from 'node:buffer';
 import { CALL_BYTES_MAX, CAST_CLASSES, CLOSE_HOWS, REDIS_ANSWERS, VERDICTS } from './encode.ts';
-import { FRAGMENT_FLAG, type Frame, HELLO_MAGIC } from './frame-header.ts';
+import { FragmentAssembler } from './fragments.ts';
+import { FRAGMENT_FLAG, FRAME_HEADER_BYTES, type Frame, HELLO_MAGIC, VOID_FLAG } from './frame-header.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { parseJson } from './json-fields.ts';
 import * as shape from './json-shapes.ts';
@@ -19,11 +20,22 @@ export const CALLS_OPEN_MAX = 64;
 export class FrameDecoder {
   readonly #splitter: FrameSplitter;
   readonly #calls = new CallAssembler();
+  readonly #fragments: FragmentAssembler | undefined;
+  #dataBytes = 0;
   #broken: LinkProtocolError | undefined;
 
-  /** @param splitter  where a handshake left off; by default a fresh stream */
-  constructor(splitter = new FrameSplitter()) {
+  /** @param splitter  where a handshake left off; by default a fresh stream
+   *  @param takesFragments  whether both sides named that feature */
+  constructor(splitter = new FrameSplitter(), takesFragments = true) {
     this.#splitter = splitter;
+    this.#fragments = takesFragments ? new FragmentAssembler(decodeFrame) : undefined;
+  }
+
+  /** Bytes of data frames received since this was last asked: what the other side has used of its credit. */
+  takeDataBytes(): number {
+    const bytes = this.#dataBytes;
+    this.#dataBytes = 0;
+    return bytes;
   }
 
   /** Takes the next bytes of the stream; returns the messages that they complete, in order.
@@ -34,7 +46,7 @@ export class FrameDecoder {
     try {
       this.#splitter.push(chunk);
       for (let frame = this.#splitter.next(); frame !== undefined; frame = this.#splitter.next()) {
-        const message = frame.type === 'call' || frame.type === 'return' ? this.#calls.add(frame) : decodeFrame(frame);
+        const message = this.#message(frame);
         if (message !== undefined) messages.push(message);
       }
     } catch (error) {
@@ -43,9 +55,27 @@ export class FrameDecoder {
     }
     return messages;
   }
+
+  #message(frame: Frame): LinkMessage | undefined {
+    switch (frame.type) {
+      case 'call':
+      case 'return':
+        return this.#calls.add(frame);
+      case 'client-frame':
+      case 'direct':
+      case 'cast': {
+        const flags = frame.payload[frame.type === 'client-frame' ? 4 : 0] ?? 0;
+        // A void frame is no data: a sender without credit has to be able to say it.
+        if ((flags & VOID_FLAG) === 0) this.#dataBytes += FRAME_HEADER_BYTES + frame.payload.length;
+        return this.#fragments === undefined ? decodeFrame(frame) : this.#fragments.add(frame, flags);
+      }
+      default:
+        return decodeFrame(frame);
+    }
+  }
 }
 
-/** Decodes a frame that is a whole message, which a call or a return need not be.
+/** Decodes a frame that is a whole message, which a call, a return or a fragment need not be.
  *  @throws LinkProtocolError */
 export function decodeFrame({ type, id, payload }: Frame): LinkMessage {
   switch (type) {
@@ -146,7 +176,7 @@ function decodeCloseClient(session: number, payload: Buffer): CloseClient {
 /** The byte at `at`, in which only the bits of `known` may be set. */
 function flagsAt(payload: Buffer, at: number, known: number): number {
   const flags = payload[at] ?? 0;
-  if ((flags & FRAGMENT_FLAG) !== 0) throw new LinkProtocolError('bad-flags', 'this version takes no fragments');
+  if ((flags & FRAGMENT_FLAG) !== 0) throw new LinkProtocolError('bad-flags', 'no fragments are taken here');
   if ((flags & ~known) !== 0) throw new LinkProtocolError('bad-flags', `flags ${flags} are not known`);
   return flags;
 }

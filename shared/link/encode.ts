@@ -4,9 +4,28 @@
  *  `prepare` checks the message and measures it (a JSON payload is made here, once); `writeFrame` writes it where the batch
  *  ends. The content of a hot message is copied exactly once, into the batch.
  *  Invariant: what `prepare` accepted, the decoder of the same version accepts. */
-import { FRAME_HEADER_BYTES, FRAME_TYPES, HELLO_MAGIC, U32_MAX, U48_MAX, writeHeader } from './frame-header.ts';
+import {
+  FRAGMENT_FLAG,
+  FRAME_HEADER_BYTES,
+  FRAME_TYPES,
+  HELLO_MAGIC,
+  U32_MAX,
+  U48_MAX,
+  VOID_FLAG,
+  writeHeader,
+} from './frame-header.ts';
 import * as shape from './json-shapes.ts';
-import { type Acks, type Cast, FRAME_CONTENT_MAX, type LinkMessage } from './messages.ts';
+import {
+  type Acks,
+  type Cast,
+  type ClientFrame,
+  type Direct,
+  FRAGMENT_CONTENT,
+  FRAME_CONTENT_MAX,
+  isData,
+  type LinkMessage,
+  MESSAGE_CONTENT_MAX,
+} from './messages.ts';
 import { LinkEncodeError, LinkProtocolError } from './protocol-error.ts';
 
 /** Largest JSON of one CALL or RETURN, all its parts together, bytes. */
@@ -27,7 +46,7 @@ export interface Prepared {
   readonly message: LinkMessage;
   /** On the wire, all frames and their headers. */
   readonly bytes: number;
-  /** Frames it takes: 1, or more for a long call or return. */
+  /** Frames it takes: 1, or more for a long call or return, or a message in fragments. */
   readonly frames: number;
   /** The payload where it is not written field by field. */
   readonly body: Buffer | undefined;
@@ -48,6 +67,13 @@ export function prepare(message: LinkMessage): Prepared {
   }
   const length = body === undefined ? measure(message) : body.length;
   const type = FRAME_TYPES[message.type];
+  if (isData(message)) {
+    if (message.type !== 'cast' && u32(idOf(message), 'id') === 0)
+      throw new LinkEncodeError('out-of-range', `${message.type}: session 0 is nobody`);
+    const content = contentOf(message).length;
+    const frames = content <= FRAME_CONTENT_MAX ? 1 : Math.ceil(content / FRAGMENT_CONTENT);
+    return { message, bytes: content + frames * (FRAME_HEADER_BYTES + type.min), frames, body };
+  }
   if (length > type.max) {
     throw new LinkEncodeError('too-large', `a ${message.type} of ${length} bytes: at most ${type.max}`);
   }
@@ -60,8 +86,26 @@ export function prepare(message: LinkMessage): Prepared {
 /** Bytes of the frame at `index`, header included. */
 export function frameBytes(prepared: Prepared, index: number): number {
   if (prepared.frames === 1) return prepared.bytes;
-  const whole = FRAME_HEADER_BYTES + 1 + FRAME_CONTENT_MAX;
+  const { message } = prepared;
+  const whole = FRAME_HEADER_BYTES + FRAME_TYPES[message.type].min + fullContent(message);
   return index < prepared.frames - 1 ? whole : prepared.bytes - whole * (prepared.frames - 1);
+}
+
+/** Content of every frame but the last of a message that takes several. */
+function fullContent(message: LinkMessage): number {
+  // A call has no fewer than one byte of JSON in a frame, which its least payload counts.
+  return isData(message) ? FRAGMENT_CONTENT : FRAME_CONTENT_MAX - 1;
+}
+
+/** Bytes of the frame that says that the rest of a message does not come. */
+export function voidBytes(message: ClientFrame | Direct | Cast): number {
+  return FRAME_HEADER_BYTES + FRAME_TYPES[message.type].min;
+}
+
+/** Writes that frame at `offset`; returns the offset behind it. */
+export function writeVoid(message: ClientFrame | Direct | Cast, target: Buffer, offset: number): number {
+  const at = writeHeader(target, offset, message.type, idOf(message), FRAME_TYPES[message.type].min);
+  return writeFields(message, VOID_FLAG, target, at);
 }
 
 /** Writes one frame of a prepared message at `offset`, where `frameBytes` bytes are free; returns the offset behind it. */
@@ -77,17 +121,14 @@ export function writeFrame(prepared: Prepared, index: number, target: Buffer, of
       return body === undefined ? at : at + body.copy(target, at, start, start + FRAME_CONTENT_MAX);
     }
     case 'client-frame':
-      at = target.writeUInt32BE(message.cseq, at);
-      target[at++] = message.resent ? 1 : 0;
-      return at + message.payload.copy(target, at);
     case 'direct':
-      target[at++] = message.ephemeral ? 1 : 0;
-      return at + message.frame.copy(target, at);
-    case 'cast':
-      target[at++] = CAST_CLASSES.indexOf(message.class);
-      at = target.writeUIntBE(message.seq, at, 6);
-      at = target.writeUInt32BE(message.excluded, at);
-      return at + message.frame.copy(target, at);
+    case 'cast': {
+      const content = contentOf(message);
+      at = writeFields(message, index < prepared.frames - 1 ? FRAGMENT_FLAG : 0, target, at);
+      if (prepared.frames === 1) return at + content.copy(target, at);
+      const start = index * FRAGMENT_CONTENT;
+      return at + content.copy(target, at, start, start + FRAGMENT_CONTENT);
+    }
     case 'acks':
       for (const entry of message.entries) {
         at = target.writeUInt32BE(entry.session, at);
@@ -115,6 +156,31 @@ export function writeFrame(prepared: Prepared, index: number, target: Buffer, of
     default:
       return body === undefined ? at : at + body.copy(target, at);
   }
+}
+
+/** What comes before the content of a data frame. */
+function writeFields(message: ClientFrame | Direct | Cast, flags: number, target: Buffer, offset: number): number {
+  let at = offset;
+  switch (message.type) {
+    case 'client-frame':
+      at = target.writeUInt32BE(message.cseq, at);
+      target[at++] = (message.resent ? 1 : 0) | flags;
+      return at;
+    case 'direct':
+      target[at++] = (message.ephemeral ? 1 : 0) | flags;
+      return at;
+    case 'cast':
+      target[at++] = CAST_CLASSES.indexOf(message.class) | flags;
+      at = target.writeUIntBE(message.seq, at, 6);
+      return target.writeUInt32BE(message.excluded, at);
+    default:
+      return message satisfies never;
+  }
+}
+
+/** What a data frame carries. */
+export function contentOf(message: ClientFrame | Direct | Cast): Buffer {
+  return message.type === 'client-frame' ? message.payload : message.frame;
 }
 
 /** Encodes one message into a buffer of its own. A link writes batches instead (outgoing.ts).
@@ -272,11 +338,9 @@ function measureAcks(message: Acks): number {
 }
 
 function content(bytes: Buffer, type: string): number {
-  if (bytes.length > FRAME_CONTENT_MAX) {
-    throw new LinkEncodeError(
-      'too-large',
-      `a ${type} with ${bytes.length} bytes of content: at most ${FRAME_CONTENT_MAX}`,
-    );
+  const most = type === 'state' ? FRAME_CONTENT_MAX : MESSAGE_CONTENT_MAX;
+  if (bytes.length > most) {
+    throw new LinkEncodeError('too-large', `a ${type} with ${bytes.length} bytes of content: at most ${most}`);
   }
   return bytes.length;
 }

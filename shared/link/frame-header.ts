@@ -21,9 +21,11 @@ export const HELLO_MAGIC = Buffer.from('BHLK', 'latin1');
 export const UNPROVEN_PAYLOAD_MAX = 4_096;
 /** Bound on the JSON payloads that do not grow with the number of sessions. */
 const COLD_MAX = 16_384;
-/** A byte of flags: bit 7 of client-frame, direct and cast is reserved for fragments ("more of this message follows"), and
- *  must be 0 until a version of the protocol gives it that meaning. */
+/** Bit 7 of the flags of client-frame, direct and cast: more of this message follows, in frames of the same type and id with the
+ *  same fields. Each fragment but the last has FRAGMENT_CONTENT bytes of content. Needs the feature `fragments`. */
 export const FRAGMENT_FLAG = 0x80;
+/** Bit 6 of the same: what came of the message so far is void, nothing more of it follows. Without content. */
+export const VOID_FLAG = 0x40;
 
 interface FrameType {
   readonly code: number;
@@ -61,9 +63,9 @@ export const FRAME_TYPES = {
   opened: { code: 0x11, id: 'session', min: 13, max: 13 },
   /** id = session; JSON {reason, hint?, text?} */
   refused: { code: 0x12, id: 'session', min: 2, max: COLD_MAX },
-  /** id = session; u32 cseq, u8 flags (bit 0: resent, bit 7: reserved), content */
+  /** id = session; u32 cseq, u8 flags (bit 0: resent, bit 6: void, bit 7: more), content */
   'client-frame': { code: 0x13, id: 'session', min: 5, max: 5 + FRAME_CONTENT_MAX },
-  /** id = session; u8 flags (bit 0: ephemeral, bit 7: reserved), content */
+  /** id = session; u8 flags (bit 0: ephemeral, bit 6: void, bit 7: more), content */
   direct: { code: 0x14, id: 'session', min: 1, max: 1 + FRAME_CONTENT_MAX },
   /** (u32 session, u32 cseq) repeated */
   acks: { code: 0x15, id: 'zero', min: 0, max: FRAME_CONTENT_MAX },
@@ -75,7 +77,7 @@ export const FRAME_TYPES = {
   // Room
   /** id = handle; JSON {room, incarnation, epoch, nonce, head} */
   bind: { code: 0x20, id: 'any', min: 2, max: COLD_MAX },
-  /** id = handle; u8 class (bits 0–1, bit 7: reserved), u48 seq, u32 excluded, content */
+  /** id = handle; u8 class (bits 0–1, bit 6: void, bit 7: more), u48 seq, u32 excluded, content */
   cast: { code: 0x21, id: 'any', min: 11, max: 11 + FRAME_CONTENT_MAX },
   /** id = handle; JSON {epoch, to?} */
   moved: { code: 0x22, id: 'any', min: 2, max: COLD_MAX },

@@ -9,9 +9,9 @@
  *
  *  Invariant: one batch is in flight at most; every wait ends, at the latest with `stop`. */
 import type { Clock, Instant } from '../clock.ts';
-import { type Prepared, writeFrame } from './encode.ts';
+import { type Prepared, prepare, writeFrame } from './encode.ts';
 import type { LinkMessage } from './messages.ts';
-import { BATCH_BYTES, OutgoingQueue } from './outgoing.ts';
+import { type Allowance, BATCH_BYTES, type LaneKey, OutgoingQueue, UNLIMITED } from './outgoing.ts';
 
 /** Time allowed between the gate check and the kernel; what takes longer is reported. @see DESIGN §4 Timings */
 const HAND_OVER_LATE_MS = 1_000;
@@ -19,7 +19,7 @@ const HAND_OVER_LATE_MS = 1_000;
 const BATCHES_PER_TURN = 16;
 /** Beats waiting to be handed over: a side that asks without reading gets no more. */
 const BEATS_MAX = 32;
-/** A PONG, the larger of the two, header included. */
+/** A PONG, the largest of them, header included. */
 const BEAT_BYTES_MAX = 13;
 
 export interface HandOverEdge {
@@ -39,8 +39,11 @@ export class HandOver {
   readonly #edge: HandOverEdge;
   readonly #clock: Clock;
   readonly #queue = new OutgoingQueue();
+  readonly #allowance: Allowance;
   /** PINGs and PONGs: they leave before what is queued, so that a long queue is not taken for a slow loop. */
   #beats: Prepared[] = [];
+  /** Credit to be told with the next batch, before what is queued. */
+  #grant = 0;
   /** Filled again and again: only one batch is in flight at a time. */
   #batch: Buffer | undefined;
   #inFlight: { readonly since: Instant; readonly first: number | undefined } | undefined;
@@ -49,9 +52,11 @@ export class HandOver {
   #waits: { readonly number: number; readonly resolve: (handedOver: boolean) => void }[] = [];
   #stopped = false;
 
-  constructor(edge: HandOverEdge, clock: Clock) {
+  /** @param allowance  what data frames are sent on */
+  constructor(edge: HandOverEdge, clock: Clock, allowance: Allowance = UNLIMITED) {
     this.#edge = edge;
     this.#clock = clock;
+    this.#allowance = allowance;
   }
 
   /** Bytes queued and not handed over. */
@@ -59,13 +64,35 @@ export class HandOver {
     return this.#queue.bytes;
   }
 
-  get isIdle(): boolean {
-    return this.#queue.isEmpty && this.#inFlight === undefined;
+  /** Of these, bytes of data. */
+  get dataBytes(): number {
+    return this.#queue.dataBytes;
   }
 
-  push(prepared: Prepared): void {
-    this.#queue.push(prepared);
+  get isIdle(): boolean {
+    return this.#queue.isEmpty && this.#inFlight === undefined && this.#grant === 0;
+  }
+
+  /** Keys whose messages wait behind a large one, or for credit. */
+  get lanes(): ReadonlyMap<LaneKey, unknown> | undefined {
+    return this.#queue.lanes;
+  }
+
+  push(prepared: Prepared, lane?: LaneKey): void {
+    this.#queue.push(prepared, lane);
     this.#schedule();
+  }
+
+  /** Tells the other side, before everything queued, that it may send that much more. */
+  grant(bytes: number): void {
+    this.#grant += bytes;
+    this.#schedule();
+  }
+
+  /** The other side has granted more. */
+  replenished(): void {
+    this.#queue.replenished();
+    if (this.#queue.isReady) this.#schedule();
   }
 
   /** Queues a PING or PONG before everything else. @returns false where too many wait already: nothing was queued */
@@ -98,13 +125,16 @@ export class HandOver {
   /** Hands a batch over now, rather than at the end of this turn. Does nothing while one is in flight. */
   flush(): void {
     if (this.#stopped || this.#inFlight !== undefined) return;
-    this.#batch ??= Buffer.allocUnsafeSlow(BEATS_MAX * BEAT_BYTES_MAX + BATCH_BYTES);
+    this.#batch ??= Buffer.allocUnsafeSlow((BEATS_MAX + 1) * BEAT_BYTES_MAX + BATCH_BYTES);
     const batch = this.#batch;
     let start = 0;
     for (const beat of this.#beats) start = writeFrame(beat, 0, batch, start);
     this.#beats = [];
+    if (this.#grant > 0) start = writeFrame(prepare({ type: 'credit', bytes: this.#grant }), 0, batch, start);
+    this.#grant = 0;
     const since = this.#clock.now();
-    const { bytes, first, dropped } = this.#queue.fill(batch, start, (message) => this.#edge.passes(message));
+    const passes = (message: LinkMessage): boolean => this.#edge.passes(message);
+    const { bytes, first, dropped } = this.#queue.fill(batch, start, passes, this.#allowance);
     if (start + bytes > 0) {
       this.#inFlight = { since, first };
       this.#edge.write(batch.subarray(0, start + bytes), (error) => this.#taken(error));
@@ -143,7 +173,7 @@ export class HandOver {
     const tookMs = this.#clock.now().monoMs - batch.since.monoMs;
     if (tookMs > HAND_OVER_LATE_MS) this.#edge.onLate(tookMs);
     this.#settle();
-    if (this.#queue.isEmpty && this.#beats.length === 0) return;
+    if (!this.#queue.isReady && this.#beats.length === 0 && this.#grant === 0) return;
     this.#batchesThisTurn += 1;
     if (this.#batchesThisTurn < BATCHES_PER_TURN) this.flush();
     else this.#schedule();

@@ -158,8 +158,9 @@ export async function dialRaw(cleanup: Cleanup, address: LinkAddress): Promise<S
 }
 
 /** Shakes hands by hand on a raw socket, and then leaves it to the test: a proven router that breaks the rules. */
-export async function shakeRaw(socket: Socket): Promise<void> {
-  const handshake = new Handshake({ ...ROUTER, side: 'dialer', nonce: '7'.repeat(32) });
+export async function shakeRaw(socket: Socket, features: readonly string[] = []): Promise<void> {
+  const self = { ...ROUTER.self, features };
+  const handshake = new Handshake({ ...ROUTER, self, side: 'dialer', nonce: '7'.repeat(32) });
   const splitter = new FrameSplitter();
   for (const bytes of handshake.start().send) socket.write(bytes);
   await new Promise<void>((resolve, reject) => {

@@ -40,7 +40,7 @@ export interface Pong {
   readonly redis: 'unknown' | 'answered' | 'failed';
 }
 
-/** Reserved: bytes the receiver may be sent on a stream. */
+/** The sender takes this many more bytes of data frames (`isData`), headers included. What came before it still counts: credits add up. */
 export interface Credit {
   readonly type: 'credit';
   readonly bytes: number;
@@ -280,6 +280,20 @@ export type LinkMessage =
 /** Largest payload of a frame: 64 KiB of content and 1 KiB of header. */
 export const FRAME_CONTENT_MAX = 65_536;
 export const FRAME_PAYLOAD_MAX = FRAME_CONTENT_MAX + 1_024;
+/** Content of each fragment but the last, of a message that does not fit a frame. Small, since other messages wait for one. */
+export const FRAGMENT_CONTENT = 16_384;
+/** Largest content of a message in fragments: 1 MiB of a client's words, and what an owner puts around them. */
+export const MESSAGE_CONTENT_MAX = 1_048_576 + 16_384;
+
+/** What both sides must name in their HELLO before either uses it. */
+export const LINK_FEATURES = ['fragments', 'credit'] as const;
+export type LinkFeature = (typeof LINK_FEATURES)[number];
+
+/** Whether a message is carried on credit: what grows with what clients say. Whatever keeps links, seats and operators going is
+ *  not, and never waits for it. */
+export function isData(message: LinkMessage): message is ClientFrame | Direct | Cast {
+  return message.type === 'client-frame' || message.type === 'direct' || message.type === 'cast';
+}
 
 /** Whether a message is gated output: something a node may emit only while its gate is open. What a relay room says, and every
  *  promise about a seat; not what only concerns the link. */

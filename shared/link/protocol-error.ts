@@ -6,7 +6,8 @@ import type { Goaway } from './messages.ts';
 /** Why received bytes are not a message of the protocol.
  *  `unknown-type`, `too-long`, `bad-length`, `bad-id`: the header. `bad-flags`, `bad-field`: a value out of its range.
  *  `bad-utf8`, `bad-json`, `bad-shape`: a JSON payload. `bad-magic`: a HELLO that is not ours. `call-too-long`,
- *  `too-many-calls`: the bounds on calls that arrive in parts. `out-of-order`: a message that may not come now. */
+ *  `too-many-calls`: the bounds on calls that arrive in parts. `message-too-long`, `too-many-fragments`: those on messages in
+ *  fragments. `credit-exceeded`: more data than was granted. `out-of-order`: a message that may not come now. */
 export type ProtocolFault =
   | 'unknown-type'
   | 'too-long'
@@ -20,6 +21,9 @@ export type ProtocolFault =
   | 'bad-magic'
   | 'call-too-long'
   | 'too-many-calls'
+  | 'message-too-long'
+  | 'too-many-fragments'
+  | 'credit-exceeded'
   | 'out-of-order';
 
 /** Longest text of a GOAWAY, characters. */

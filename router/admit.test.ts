@@ -13,8 +13,8 @@ const secrets = ['new secret', 'old secret'];
 const SESSION = 'abcdefghijklmnopqrstuv';
 const CURSOR = { seq: 7, tag: '5.0123456789abcdef' };
 
-const admitted = (changes: Partial<UpgradeRequest>): Promise<Admission> =>
-  admit(
+const admitted = async (changes: Partial<UpgradeRequest>): Promise<Admission> =>
+  await admit(
     { room: 'lobby', user: 'ann', bearer: undefined, resume: undefined, history: 0, ...changes },
     { authenticator: new Authenticator({ clock }), secrets, clock, random: new SeededRandom(1) },
   );

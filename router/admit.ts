@@ -6,7 +6,7 @@ import type { ErrorCode } from '../shared/errors.ts';
 import { newSessionId } from '../shared/ids.ts';
 import type { RandomSource } from '../shared/random.ts';
 import { verifyResume } from '../shared/token.ts';
-import type { Authenticator } from './authenticate.ts';
+import type { Authenticator, Identity } from './authenticate.ts';
 import type { AcceptedClient } from './ports.ts';
 import type { UpgradeRequest } from './upgrade.ts';
 
@@ -26,28 +26,20 @@ export type Admission =
  *  A token that is genuine but too old leads to a new session: its owner has long forgotten the old one, and to refuse would
  *  leave a client that slept without a way back. `welcome` says that nothing was resumed.
  *  @returns the place | the authenticator's refusal | `not_allowed` where the session is not this client's */
-export async function admit(request: UpgradeRequest, options: AdmitOptions): Promise<Admission> {
-  const { room, resume } = request;
-  const session = resume?.session ?? newSessionId(options.random);
-  const identity = await options.authenticator.identify({
-    room,
-    user: request.user,
-    bearer: request.bearer,
-    guest: guestName(session),
-  });
+export function admit(request: UpgradeRequest, options: AdmitOptions): Admission | Promise<Admission> {
+  const session = request.resume?.session ?? newSessionId(options.random);
+  const { room, user, bearer } = request;
+  const identity = options.authenticator.identify({ room, user, bearer, guest: guestName(session) });
+  if (!(identity instanceof Promise)) return placeOf(request, session, identity, options);
+  return identity.then((known) => placeOf(request, session, known, options));
+}
+
+function placeOf(request: UpgradeRequest, session: string, identity: Identity, options: AdmitOptions): Admission {
   if (!identity.ok) return identity;
+  const { room, resume } = request;
   const { user } = identity;
   const nowMs = Math.floor(options.clock.now().wallMs);
-  const join = {
-    room,
-    user,
-    seat: 1,
-    since: nowMs,
-    kind: 'join',
-    cursor: undefined,
-    history: request.history,
-  } as const;
-  if (resume === undefined) return { ok: true, client: { ...join, session } };
+  if (resume === undefined) return { ok: true, client: joining(room, user, session, nowMs, request.history) };
 
   const verdict = verifyResume(options.secrets, resume.token, { session, user, room }, nowMs);
   if (verdict.ok && verdict.seat < Number.MAX_SAFE_INTEGER) {
@@ -56,9 +48,14 @@ export async function admit(request: UpgradeRequest, options: AdmitOptions): Pro
     return { ok: true, client: { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, history: 0 } };
   }
   if (!verdict.ok && verdict.reason === 'expired') {
-    return { ok: true, client: { ...join, session: newSessionId(options.random) } };
+    return { ok: true, client: joining(room, user, newSessionId(options.random), nowMs, request.history) };
   }
   return { ok: false, code: 'not_allowed', message: 'this session cannot be resumed by this user in this room' };
+}
+
+/** One literal for all: V8 gives an object that was spread from another a hidden class of its own, some 400 bytes a client. */
+function joining(room: string, user: string, session: string, since: number, history: number): AcceptedClient {
+  return { room, user, session, seat: 1, since, kind: 'join', cursor: undefined, history };
 }
 
 /** Follows from the session, so that a guest who resumes without `?user=` is the same one again, and nothing is kept for it. */

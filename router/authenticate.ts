@@ -40,9 +40,11 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 const ROOM_PATTERNS_MAX = 1_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
+type Verify = (token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>;
+
 export class Authenticator {
   readonly #clock: Clock;
-  readonly #verify: ((token: string, options: JWTVerifyOptions) => Promise<{ payload: JWTPayload }>) | undefined;
+  readonly #verify: Verify | undefined;
   readonly #options: JWTVerifyOptions;
 
   /** @throws RangeError where the secret is shorter than 32 bytes, TypeError where the URL is not one */
@@ -75,16 +77,20 @@ export class Authenticator {
     }
   }
 
-  /** Says who shows these credentials, if they may enter the room.
+  /** Says who shows these credentials, if they may enter the room: at once where no token has to be checked.
    *  @returns the user | `not_authenticated` | `not_allowed` (here) | `bad_user` | `unavailable` (the keys cannot be read now) */
-  async identify(credentials: Credentials): Promise<Identity> {
+  identify(credentials: Credentials): Identity | Promise<Identity> {
     if (this.#verify === undefined) return named(credentials.user ?? credentials.guest);
     const { bearer, room } = credentials;
     if (bearer === undefined) return refuse('not_authenticated', 'an access token is needed');
+    return this.#read(this.#verify, bearer, room);
+  }
+
+  async #read(verify: Verify, bearer: string, room: string): Promise<Identity> {
     let payload: JWTPayload;
     try {
       const currentDate = new Date(this.#clock.now().wallMs);
-      ({ payload } = await this.#verify(bearer, { ...this.#options, currentDate }));
+      ({ payload } = await verify(bearer, { ...this.#options, currentDate }));
     } catch (error) {
       return refusalFor(error);
     }

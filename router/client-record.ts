@@ -1,7 +1,7 @@
 /** What a router keeps for each client. Owns: the fields and what each means. Does not know: who changes them when.
  *  There may be a hundred thousand of these, nearly all idle: whatever only a busy client needs is made when it first needs it,
  *  and nothing here is a closure or a timer. */
-import type { RawData, WebSocket } from 'ws';
+import type { ClientSocket } from './client-socket.ts';
 import type { RateMeter } from './rate-meter.ts';
 
 /** One whole message (one frame, or the pieces of one joined), as cast to a group. */
@@ -28,9 +28,11 @@ export interface Group {
   late: Set<Client> | undefined;
 }
 
-/** Hears what happens on a client's socket. */
+/** Hears what happens on a client's socket: the same object for all of them. */
 export interface ClientOwner {
   frame(client: Client, payload: Buffer, isBinary: boolean): void;
+  /** Of the client's own accord; it is for the owner to answer. */
+  ping(client: Client, data: Buffer): void;
   pong(client: Client): void;
   /** `ws` found a fault in what the client sent, and is closing. */
   fault(client: Client): void;
@@ -41,7 +43,7 @@ export interface ClientOwner {
 export class Client {
   readonly owner: ClientOwner;
   readonly handle: number;
-  readonly ws: WebSocket;
+  readonly ws: ClientSocket;
   group: Group | undefined = undefined;
   /** How many of the group's units of this turn are this client's already, or were never meant for it. */
   seen = 0;
@@ -59,46 +61,9 @@ export class Client {
   /** Made with the first message. */
   meter: RateMeter | undefined = undefined;
 
-  constructor(owner: ClientOwner, handle: number, ws: WebSocket) {
+  constructor(owner: ClientOwner, handle: number, ws: ClientSocket) {
     this.owner = owner;
     this.handle = handle;
     this.ws = ws;
   }
-}
-
-const CLIENT = Symbol('client');
-
-interface Tagged extends WebSocket {
-  [CLIENT]?: Client;
-}
-
-/** Lets `client.owner` hear this client's socket. The listeners are the same four functions for every client. */
-export function listen(client: Client): void {
-  const ws: Tagged = client.ws;
-  ws[CLIENT] = client;
-  ws.on('message', onMessage);
-  ws.on('pong', onPong);
-  ws.on('error', onError);
-  ws.on('close', onClose);
-}
-
-function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-  const client = (this as Tagged)[CLIENT];
-  // With the default binaryType a message is always one Buffer.
-  if (client !== undefined && Buffer.isBuffer(data)) client.owner.frame(client, data, isBinary);
-}
-
-function onPong(this: WebSocket): void {
-  const client = (this as Tagged)[CLIENT];
-  client?.owner.pong(client);
-}
-
-function onError(this: WebSocket): void {
-  const client = (this as Tagged)[CLIENT];
-  client?.owner.fault(client);
-}
-
-function onClose(this: WebSocket, code: number): void {
-  const client = (this as Tagged)[CLIENT];
-  client?.owner.gone(client, code);
 }

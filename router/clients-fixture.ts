@@ -6,6 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
+import { ClientSocket } from './client-socket.ts';
 import { type ClientEvents, Clients, type ClientsOptions } from './clients.ts';
 import { directAdapter, type SocketAdapter } from './ws-adapter.ts';
 
@@ -45,7 +46,7 @@ export class CountingAdapter implements SocketAdapter {
 export interface TestClient {
   readonly ws: WebSocket;
   /** The router's end. */
-  readonly far: WebSocket;
+  readonly far: ClientSocket;
   readonly handle: number;
   readonly texts: string[];
   readonly closed: Promise<{ code: number; reason: string }>;
@@ -62,12 +63,19 @@ export interface Fixture {
 
 export async function startFixture(options: Partial<ClientsOptions> = {}, payloadBytesMax = 65_536): Promise<Fixture> {
   const server = createServer();
-  const wss = new WebSocketServer({ noServer: true, maxPayload: payloadBytesMax });
+  const wss = new WebSocketServer({
+    // As edge-server.ts sets it up.
+    noServer: true,
+    clientTracking: false,
+    maxPayload: payloadBytesMax,
+    autoPong: false,
+    WebSocket: ClientSocket,
+  });
   const clock = new ManualClock();
   const events = new RecordingEvents();
   const adapter = new CountingAdapter();
   const clients = new Clients({ clock, random: new SeededRandom(7), adapter, ...options }, events);
-  const arrivals: ((far: WebSocket) => void)[] = [];
+  const arrivals: ((far: ClientSocket) => void)[] = [];
   server.on('upgrade', (request, socket, head) => {
     wss.handleUpgrade(request, socket, head, (ws) => arrivals.shift()?.(ws));
   });
@@ -82,7 +90,7 @@ export async function startFixture(options: Partial<ClientsOptions> = {}, payloa
     clock,
     adapter,
     async connect(clientOptions = {}) {
-      const arrived = new Promise<WebSocket>((resolve) => arrivals.push(resolve));
+      const arrived = new Promise<ClientSocket>((resolve) => arrivals.push(resolve));
       const ws = new WebSocket(`ws://127.0.0.1:${port}/`, clientOptions);
       near.push(ws);
       const texts: string[] = [];
@@ -117,4 +125,15 @@ export async function until(condition: () => boolean, what = 'condition'): Promi
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
   throw new Error(`${what} did not come true`);
+}
+
+/** A frame as a client sends it.
+ *  @param first  its first byte: flags and opcode */
+export function maskedFrame(content: string | Buffer, first: number): Buffer {
+  const payload = Buffer.from(content);
+  const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d]);
+  const length =
+    payload.length < 126 ? [0x80 | payload.length] : [0x80 | 126, payload.length >> 8, payload.length & 0xff];
+  const masked = payload.map((byte, i) => byte ^ (mask[i % 4] ?? 0));
+  return Buffer.concat([Buffer.from([first, ...length]), mask, masked]);
 }

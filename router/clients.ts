@@ -5,7 +5,6 @@
  *  right after the poll phase): what arrived together leaves together, and nothing waits for a timer.
  *  Invariant: at most one write per client socket per loop turn, its close aside; after `clientClosed`, and after `close` was
  *  called, the core hears no more of a handle. No event is raised from within a call to ClientOutput. */
-import type { WebSocket } from 'ws';
 import type { Clock } from '../shared/clock.ts';
 import { closeRow, type ErrorCode } from '../shared/errors.ts';
 import type { CastClass } from '../shared/link/messages.ts';
@@ -14,12 +13,13 @@ import * as encode from '../shared/protocol-encode.ts';
 import type { RandomSource } from '../shared/random.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
 import { Backlog } from './backlog.ts';
-import { Client, type ClientOwner, listen } from './client-record.ts';
+import { Client, type ClientOwner } from './client-record.ts';
+import type { ClientSocket } from './client-socket.ts';
 import { FanOut } from './fan-out.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { ClientClose, ClientOutput } from './ports.ts';
 import { RateMeter } from './rate-meter.ts';
-import { directAdapter, type SocketAdapter } from './ws-adapter.ts';
+import { directAdapter, readDirectly, type SocketAdapter, slim } from './ws-adapter.ts';
 
 export interface ClientEvents {
   /** One text message of a client, its payload as it came (valid UTF-8). It may share memory with what came around it. */
@@ -62,6 +62,8 @@ const TICK_MS = 250;
 const STOP_BATCH = 200;
 /** After this long a client that does not answer a close frame is cut off. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** A client with more bytes than this waiting gets no pongs. */
+const PONG_BACKLOG_MAX = 65_536;
 /** A slow client comes back within this window: at once would be too slow again. */
 const SLOW_RETRY_MS = { min: 500, max: 3_000 } as const;
 
@@ -123,6 +125,7 @@ export class Clients implements ClientOutput {
     });
     this.#owner = {
       frame: (client, payload, isBinary) => this.#onFrame(client, payload, isBinary),
+      ping: (client, data) => this.#onPing(client, data),
       pong: (client) => {
         client.awaitingPong = false;
       },
@@ -149,6 +152,11 @@ export class Clients implements ClientOutput {
     return this.#fanOut.groups;
   }
 
+  /** Much waits in all sockets together: no more should come before some of it has gone. */
+  get isOverfull(): boolean {
+    return this.#backlog.isOverfull;
+  }
+
   get backlogBytes(): number {
     return this.#backlog.totalBytes;
   }
@@ -160,11 +168,13 @@ export class Clients implements ClientOutput {
 
   /** Takes over a socket under a new handle and begins to read from it. If it is closed already, or the router stops, the core
    *  hears `clientClosed` in a later turn. */
-  add(handle: number, ws: WebSocket): void {
+  add(handle: number, ws: ClientSocket): void {
     const client = new Client(this.#owner, handle, ws);
     this.#table.set(handle, client);
     this.#keepAlive.add(client);
-    listen(client);
+    ws.client = client;
+    slim(ws);
+    readDirectly(ws);
     if (ws.readyState !== ws.OPEN) {
       setImmediate(() => this.#onGone(client, 1006));
       return;
@@ -307,6 +317,12 @@ export class Clients implements ClientOutput {
     }
     if (this.#messageRate > 0 && !this.#isWithinRate(client, payload)) return;
     this.#events.clientFrame(client.handle, payload);
+  }
+
+  #onPing(client: Client, data: Buffer): void {
+    // RFC 6455 §5.5.3 asks for an answer to the most recent ping only: who does not read its answers gets no more of them.
+    if (!client.live || this.#adapter.backlogBytes(client.ws) > PONG_BACKLOG_MAX) return;
+    client.ws.pong(data);
   }
 
   #isWithinRate(client: Client, payload: Buffer): boolean {

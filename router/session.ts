@@ -17,6 +17,9 @@ interface Unacked {
   sent: boolean;
 }
 
+/** Stands for the list of a session that has said nothing yet. Never added to. */
+const NONE: Unacked[] = [];
+
 /** pending: to be named in the next OPEN. asked: named in one that is not answered. seated: an owner has it. */
 export type SeatState = 'pending' | 'asked' | 'seated';
 
@@ -29,10 +32,13 @@ export class ClientSession {
   /** A session that no owner has taken by then is turned away, monotonic ms. */
   openByMs: number;
   paused = false;
+  /** The incarnation whose server its socket is piped to: no other owner can have it. Only of attended rooms. */
+  tiedTo: string | undefined;
   /** Serial of the OPEN that named it last. */
   #asked = 0;
-  #told: Buffer[] = [];
-  readonly #unacked: Unacked[] = [];
+  /** Made with the first frame kept, here and below: an idle session has no lists of its own. */
+  #told: Buffer[] | undefined;
+  #unacked: Unacked[] = NONE;
   #bytes = 0;
   #cseq = 0;
   #timed: { readonly cseq: number; readonly atMs: number } | undefined;
@@ -48,28 +54,30 @@ export class ClientSession {
   /** An OPEN that names it was sent. */
   asked(serial: number): void {
     this.state = 'asked';
-    this.#told = [];
-    this.#asked = serial;
+    this.#told = undefined;
+    // As a small integer: one above 2^31 would be a heap object of its own.
+    this.#asked = serial | 0;
   }
 
   /** An answer came. @returns whether it is that to the last OPEN: an earlier one's is void, or what it replays would come twice */
   answered(serial: number): boolean {
-    return this.state === 'asked' && serial === this.#asked;
+    return this.state === 'asked' && (serial | 0) === this.#asked;
   }
 
   /** What was kept belongs to an answer that is void. */
   dropTold(): void {
-    this.#told = [];
+    this.#told = undefined;
   }
 
   /** Keeps what an owner tells it before it is seated: its welcome and what it missed, of which it sees all or nothing. */
   tell(frame: Buffer): void {
+    this.#told ??= [];
     if (this.#told.length < TOLD_MAX) this.#told.push(frame);
   }
 
   takeTold(): readonly Buffer[] {
-    const told = this.#told;
-    this.#told = [];
+    const told = this.#told ?? [];
+    this.#told = undefined;
     return told;
   }
 
@@ -80,6 +88,7 @@ export class ClientSession {
   /** Keeps one frame until it is acked. */
   take(payload: Buffer): void {
     this.#cseq++;
+    if (this.#unacked === NONE) this.#unacked = [];
     this.#unacked.push({ cseq: this.#cseq, payload, sent: false });
     this.#bytes += payload.length;
   }

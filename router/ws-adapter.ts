@@ -1,11 +1,13 @@
-/** The one file that touches private fields of `ws`. Owns: handing ready-made frames to a client's socket in one write, and how
- *  much of what was handed over still waits there. Does not know: rooms, order, limits.
+/** The one file that touches private fields of `ws`. Owns: handing ready-made frames to a client's socket in one write, how much of
+ *  what was handed over still waits there, and reading whole messages without a stream. Does not know: rooms, order, limits.
  *  `ws.send` builds a header and makes two writes for each message; a frame that was made once for a whole room needs neither.
  *  Where the fields are not what the contract test found, everything goes through the public API: slower, never wrong.
  *  Invariant: a caller hands over whole frames, as made by websocket-frame.ts, and never changes their bytes afterwards. */
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { payloadOf } from '../shared/websocket-frame.ts';
+import type { ClientSocket } from './client-socket.ts';
+import { wholeTextAt } from './whole-text.ts';
 
 /** How the router writes to clients. Tests wrap it to count. */
 export interface SocketAdapter {
@@ -25,7 +27,25 @@ const OPCODE_CONTINUATION = 0x0;
 /** What `ws` keeps its socket under; undefined before the handshake. */
 interface PrivateFields {
   readonly _socket?: Duplex | null;
+  readonly _receiver?: Receiver | null;
+  readonly _sender?: { _extensions?: object } | null;
+  _extensions?: object;
+  _events?: object | undefined;
 }
+
+/** The parser of `ws`, a Writable. */
+interface Receiver {
+  /** 0: the next byte begins a frame. */
+  readonly _state: number;
+  readonly _bufferedBytes: number;
+  /** Opcode of a message of which some fragments have come; 0 for none. */
+  readonly _fragmented: number;
+  /** 0 for no bound. */
+  readonly _maxPayload: number;
+  _extensions?: object;
+}
+
+type DataListener = (this: Duplex, chunk: Buffer) => void;
 
 /** The socket below, if it looks as the installed version has it; undefined sends the caller to the public API. */
 export function rawSocketOf(ws: WebSocket): Duplex | undefined {
@@ -56,6 +76,73 @@ export const directAdapter: SocketAdapter = {
     socket?.uncork();
   },
 };
+
+const OWNER = Symbol('client socket');
+
+interface OwnedSocket extends Duplex {
+  [OWNER]?: ClientSocket;
+}
+
+/** How `ws` reads a chunk: the same function for every socket. */
+let readByWs: DataListener | undefined;
+
+/** Takes whole text messages straight from the socket's chunks, and leaves everything else to `ws`: its parser is a stream, which
+ *  costs several times as much for each message. Order is kept, since a chunk goes to `ws` from the first byte that is not such a
+ *  message, and to nobody else until `ws` is between two messages again.
+ *  To be called once, while the socket is paused. Does nothing where `ws` looks different. */
+export function readDirectly(ws: ClientSocket): void {
+  const socket: OwnedSocket | undefined = rawSocketOf(ws);
+  const { _receiver: receiver } = ws as unknown as PrivateFields;
+  const [listener, another] = socket?.listeners('data') ?? [];
+  if (socket === undefined || !isReceiver(receiver) || listener === undefined || another !== undefined) return;
+  readByWs ??= listener as DataListener;
+  if (listener !== readByWs) return;
+  socket[OWNER] = ws;
+  socket.removeListener('data', readByWs);
+  socket.on('data', onData);
+}
+
+function isReceiver(receiver: Receiver | null | undefined): receiver is Receiver {
+  if (receiver === undefined || receiver === null) return false;
+  const { _state, _bufferedBytes, _fragmented, _maxPayload } = receiver;
+  return _state === 0 && _bufferedBytes === 0 && _fragmented === 0 && typeof _maxPayload === 'number';
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  const ws = this[OWNER];
+  let at = 0;
+  if (ws?.client !== undefined) {
+    const { _receiver: receiver } = ws as unknown as PrivateFields;
+    if (isReceiver(receiver)) at = takeWholeTexts(ws, chunk, receiver._maxPayload || Number.POSITIVE_INFINITY);
+  }
+  if (at < chunk.length) readByWs?.call(this, at === 0 ? chunk : chunk.subarray(at));
+}
+
+/** @returns where something begins that is not a whole text message, or that comes after the close */
+function takeWholeTexts(ws: ClientSocket, chunk: Buffer, payloadBytesMax: number): number {
+  let at = 0;
+  while (at < chunk.length && ws.readyState === OPEN && ws.client !== undefined) {
+    const payload = wholeTextAt(chunk, at, payloadBytesMax);
+    if (payload === undefined) break;
+    at = payload.byteOffset - chunk.byteOffset + payload.length;
+    ws.client.owner.frame(ws.client, payload, false);
+  }
+  return at;
+}
+
+const NO_EXTENSIONS = Object.freeze({});
+
+/** Lets go of what `ws` and Node's EventEmitter make for each socket and an idle one has no use for: three ways to say that there
+ *  are no extensions become one for all, and an empty table of listeners goes (EventEmitter makes another when it needs one). */
+export function slim(ws: WebSocket): void {
+  const fields = ws as unknown as PrivateFields;
+  const { _receiver, _sender } = fields;
+  for (const holder of [fields, _receiver, _sender]) {
+    const extensions = holder?._extensions;
+    if (holder && extensions !== undefined && Object.keys(extensions).length === 0) holder._extensions = NO_EXTENSIONS;
+  }
+  if (fields._events !== undefined && ws.eventNames().length === 0) fields._events = undefined;
+}
 
 /** The same through the public API alone. */
 export const publicAdapter: SocketAdapter = {

@@ -23,6 +23,8 @@ export interface LoadedCandidate extends Candidate {
 export const LOAD_BOUND = 1.25;
 
 const NODE_HASHES_MAX = 4_096;
+/** Draws further apart than this have different scores, whatever is rounded: the logarithm of one in (0, 1) lies above −37. */
+const CLEARLY_LOWER = 1 - 1e-9;
 /** Not in the alphabet of rooms, so that no room hashes like a node. */
 const NODE_PREFIX = '/node/';
 
@@ -50,7 +52,7 @@ export class Placement {
     this.#hash.ofLatin1(room, this.#room);
     return candidates
       .filter(takesRooms)
-      .map(({ node, weight }) => ({ node, score: this.#score(node, weight) }))
+      .map(({ node, weight }) => ({ node, score: scoreOf(this.#uniform(node), weight) }))
       .sort((a, b) => b.score - a.score || (a.node < b.node ? -1 : 1))
       .map(({ node }) => node);
   }
@@ -60,13 +62,20 @@ export class Placement {
     this.#hash.ofLatin1(room, this.#room);
     let best: string | undefined;
     let bestScore = 0;
+    let bestWeight = 0;
+    let bestDraw = 0;
     for (const candidate of candidates) {
       if (!takesRooms(candidate)) continue;
-      const { node } = candidate;
-      const score = this.#score(node, candidate.weight);
+      const { node, weight } = candidate;
+      const draw = this.#uniform(node);
+      // Among equal weights the larger draw has the higher score; a logarithm is worth its price only for one that may win.
+      if (weight === bestWeight && draw < bestDraw * CLEARLY_LOWER) continue;
+      const score = scoreOf(draw, weight);
       if (best === undefined || score > bestScore || (score === bestScore && node < best)) {
         best = node;
         bestScore = score;
+        bestWeight = weight;
+        bestDraw = draw;
       }
     }
     return best;
@@ -92,9 +101,8 @@ export class Placement {
     return roomy ?? order[0];
   }
 
-  /** The weighted score of a node for the room hashed last: −weight / ln(u), u uniform in (0, 1). The chance that a node's
-   *  score is the highest is its share of all weights, and no node's score depends on another node. */
-  #score(node: string, weight: number): number {
+  /** What the node draws for the room hashed last: uniform in (0, 1), and independent of what any other node draws. */
+  #uniform(node: string): number {
     let hash = this.#nodes.get(node);
     if (hash === undefined) {
       hash = { hi: 0, lo: 0 };
@@ -102,8 +110,13 @@ export class Placement {
       if (this.#nodes.size >= NODE_HASHES_MAX) this.#nodes.clear();
       this.#nodes.set(node, hash);
     }
-    return -weight / Math.log(uniform(this.#room.hi ^ hash.hi, this.#room.lo ^ hash.lo));
+    return uniform(this.#room.hi ^ hash.hi, this.#room.lo ^ hash.lo);
   }
+}
+
+/** The weighted score of a draw: −weight / ln(u). The chance that a node's score is the highest is its share of all weights. */
+function scoreOf(draw: number, weight: number): number {
+  return -weight / Math.log(draw);
 }
 
 function takesRooms(candidate: Candidate): boolean {

@@ -39,3 +39,14 @@ it('spreads a period around itself', () => {
   expect(at(0.5)).toBeCloseTo(1_000);
   expect(at(0.999_999)).toBeCloseTo(1_300, 1);
 });
+
+it('never gives the same bytes of the system twice', () => {
+  // Over several fillings of the pool, with lengths that do not divide it, and one that exceeds it.
+  const given = new Set<string>();
+  for (let i = 0; i < 2_000; i++) given.add(systemRandom.hex(16 + (i % 5)));
+  expect(given.size).toBe(2_000);
+  for (const text of given) expect(text).not.toContain('00000000');
+  expect(systemRandom.hex(5_000)).toMatch(/^[0-9a-f]{10000}$/);
+  expect(systemRandom.hex(4_096)).toMatch(/^[0-9a-f]{8192}$/);
+  expect(systemRandom.hex(0)).toBe('');
+});

@@ -1,5 +1,5 @@
 /** Chance as an argument. Owns: where random bits come from. A seeded source replays a simulator run or a fuzz case. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 export interface RandomSource {
   /** Uniform in [0, 1). */
@@ -8,9 +8,26 @@ export interface RandomSource {
   hex(bytes: number): string;
 }
 
+const POOL_BYTES = 4_096;
+const pool = Buffer.alloc(POOL_BYTES);
+/** Bytes before this are used up; none are there yet. */
+let poolAt = POOL_BYTES;
+
+/** Random bytes of the operating system, fetched 4 KiB at a time: a call for each id costs more than all else about an id. */
 export const systemRandom: RandomSource = {
   unit: () => Math.random(),
-  hex: (bytes) => randomBytes(bytes).toString('hex'),
+  hex(bytes) {
+    if (bytes > POOL_BYTES) return randomBytes(bytes).toString('hex');
+    if (poolAt + bytes > POOL_BYTES) {
+      randomFillSync(pool);
+      poolAt = 0;
+    }
+    const text = pool.toString('hex', poolAt, poolAt + bytes);
+    // Never given twice, and not left in memory for others to find.
+    pool.fill(0, poolAt, poolAt + bytes);
+    poolAt += bytes;
+    return text;
+  },
 };
 
 /** Deterministic source (xoshiro128**, Blackman and Vigna 2018; seeded by splitmix32). Not for secrets. */

@@ -57,7 +57,10 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
 
 /** Reads a JSON object.
  *  @throws BellhopError unsupported_data (415), payload_too_large, bad_json, bad_message (too deep, half characters) */
-export async function readBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
+export async function readBody(
+  request: IncomingMessage,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<Readonly<Record<string, unknown>>> {
   const type = request.headers['content-type'] ?? '';
   if (!/^application\/json\s*(;|$)/i.test(type)) {
     throw new BellhopError('unsupported_data', 'the body must be application/json');
@@ -66,14 +69,14 @@ export async function readBody(request: IncomingMessage): Promise<Readonly<Recor
   if (encoding !== undefined && encoding !== 'identity') {
     throw new BellhopError('unsupported_data', 'the body must not be compressed');
   }
-  const tooLarge = new BellhopError('payload_too_large', `the body has at most ${BODY_BYTES_MAX} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLarge;
+  const tooLarge = new BellhopError('payload_too_large', `the body has at most ${bytesMax} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge;
   const chunks: Buffer[] = [];
   let bytes = 0;
   // Left undestroyed on the way out: the answer still has to leave by this socket.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw tooLarge;
+    if (bytes > bytesMax) throw tooLarge;
     chunks.push(chunk);
   }
   return parseObject(Buffer.concat(chunks));

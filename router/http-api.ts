@@ -16,15 +16,20 @@ import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
 
+/** What /metrics answers with. */
+export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
+
 export interface HttpApiOptions {
   readonly ports: ApiPorts;
   /** Undefined: open to this machine alone. */
   readonly apiToken?: string | undefined;
   /** Without a token: open to whoever reaches the port. */
   readonly open?: boolean | undefined;
-  readonly registry: Registry;
+  readonly registry: MetricsText;
   /** Requests answered at once. */
   readonly requestsMax?: number;
+  /** Largest body of a request, bytes. */
+  readonly bodyBytesMax?: number;
   /** Hears of faults that are nobody's but ours. */
   readonly onFault?: (error: unknown, path: string) => void;
 }
@@ -32,7 +37,7 @@ export interface HttpApiOptions {
 /** What a route is given. `params` are the path's segments under `:name`, not decoded. */
 export interface RouteRequest {
   readonly ports: ApiPorts;
-  readonly registry: Registry;
+  readonly registry: MetricsText;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly header: (name: string) => string | undefined;
@@ -87,7 +92,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
         const value = request.headers[name];
         return Array.isArray(value) ? value[0] : value;
       },
-      body: () => readBody(request),
+      body: () => readBody(request, options.bodyBytesMax),
     });
   };
 

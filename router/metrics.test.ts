@@ -7,7 +7,14 @@ import { RouterMetrics } from './metrics.ts';
 function makeMetrics() {
   const events = { clientFrame: () => undefined, clientClosed: () => undefined };
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
-  const sources = { clients, rooms: () => 3, sessions: () => 5, links: () => 2, redisUp: () => true };
+  const sources = {
+    clients,
+    rooms: () => 3,
+    sessions: () => 5,
+    links: () => 2,
+    attendedSockets: () => 1,
+    redisUp: () => true,
+  };
   return { clients, metrics: new RouterMetrics(sources) };
 }
 

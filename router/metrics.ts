@@ -10,6 +10,8 @@ export interface MetricSources {
   readonly rooms: () => number;
   readonly sessions: () => number;
   readonly links: () => number;
+  /** Client sockets of attended rooms. */
+  readonly attendedSockets: () => number;
   readonly redisUp: () => boolean;
 }
 
@@ -61,11 +63,12 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
       return sources.clients.dropped;
     });
     this.#gauge('sockets', 'Client sockets, those that are closing included', () => sources.clients.sockets);
+    this.#gauge('attended_sockets', 'Client sockets that are proxied to attended servers', sources.attendedSockets);
     this.#gauge('sessions', 'Sessions held', sources.sessions);
-    this.#gauge('rooms', 'Rooms with a session at this router', sources.rooms);
+    this.#gauge('rooms', 'Rooms with a session here; one that several workers have counts at each', sources.rooms);
     this.#gauge('backlog_bytes', 'Bytes waiting in client sockets', () => sources.clients.backlogBytes);
     this.#gauge('links', 'Links to nodes that are up', sources.links);
-    this.#gauge('redis_up', '1 while Redis answers this router', () => (sources.redisUp() ? 1 : 0));
+    this.#gauge('redis_up', '1 while Redis answers this router', () => (sources.redisUp() ? 1 : 0), 'min');
 
     const histogram = (name: string, help: string, buckets: number[]) =>
       new Histogram({ name: `bellhop_router_${name}`, help, buckets, registers });
@@ -101,10 +104,12 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     this.#roundTrip.observe(ms);
   }
 
-  #gauge(name: string, help: string, read: () => number): void {
+  /** @param aggregator  how it is taken together over the workers of one router */
+  #gauge(name: string, help: string, read: () => number, aggregator: 'sum' | 'min' = 'sum'): void {
     new Gauge({
       name: `bellhop_router_${name}`,
       help,
+      aggregator,
       registers: [this.registry],
       collect() {
         this.set(read());

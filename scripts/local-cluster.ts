@@ -67,7 +67,8 @@ export class LocalCluster {
     this.#config = config;
     this.#tools = tools;
     this.#say = say;
-    this.#scripts = tools.scripts ?? { node: compiled('../node/main.js'), router: compiled('../router/main.js') };
+    const router = compiled(config.workers > 1 ? './router-command.js' : '../router/main.js');
+    this.#scripts = tools.scripts ?? { node: compiled('../node/main.js'), router };
   }
 
   get isStopping(): boolean {

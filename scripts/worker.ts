@@ -5,6 +5,7 @@
  *  one ends it; it ends by itself when the channel to its parent breaks. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { lineSplitter } from './lines.ts';
+import { nodeFlags } from './node-flags.ts';
 
 export interface Exit {
   readonly code: number | null;
@@ -40,13 +41,19 @@ let exitHooked = false;
 
 /** Starts a worker. One that cannot be started has exited with code 1. */
 export function startWorker(spec: WorkerSpec): Worker {
-  hookExit();
   const { onLine } = spec;
   const child = fork(spec.script, spec.argv, {
     env: { ...spec.env },
     stdio: ['ignore', onLine === undefined ? 'inherit' : 'pipe', onLine === undefined ? 'inherit' : 'pipe', 'ipc'],
     detached: spec.ownGroup === true,
+    execArgv: nodeFlags(),
   });
+  return workerOf(child, onLine);
+}
+
+/** The life of a child that was just forked, with a channel. @param onLine  hears its output, if that is piped */
+export function workerOf(child: ChildProcess, onLine?: (line: string) => void): Worker {
+  hookExit();
   living.add(child);
   if (onLine !== undefined) {
     for (const stream of [child.stdout, child.stderr]) {

@@ -81,6 +81,7 @@ describe('other names', () => {
     expect(ids.isNodeId('node-1.eu_west')).toBe(true);
     expect(ids.isNodeId('n'.repeat(65))).toBe(false);
     expect(ids.isNodeId('a:b')).toBe(false);
+    expect(ids.isNodeId(ids.workerId('edge-1', 12))).toBe(true);
     expect(ids.isIncarnation('0123456789abcdef0123456789abcdef')).toBe(true);
     expect(ids.isIncarnation('0123456789ABCDEF0123456789ABCDEF')).toBe(false);
     expect(ids.isNonce('0123456789abcdef')).toBe(true);

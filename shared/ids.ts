@@ -55,6 +55,11 @@ export function isNodeId(text: string): boolean {
   return NODE.test(text);
 }
 
+/** Name under which one of a router's workers is registered. Clients, presence and operators see the router's own. */
+export function workerId(router: string, position: number): string {
+  return `${router}.w${position}`;
+}
+
 /** Public id of a session: 128 random bits as 22 characters of base64url. */
 export function isSessionId(text: string): boolean {
   return SESSION.test(text);

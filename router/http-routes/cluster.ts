@@ -3,6 +3,7 @@ import { BellhopError } from '../../shared/errors.ts';
 import type { NodeView } from '../api-ports.ts';
 import { ok } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
+import { describeRouters } from '../workers/describe-routers.ts';
 
 export const clusterRoutes: readonly Route[] = [
   {
@@ -22,21 +23,7 @@ export const clusterRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/routers',
-    answer: ({ ports }) =>
-      ok({
-        routers: [...ports.routers()]
-          .sort((a, b) => (a.router < b.router ? -1 : 1))
-          .map(({ router, incarnation, url, version, host, pid, startedAt, sessions }) => ({
-            router,
-            incarnation,
-            url,
-            version,
-            host,
-            pid,
-            startedAt,
-            sessions,
-          })),
-      }),
+    answer: ({ ports }) => ok({ routers: describeRouters(ports.routers()) }),
   },
 ];
 
@@ -45,7 +32,7 @@ function byName(a: NodeView, b: NodeView): number {
 }
 
 function describeNode({ record, beat, heartbeatAgeMs, linked }: NodeView): unknown {
-  const { node, incarnation, state, pid, host, link, weight, version, startedAt, programs } = record;
+  const { node, incarnation, state, pid, host, link, weight, version, startedAt, programs, attends } = record;
   return {
     node,
     incarnation,
@@ -61,5 +48,6 @@ function describeNode({ record, beat, heartbeatAgeMs, linked }: NodeView): unkno
     heartbeatAgeMs: heartbeatAgeMs === undefined ? null : Math.round(heartbeatAgeMs),
     startedAt,
     programs,
+    ...(attends === undefined ? {} : { attends }),
   };
 }

@@ -83,13 +83,9 @@ export class Cluster {
   }
 
   async startRouter(id: string, args: readonly string[] = []): Promise<RunningRouter> {
-    const process = launch(id, 'router/main.js', [
-      ...this.#common(id),
-      '--port',
-      '0',
-      ...(this.#options.routerArgs ?? []),
-      ...args,
-    ]);
+    const more = [...(this.#options.routerArgs ?? []), ...args];
+    const script = more.includes('--workers') ? 'scripts/router-command.js' : 'router/main.js';
+    const process = launch(id, script, [...this.#common(id), '--port', '0', ...more]);
     this.#processes.push(process);
     const { url } = await process.ready;
     if (typeof url !== 'string') throw new Error(`${id} did not say its url`);

@@ -56,6 +56,9 @@ export interface NodeRecord {
   readonly weight: number;
   /** Room patterns and the program each runs; see shared/programs.ts. */
   readonly programs: readonly { readonly pattern: string; readonly program: string }[];
+  /** Where an attendant's server is (see shared/attended.ts): sockets of its rooms are proxied there. Absent: the node itself runs
+   *  its rooms. */
+  readonly attends?: string | undefined;
   readonly version: string;
   readonly timings: PublishedTimings;
   readonly host: string;
@@ -93,6 +96,18 @@ export interface RouterRecord {
   readonly startedAt: number;
   readonly counter: number;
   readonly sessions: number;
+  /** The router that this process is a worker of; absent where one process is the whole router. */
+  readonly workerOf?: RouterGroup | undefined;
+}
+
+/** A router that runs as several processes, each of which registers for itself. */
+export interface RouterGroup {
+  /** What presence, users and the API name. */
+  readonly router: string;
+  /** This life of the router: of the parent of its workers. */
+  readonly incarnation: string;
+  /** Of that parent. */
+  readonly pid: number;
 }
 
 /** A member as presence records it. */

@@ -16,6 +16,8 @@ const PAGE_MAX = 1_000;
 const ANSWER_CHARS_MAX = 300_000;
 /** Answers to publishes of backends, by room and key: a repeated request gets the first one's. */
 const KEYS_MAX = 10_000;
+/** What an attended room cannot do: nobody here knows what its clients speak. */
+const SPEECH: ReadonlySet<string> = new Set(['publish', 'direct', 'messages']);
 
 export class NodeCalls {
   readonly #core: NodeCore;
@@ -42,6 +44,9 @@ export class NodeCalls {
   }
 
   #answer(op: string, args: Fields, ok: (value: unknown) => void, fail: (error: unknown) => void): void {
+    if (this.#core.attends && SPEECH.has(op)) {
+      throw new BellhopError('unsupported', 'an attended room speaks its own protocol');
+    }
     switch (op) {
       case 'rooms':
         return ok(this.#rooms(args));

@@ -1,6 +1,7 @@
 /** Which program a room's name calls for. Owns: loading a user's module and what this node lists. Does not know: rooms. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { attendedProgram } from '../shared/attended.ts';
 import { listingFor } from '../shared/programs.ts';
 import type { ProgramFactory } from './program.ts';
 import { chat } from './programs/chat.ts';
@@ -30,6 +31,12 @@ export async function loadPrograms(
   }
   if (!offers.some((offer) => offer.pattern === '*')) offers.push({ pattern: '*', name: 'chat', make: chat });
   return offers;
+}
+
+/** What an attendant offers: rooms that are kept, and whose program says nothing, since it runs elsewhere. */
+export function attendedOffers(service: string, patterns: readonly string[]): ProgramOffer[] {
+  const name = attendedProgram(service);
+  return patterns.map((pattern) => ({ pattern, name, make: () => ({}) }));
 }
 
 export function programFor(offers: readonly ProgramOffer[], room: string): ProgramOffer | undefined {

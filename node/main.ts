@@ -4,7 +4,7 @@ import { ConfigError, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
 import { createLogger } from '../shared/log.ts';
 import { reportServer } from '../shared/report-server.ts';
-import { loadPrograms } from './load-program.ts';
+import { attendedOffers, loadPrograms } from './load-program.ts';
 import { Node } from './node.ts';
 import type { NodeEnd } from './ports.ts';
 
@@ -14,7 +14,9 @@ async function main(): Promise<void> {
   const config = loadConfig('node', process.argv.slice(2));
   const log = createLogger({ role: 'node', id: config.id, level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn('configuration', { warning });
-  const programs = await loadPrograms(config.programs);
+  const { attends } = config;
+  const programs =
+    attends === undefined ? await loadPrograms(config.programs) : attendedOffers(attends.service, attends.rooms);
 
   const end = (how: NodeEnd): void => {
     if (how.kind === 'refused') process.stderr.write(`bellhop node: ${how.message}\n`);
@@ -50,8 +52,6 @@ async function main(): Promise<void> {
   });
   process.on('disconnect', () => process.exit(0));
 
-  const link = await node.start();
-  started = true;
   if (config.httpPort !== undefined) {
     await serveHealth({
       host: config.host,
@@ -60,6 +60,13 @@ async function main(): Promise<void> {
       registry: node.metrics.registry,
     });
   }
+  // A server that does not run yet is waited for: an attendant without one would take rooms from those that have.
+  if (attends !== undefined) {
+    log.info('waiting for the target', { target: attends.target });
+    await node.targetWell();
+  }
+  const link = await node.start();
+  started = true;
   const waiting = setInterval(() => {
     if (!node.ready) return;
     clearInterval(waiting);

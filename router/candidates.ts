@@ -1,5 +1,7 @@
 /** Which node is asked first for a room that nobody owns. Owns: who can be asked, and placement's choice among them. Does not know:
  *  why the room has no owner. */
+
+import { isAttendedProgram } from '../shared/attended.ts';
 import type { NodeRecord } from '../shared/directory/directory.ts';
 import type { Placement } from '../shared/placement.ts';
 import { lists, programOf } from '../shared/programs.ts';
@@ -11,6 +13,14 @@ export function ableNodes(membership: Membership, room: string): NodeRecord[] {
   const { nodes } = membership;
   const program = programOf(nodes, room);
   return program === undefined ? [] : nodes.filter((one) => one.state === 'active' && lists(one, room, program));
+}
+
+/** Whether the room is one of a server that an attendant stands for. */
+export function isAttended({ nodes }: Membership, room: string): boolean {
+  // Most clusters have no attendant: then nothing is matched.
+  if (!nodes.some((one) => one.attends !== undefined)) return false;
+  const program = programOf(nodes, room);
+  return program !== undefined && isAttendedProgram(program);
 }
 
 /** The first candidate by bounded load: active, linked here, running the room's program, not to be avoided.

@@ -30,6 +30,9 @@ export class RouterBench {
   readonly dropped: string[] = [];
   readonly moves: string[] = [];
   polls = 0;
+  /** Incarnations that are attendants, and whom they seated: `handle@epoch`. */
+  readonly attendants = new Set<string>();
+  readonly seated: string[] = [];
   redisFailed = false;
   full = new Set<string>();
   readonly #groups = new Map<number, Set<number>>();
@@ -48,6 +51,10 @@ export class RouterBench {
         membership: this.membership,
         redisFailed: () => this.redisFailed,
         pollSoon: () => this.polls++,
+        attended: {
+          isAttendant: (at) => this.attendants.has(at.incarnation),
+          seated: (handle, _at, epoch) => this.seated.push(`${handle}@${epoch}`),
+        },
         onMove: (_room, from, to, epoch) => this.moves.push(`${from?.node ?? '-'}>${to.node}@${epoch}`),
       },
       {

@@ -8,14 +8,17 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
-import { closeRow, type ErrorCode, errorBody, errorRow } from '../shared/errors.ts';
+import { type Server as SocketServer, WebSocketServer } from 'ws';
+import { closeRow, type ErrorCode, errorRow } from '../shared/errors.ts';
 import { SUBPROTOCOL } from '../shared/protocol.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import type { RandomSource } from '../shared/random.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
 import type { Admission } from './admit.ts';
+import type { AttendedUpgrade } from './attended/attended.ts';
+import { ClientSocket } from './client-socket.ts';
 import type { AcceptedClient } from './ports.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 import { checkUpgrade, type UpgradeRequest } from './upgrade.ts';
 import { directAdapter } from './ws-adapter.ts';
 
@@ -33,9 +36,14 @@ export interface EdgeServerOptions {
   readonly request: RequestListener;
   /** False while the router starts or stops. */
   readonly isReady: () => boolean;
-  readonly admit: (request: UpgradeRequest) => Promise<Admission>;
+  /** At once where nobody else has to be asked. */
+  readonly admit: (request: UpgradeRequest) => Admission | Promise<Admission>;
   /** Takes over a socket that is open and paused. */
-  readonly accept: (client: AcceptedClient, ws: WebSocket) => void;
+  readonly accept: (client: AcceptedClient, ws: ClientSocket) => void;
+  /** Takes over the upgrades of attended rooms, which get no 101 from here. */
+  readonly attended?:
+    | { readonly isAttended: (room: string) => boolean; readonly take: (upgrade: AttendedUpgrade) => void }
+    | undefined;
   readonly admitTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   readonly checkIntervalMs?: number;
@@ -59,15 +67,14 @@ const RETRY_AFTER_SECONDS = 2;
 const RETRY_MS = { min: 500, max: 4_000 } as const;
 
 /** Options of `ws` 8.23 that its types do not know yet. */
-type ServerOptions = ConstructorParameters<typeof WebSocketServer>[0] & {
+type ServerOptions = ConstructorParameters<typeof WebSocketServer<typeof ClientSocket>>[0] & {
   readonly closeTimeout: number;
-  readonly maxPendingAutoPongs: number;
 };
 
 export class EdgeServer {
   readonly #options: EdgeServerOptions;
   readonly #server: Server;
-  readonly #wss: WebSocketServer;
+  readonly #wss: SocketServer<typeof ClientSocket>;
   readonly #upgraded = new Set<Duplex>();
   #started: Promise<number> | undefined;
   #closed: Promise<void> | undefined;
@@ -80,15 +87,16 @@ export class EdgeServer {
       clientTracking: false,
       perMessageDeflate: false,
       skipUTF8Validation: false,
-      autoPong: true,
-      maxPendingAutoPongs: 60,
+      // Clients answers them.
+      autoPong: false,
+      WebSocket: ClientSocket,
       maxPayload: options.payloadBytesMax,
       maxFragments: FRAGMENTS_MAX,
       maxBufferedChunks: BUFFERED_CHUNKS_MAX,
       closeTimeout: CLOSE_TIMEOUT_MS,
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     };
-    this.#wss = new WebSocketServer(wsOptions);
+    this.#wss = new WebSocketServer<typeof ClientSocket>(wsOptions);
     this.#server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -150,58 +158,83 @@ export class EdgeServer {
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const verdict = checkUpgrade(request, this.#options.origins);
     if (!verdict.ok) {
-      const status = verdict.status ?? errorRow(verdict.code).status;
-      respond(socket, status, verdict.code, verdict.message, verdict.headers);
+      refuseUpgrade(socket, verdict.code, verdict.message, verdict.status, verdict.headers);
       return;
     }
     const retry = { 'Retry-After': String(RETRY_AFTER_SECONDS) };
     if (!this.#options.isReady()) {
-      respond(socket, 503, 'draining', 'this router takes no clients now', retry);
+      refuseUpgrade(socket, 'draining', 'this router takes no clients now', 503, retry);
       return;
     }
     if (this.#upgraded.size >= this.#options.connectionsMax) {
-      respond(socket, 503, 'too_many', 'this router is full', retry);
+      refuseUpgrade(socket, 'too_many', 'this router is full', 503, retry);
       return;
     }
     this.#upgraded.add(socket);
-    socket.once('close', this.#forget);
+    // Not `once`, which keeps a wrapper for each socket.
+    socket.on('close', this.#forget);
+    const { attended } = this.#options;
+    if (attended?.isAttended(verdict.request.room) === true) {
+      // A session of such a room cannot be resumed: only its server knows what it was.
+      const admission = Promise.resolve(this.#decide({ ...verdict.request, resume: undefined, history: 0 }));
+      attended.take({ incoming: request, socket, head, admission });
+      return;
+    }
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
       ws.pause();
-      ws.on('error', ignore);
-      void this.#admit(verdict.request, ws);
+      // From here on `ws` listens.
+      socket.removeListener('error', ignore);
+      const admission = this.#decide(verdict.request);
+      if (admission instanceof Promise) void admission.then((decided) => this.#enter(decided, ws));
+      else this.#enter(admission, ws);
     });
     // A header that `ws` reads more strictly than we do (subprotocols): it answered by itself.
   }
 
-  async #admit(request: UpgradeRequest, ws: WebSocket): Promise<void> {
+  /** Whether a client may enter; at once where nobody has to be asked. Never throws or rejects. */
+  #decide(request: UpgradeRequest): Admission | Promise<Admission> {
+    try {
+      const answer = this.#options.admit(request);
+      return answer instanceof Promise ? this.#await(answer) : this.#whileReady(answer);
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  /** Waits for an answer within the bound. Never rejects. */
+  async #await(answer: Promise<Admission>): Promise<Admission> {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<Admission>((resolve) => {
       const tooLate = { ok: false, code: 'timeout', message: 'authentication took too long' } as const;
       timer = setTimeout(() => resolve(tooLate), this.#options.admitTimeoutMs ?? ADMIT_TIMEOUT_MS);
     });
-    let admission: Admission;
     try {
-      admission = await Promise.race([this.#options.admit(request), timeout]);
+      return this.#whileReady(await Promise.race([answer, timeout]));
     } catch (error) {
-      this.#options.log?.('admit-failed', { error: String(error) });
-      admission = { ok: false, code: 'internal', message: 'the client could not be admitted' };
+      return this.#failed(error);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #failed(error: unknown): Admission {
+    this.#options.log?.('admit-failed', { error: String(error) });
+    return { ok: false, code: 'internal', message: 'the client could not be admitted' };
+  }
+
+  #whileReady(admission: Admission): Admission {
+    if (!admission.ok || this.#options.isReady()) return admission;
+    return { ok: false, code: 'draining', message: 'this router takes no clients now' };
+  }
+
+  #enter(admission: Admission, ws: ClientSocket): void {
     if (ws.readyState !== ws.OPEN) return;
-    if (admission.ok && !this.#options.isReady()) {
-      admission = { ok: false, code: 'draining', message: 'this router takes no clients now' };
-    }
-    if (!admission.ok) {
-      this.#refuse(ws, admission.code, admission.message);
-      return;
-    }
-    ws.removeListener('error', ignore);
-    this.#options.accept(admission.client, ws);
+    if (admission.ok) this.#options.accept(admission.client, ws);
+    else this.#refuse(ws, admission.code, admission.message);
   }
 
   /** Says why in a message, since a browser shows its page a close code and nothing else. */
-  #refuse(ws: WebSocket, code: ErrorCode, message: string): void {
+  #refuse(ws: ClientSocket, code: ErrorCode, message: string): void {
     const close = errorRow(code).close ?? 1011;
     const frames = [textFrame(encode.error({ code, message }))];
     const row = closeRow(close);
@@ -228,39 +261,5 @@ function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
     return;
   }
   const answer = CLIENT_ERRORS[error.code ?? ''] ?? { status: 400, code: 'bad_request', message: 'not HTTP' };
-  respond(socket, answer.status, answer.code, answer.message);
-}
-
-const STATUS_TEXT: Readonly<Record<number, string>> = {
-  400: 'Bad Request',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  408: 'Request Timeout',
-  426: 'Upgrade Required',
-  431: 'Request Header Fields Too Large',
-  503: 'Service Unavailable',
-};
-
-/** Answers on a socket that no longer belongs to the HTTP server, and ends it. */
-function respond(
-  socket: Duplex,
-  status: number,
-  code: ErrorCode,
-  message: string,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const body = JSON.stringify(errorBody(code, message));
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? 'Error'}`,
-    'Connection: close',
-    'Content-Type: application/json; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-  ];
-  // What the client still sends is read and thrown away until it sees the end, or a reset could overtake the answer.
-  socket.once('finish', () => setTimeout(() => socket.destroy(), 1_000).unref());
-  socket.resume();
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  refuseUpgrade(socket, answer.code, answer.message, answer.status);
 }

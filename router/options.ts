@@ -6,6 +6,13 @@ import type { Timings } from '../shared/timing.ts';
 import type { Membership } from './membership.ts';
 import type { Holder } from './route.ts';
 
+/** How the core and the sockets of attended rooms speak. */
+export interface AttendedSeats {
+  readonly isAttendant: (at: Holder) => boolean;
+  /** An attendant has seated the session. Called once for each handle. */
+  readonly seated: (handle: number, at: Holder, epoch: number) => void;
+}
+
 export interface RouterCoreOptions {
   readonly timings: Timings;
   readonly placement: Placement;
@@ -16,5 +23,7 @@ export interface RouterCoreOptions {
   readonly redisFailed: () => boolean;
   /** Asks for the next poll at once: something looks wrong. */
   readonly pollSoon: () => void;
+  /** Where clients of attended rooms are taken on; see router/attended. */
+  readonly attended?: AttendedSeats | undefined;
   readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;
 }

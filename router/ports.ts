@@ -70,4 +70,6 @@ export interface AcceptedClient {
   readonly kind: 'join' | 'resume';
   readonly cursor: { readonly seq: number; readonly tag: string } | undefined;
   readonly history: number;
+  /** Its socket is proxied to the server of an attendant, and never to another: see router/attended. No 101 was sent. */
+  readonly attended?: true | undefined;
 }

@@ -2,29 +2,34 @@
  *  signals.
  *  @see DESIGN §2, §4 Routers */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { WebSocket } from 'ws';
 import { systemClock } from '../shared/clock.ts';
 import type { RouterConfig } from '../shared/config.ts';
 import { DirectoryError, type RouterRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
 import { isProcessGone, processFacts } from '../shared/host-facts.ts';
-import { newIncarnation } from '../shared/ids.ts';
+import { newIncarnation, workerId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { VERSION } from '../shared/version.ts';
 import { admit } from './admit.ts';
+import { Attended } from './attended/attended.ts';
 import { Authenticator, type JwtOptions } from './authenticate.ts';
 import { ApiBackend } from './backend.ts';
+import { isAttended } from './candidates.ts';
+import type { ClientSocket } from './client-socket.ts';
 import { Clients } from './clients.ts';
 import { RouterCore } from './core.ts';
 import { EdgeServer } from './edge-server.ts';
-import { httpApi } from './http-api.ts';
+import { BODY_BYTES_MAX } from './http-answer.ts';
+import { httpApi, type MetricsText } from './http-api.ts';
 import { RouterLinks } from './link-edge.ts';
 import { RouterMetrics } from './metrics.ts';
 import type { AcceptedClient, RouterPorts } from './ports.ts';
 import type { Holder } from './route.ts';
 import { ClusterWatch } from './watch.ts';
+import { GroupEnd } from './workers/group-end.ts';
+import type { ToParent } from './workers/messages.ts';
 
 const TICK_MS = 20;
 
@@ -32,10 +37,14 @@ export class Router {
   readonly #config: RouterConfig;
   readonly #log: Logger;
   readonly #onRefused: (message: string) => void;
+  /** Of a worker: what binds it to the others of its router. */
+  readonly #group: GroupEnd | undefined;
   readonly #incarnation = newIncarnation(systemRandom);
   readonly #directory: RedisDirectory;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   readonly #clients: Clients;
+  /** Of attended rooms: their sockets are not in `#clients`. */
+  readonly #attended: Attended;
   readonly #links: RouterLinks;
   readonly #edge: EdgeServer;
   readonly #backend: ApiBackend;
@@ -50,7 +59,13 @@ export class Router {
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(config: RouterConfig, log: Logger, onRefused: (message: string) => void) {
+  /** @param toParent  of a worker: how it reaches the parent of its router */
+  constructor(
+    config: RouterConfig,
+    log: Logger,
+    onRefused: (message: string) => void,
+    toParent?: (message: ToParent) => void,
+  ) {
     this.#config = config;
     this.#log = log;
     this.#onRefused = onRefused;
@@ -63,14 +78,18 @@ export class Router {
         clientClosed: (handle, how) => this.#core?.clientClosed(handle, how),
       },
     );
+    this.#attended = this.#makeAttended();
     this.#links = this.#makeLinks();
     this.#metrics = new RouterMetrics({
       clients: this.#clients,
       rooms: () => this.#core?.rooms ?? 0,
       sessions: () => this.#core?.sessions ?? 0,
       links: () => this.#links.up,
+      attendedSockets: () => this.#attended.sockets,
       redisUp: () => this.#watch?.redis === 'answered',
     });
+    const { registry } = this.#metrics;
+    this.#group = toParent && new GroupEnd({ send: toParent, metrics: () => registry.getMetricsAsJSON() });
     this.#ports = this.#makePorts();
     this.#backend = new ApiBackend({
       directory: this.#directory,
@@ -79,7 +98,7 @@ export class Router {
       placement: new Placement(config.placementKey),
       core: () => this.#core,
       watch: () => this.#watch,
-      ready: () => this.ready,
+      ready: () => this.ready && this.#group?.ready !== false,
     });
     this.#edge = this.#makeEdge();
   }
@@ -97,10 +116,16 @@ export class Router {
     return this.#stopping;
   }
 
-  /** Listens, connects, registers. @returns the port */
+  /** Takes what the parent of a router's workers says. */
+  parentSaid(message: unknown): void {
+    this.#group?.heard(message);
+  }
+
+  /** Listens, connects, registers. A worker listens only once it can serve (`listen`): it shares its port with others, and a
+   *  client that it would refuse meanwhile is better off with them. @returns the port */
   async start(): Promise<number> {
     this.#loop.enable();
-    const port = await this.#edge.start();
+    const port = this.#group === undefined ? await this.#edge.start() : this.#config.port;
     this.#directory.onState((event) => {
       if (event.kind === 'call') this.#metrics.redis(event.outcome, event.ms);
     });
@@ -117,6 +142,12 @@ export class Router {
     return port;
   }
 
+  /** Takes connections from now on. Safe to repeat.
+   *  @throws the fault of the operating system, e.g. EADDRINUSE */
+  async listen(): Promise<void> {
+    await this.#edge.start();
+  }
+
   checkServer(): Promise<string[]> {
     return this.#directory.checkServer();
   }
@@ -124,7 +155,10 @@ export class Router {
   /** Sends every client away with its own time to come back, then ends. Safe to repeat. */
   stop(): Promise<void> {
     this.#stopping = true;
-    this.#stopped ??= this.#clients.stop(this.#config.stopSpreadMs).then(() => this.close());
+    const { stopSpreadMs } = this.#config;
+    this.#stopped ??= Promise.all([this.#clients.stop(stopSpreadMs), this.#attended.stop(stopSpreadMs)]).then(() =>
+      this.close(),
+    );
     return this.#stopped;
   }
 
@@ -142,6 +176,7 @@ export class Router {
       else this.#watch.leave(resolve);
     });
     this.#clients.closeAll();
+    this.#attended.closeAll();
     await this.#edge.close();
     await this.#links.closeAll();
     await this.#directory.close();
@@ -158,6 +193,10 @@ export class Router {
       linkUp: (at) => this.#core?.linkUp(at, systemClock.now()),
       linkDown: (at) => this.#core?.linkDown(at, systemClock.now()),
       linkDrained: (at) => this.#core?.linkDrained(at),
+      linkPressed: (at, isPressed) => this.#core?.linkPressed(at, isPressed),
+      undeliverable: (handle) => this.#core?.undeliverable(handle),
+      takes: () => !this.#clients.isOverfull,
+      windowBytes: this.#config.linkWindowBytes,
       message: (at, message) => this.#core?.message(at, message, systemClock.now()),
       afterFreshPoll: (done) => {
         if (this.#watch === undefined) done();
@@ -175,7 +214,9 @@ export class Router {
       leave: (group, handle) => clients.leave(group, handle),
       cast: (group, frame, excluded, frameClass) => clients.cast(group, frame, excluded, frameClass),
       direct: (handle, frame, ephemeral) => clients.direct(handle, frame, ephemeral),
-      close: (handle, how) => clients.close(handle, how),
+      close: (handle, how) => {
+        if (!this.#attended.close(handle, how)) clients.close(handle, how);
+      },
       setReading: (handle, reading) => clients.setReading(handle, reading),
       send: (_node, incarnation, message) => this.#links.send(incarnation, message),
       keepLink: (node, incarnation, address) => this.#links.keep({ node, incarnation }, address),
@@ -194,10 +235,11 @@ export class Router {
   }
 
   #makeWatch(url: string): ClusterWatch {
-    const { id, timings, certifyBy } = this.#config;
+    const { id, timings, certifyBy, worker } = this.#config;
     const { host, pid } = processFacts();
     const record: RouterRecord = {
-      router: id,
+      // Each worker observes and is observed for itself; on links and in presence all bear the name of their router.
+      router: worker === undefined ? id : workerId(id, worker.position),
       incarnation: this.#incarnation,
       url,
       version: VERSION,
@@ -207,6 +249,7 @@ export class Router {
       startedAt: Date.now(),
       counter: 0,
       sessions: 0,
+      workerOf: worker && { router: id, incarnation: worker.routerIncarnation, pid: process.ppid },
     };
     return new ClusterWatch(
       {
@@ -217,11 +260,20 @@ export class Router {
         byPatience: certifyBy.includes('patience'),
         isGone: certifyBy.includes('pid') ? (node) => isProcessGone(node) === 'gone' : undefined,
         sessions: () => this.#core?.sessions ?? 0,
-        onCertified: (at: Holder, now) => this.#core?.nodeCertified(at, now),
+        onCertified: (at: Holder, now) => {
+          this.#attended.nodeCertified(at.incarnation);
+          this.#core?.nodeCertified(at, now);
+        },
         onRefused: this.#onRefused,
       },
       this.#ports,
     );
+  }
+
+  #metricsText(): MetricsText {
+    const group = this.#group;
+    const { registry } = this.#metrics;
+    return group === undefined ? registry : { contentType: registry.contentType, metrics: () => group.metrics() };
   }
 
   #makeCore(watch: ClusterWatch): RouterCore {
@@ -235,6 +287,10 @@ export class Router {
         membership: watch.membership,
         redisFailed: () => watch.redis === 'failed',
         pollSoon: () => watch.pollSoon(systemClock.now()),
+        attended: {
+          isAttendant: (at) => this.#targetOf(at) !== undefined,
+          seated: (handle, at, epoch) => this.#attended.seated(handle, at, epoch),
+        },
         onMove: (room, from, to, epoch) => this.#backend.moved(room, from, to, epoch),
       },
       this.#ports,
@@ -253,20 +309,45 @@ export class Router {
       random: systemRandom,
       request: httpApi({
         ports: this.#backend,
+        // A backend may say what a client may; the rest is for what stands around it.
+        bodyBytesMax: Math.max(BODY_BYTES_MAX, config.payloadBytesMax + 4_096),
         apiToken: config.apiToken,
         open: config.insecure,
-        registry: this.#metrics.registry,
+        registry: this.#metricsText(),
       }),
       isReady: () => !this.#stopping && this.#watch?.registered === true,
       admit: (request) =>
         admit(request, { authenticator, secrets: config.secrets, clock: systemClock, random: systemRandom }),
       accept: (client, ws) => this.#accept(client, ws),
+      attended: {
+        isAttended: (room) => this.#watch !== undefined && isAttended(this.#watch.membership, room),
+        take: (upgrade) => this.#attended.take(upgrade),
+      },
       admitTimeoutMs: config.handshakeTimeoutMs,
       log: (event, fields) => this.#log.warn(event, fields),
     });
   }
 
-  #accept(client: AcceptedClient, ws: WebSocket): void {
+  #makeAttended(): Attended {
+    return new Attended({
+      random: systemRandom,
+      now: () => systemClock.now(),
+      authenticates: this.#config.authenticates,
+      newHandle: () => ++this.#handles,
+      opened: (handle, client) => this.#core?.clientOpened(handle, client, systemClock.now()),
+      ended: (handle, how) => this.#core?.clientClosed(handle, how),
+      targetOf: (at) => this.#targetOf(at),
+      log: (event, fields) => this.#log.warn(event, fields),
+    });
+  }
+
+  /** Where the server of this incarnation is; undefined where it is no attendant. */
+  #targetOf({ node, incarnation }: Holder): string | undefined {
+    const record = this.#watch?.membership.node(node);
+    return record?.incarnation === incarnation ? record.attends : undefined;
+  }
+
+  #accept(client: AcceptedClient, ws: ClientSocket): void {
     const handle = ++this.#handles;
     this.#clients.add(handle, ws);
     this.#core?.clientOpened(handle, client, systemClock.now());

@@ -28,3 +28,12 @@ export const REFUSED_FOR_GOOD = {
   failed: { code: 1011, reason: 'the room failed' },
   unauthorised: { code: 4403, reason: 'not allowed' },
 } as const satisfies Readonly<Record<string, ClientClose>>;
+
+/** What a client is told whose room is served elsewhere now, where its socket cannot follow. */
+export const MOVED_AWAY = { code: 1012, reason: 'the room moved', retryAfterMs: 0 } as const satisfies ClientClose;
+
+/** Its node is of an earlier version, and cannot be sent so large a message. */
+export const TOO_LARGE = {
+  code: 1009,
+  reason: 'the message is too large for the room’s node',
+} as const satisfies ClientClose;

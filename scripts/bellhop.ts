@@ -6,6 +6,7 @@ import { ConfigError, isRedisGiven, loadConfig, type Role, startedByNpm } from '
 import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
 import { VERSION } from '../shared/version.ts';
 import { runNode } from './node-command.ts';
+import { runRouter } from './router-command.ts';
 import { findRunning } from './running.ts';
 import { onStopRequests } from './stop-requests.ts';
 import { type Tools, up } from './up.ts';
@@ -16,11 +17,14 @@ const VERBS: Readonly<Record<Role, string>> = {
   node: 'runs a node: the process that owns rooms',
 };
 
+const ATTEND = 'runs a node that stands beside a WebSocket server of yours: its rooms are the rooms of that server';
+
 const HELP = `Usage: bellhop <verb> [options]
 
 ${Object.entries(VERBS)
   .map(([verb, what]) => `  ${verb.padEnd(8)}${what}`)
   .join('\n')}
+  ${'attend'.padEnd(8)}${ATTEND}
 
 bellhop <verb> --help lists the options of a verb. Each can also be set in the environment.
 In a checkout there are also: build, check, test, bench, simulate, and config-table <page.md>.
@@ -44,6 +48,8 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
         return await becomeRouter(joining('router', flags));
       case 'node':
         return await runNode(compiled('../node/main.js'), joining('node', flags));
+      case 'attend':
+        return await attend(flags);
       case 'config-table':
         return writeConfigTables(flags);
       default:
@@ -55,6 +61,18 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
   }
 }
 
+/** An attendant is a node of another kind: its options are a node's. */
+async function attend(flags: readonly string[]): Promise<number> {
+  if (flags.includes('--help') || flags.includes('-h')) {
+    return print(`Usage: bellhop attend --target ws://host:port/path [options]\n\n${optionsHelp('node')}`);
+  }
+  const joined = joining('node', flags);
+  if (loadConfig('node', joined).attends === undefined) {
+    return refuse('attend needs --target ws://host:port/path: the server to stand beside.');
+  }
+  return runNode(compiled('../node/main.js'), joined);
+}
+
 /** The flags of a process that is to join a cluster: without a word about Redis it joins the one that `npm start` runs from here. */
 function joining(role: 'router' | 'node', flags: readonly string[]): readonly string[] {
   if (isRedisGiven(role, flags)) return flags;
@@ -62,10 +80,12 @@ function joining(role: 'router' | 'node', flags: readonly string[]): readonly st
   return redisUrl === undefined ? flags : [...flags, `--redis-url=${redisUrl}`];
 }
 
-/** Turns this process into a router: a container then has one process, and signals need no forwarding. */
-async function becomeRouter(flags: readonly string[]): Promise<undefined> {
-  loadConfig('router', flags);
+/** Turns this process into a router: a container then has one process, and signals need no forwarding. With several workers it
+ *  becomes their parent. */
+async function becomeRouter(flags: readonly string[]): Promise<number | undefined> {
+  const { workers } = loadConfig('router', flags);
   const script = compiled('../router/main.js');
+  if (workers > 1) return await runRouter(script, flags);
   process.argv = [process.execPath, script, ...flags];
   if (startedByNpm()) watchParentOnly();
   await import(pathToFileURL(script).href);

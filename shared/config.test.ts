@@ -23,7 +23,7 @@ function complaint(role: Role, argv: readonly string[], env: Record<string, stri
 describe('loadConfig', () => {
   it('gives each role its defaults', () => {
     const router = loadConfig('router', [], {}, new SeededRandom(1));
-    expect(router).toMatchObject({ role: 'router', port: 8_080, payloadBytesMax: 32_768, timings: DEFAULT_TIMINGS });
+    expect(router).toMatchObject({ role: 'router', port: 8_080, payloadBytesMax: 65_536, timings: DEFAULT_TIMINGS });
     expect(router.id).toMatch(/^router-[0-9a-f]{6}$/);
     expect(loadConfig('start', [], {})).toMatchObject({ nodes: 3, routers: 1, restart: true, redisUrl: undefined });
     const node = loadConfig('node', [], {});
@@ -46,6 +46,23 @@ describe('loadConfig', () => {
     const env = { BELLHOP_PORT: '9000', BELLHOP_PING_INTERVAL_MS: '5000', BELLHOP_API_TOKEN: '' };
     const config = loadConfig('router', ['--port', '9001'], env);
     expect(config).toMatchObject({ port: 9_001, pingIntervalMs: 5_000, apiToken: undefined });
+  });
+
+  it('makes a worker’s place and its share of what a router may hold', () => {
+    const whole = ['--id=edge', '--workers=3', '--connections-max=1000', '--backlog-total-bytes-max=3145728'];
+    expect(loadConfig('router', whole, {})).toMatchObject({ worker: undefined, connectionsMax: 1_000 });
+    const incarnation = '0123456789abcdef0123456789abcdef';
+    const part = [...whole, '--worker=2', `--router-incarnation=${incarnation}`];
+    expect(loadConfig('router', part, {})).toMatchObject({
+      worker: { position: 2, routerIncarnation: incarnation },
+      connectionsMax: 334,
+      backlogTotalBytesMax: 1_048_576,
+    });
+    expect(loadConfig('start', [], { BELLHOP_WORKERS: '4' }).workers).toBe(4);
+    expect(complaint('router', ['--workers=2', '--worker=3'])).toContain('beyond');
+    expect(complaint('router', ['--workers=2', '--worker=2'])).toContain('--router-incarnation');
+    expect(complaint('router', ['--workers=64', `--id=${'r'.repeat(61)}`])).toContain('60 characters');
+    expect(loadConfig('router', [`--id=${'r'.repeat(64)}`], {}).workers).toBe(1);
   });
 
   it('reads lists repeated and with commas, and switches with no-', () => {
@@ -178,4 +195,14 @@ describe('handOn', () => {
 it('has one name for each variable', () => {
   expect(new Set(OPTION_NAMES.map(envNameOf)).size).toBe(OPTION_NAMES.length);
   expect(envNameOf('backlog-total-bytes-max')).toBe('BELLHOP_BACKLOG_TOTAL_BYTES_MAX');
+});
+
+it('a backlog has room for two of the largest messages', () => {
+  const large = ['--payload-bytes-max=1048576'];
+  const tooSmall = '--backlog-bytes-max must be at least twice --payload-bytes-max.';
+  expect(complaint('router', large)).toBe(tooSmall);
+  expect(complaint('start', large)).toBe(tooSmall);
+  const roomy = [...large, '--backlog-bytes-max=2097152'];
+  expect(loadConfig('router', roomy, {})).toMatchObject({ payloadBytesMax: 1_048_576 });
+  expect(complaint('router', ['--payload-bytes-max=1048577', '--backlog-bytes-max=4194304'])).toContain('1048576');
 });

@@ -3,10 +3,11 @@
  *  Invariant: what `loadConfig` returns can be used as it is; everything wrong is one sentence in a ConfigError.
  *  @see STYLE Config */
 import { hostname } from 'node:os';
+import { addressOf, isService, targetTemplate } from './attended.ts';
 import type { OPTIONS, OptionName, Role } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
 import { parseRedisUrl } from './directory/redis-url.ts';
-import { isIncarnation, isNodeId, isRoomPattern, newIncarnation } from './ids.ts';
+import { isIncarnation, isNodeId, isRoomPattern, newIncarnation, workerId } from './ids.ts';
 import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
@@ -42,8 +43,13 @@ type Replaced =
   | 'redisUrl'
   | 'id'
   | 'incarnation'
+  | 'worker'
+  | 'routerIncarnation'
   | 'program'
   | 'rooms'
+  | 'target'
+  | 'service'
+  | 'health'
   | keyof Timings;
 
 interface Common {
@@ -63,10 +69,21 @@ interface Worker extends Common {
   readonly placementKey: Buffer;
 }
 
+/** The place of a process that is one of its router's workers. */
+export interface RouterWorkerPlace {
+  /** 1 … `workers`; a replacement takes the place of the one that died. */
+  readonly position: number;
+  /** This life of the router: of its parent, alike in all its workers. */
+  readonly routerIncarnation: string;
+}
+
 export interface RouterConfig extends Omit<Values<'router'>, Replaced>, Worker {
   readonly role: 'router';
   /** Whether clients must show a token. */
   readonly authenticates: boolean;
+  /** Undefined: this process is the whole router, or is to be the parent of its workers. For a worker `connectionsMax` and
+   *  `backlogTotalBytesMax` are its share. */
+  readonly worker: RouterWorkerPlace | undefined;
 }
 
 export interface NodeConfig extends Omit<Values<'node'>, Replaced>, Worker {
@@ -75,6 +92,20 @@ export interface NodeConfig extends Omit<Values<'node'>, Replaced>, Worker {
   readonly incarnation: string;
   /** Modules that run rooms, by pattern, first match wins. Empty: the program that comes with Bellhop runs every room. */
   readonly programs: readonly { readonly pattern: string; readonly path: string }[];
+  /** Set: this node is an attendant, and runs no programs. */
+  readonly attends: AttendsConfig | undefined;
+}
+
+/** The server that an attendant stands beside. */
+export interface AttendsConfig {
+  /** In full, with `{room}` where the room's id goes. */
+  readonly target: string;
+  readonly service: string;
+  readonly rooms: readonly string[];
+  /** How its health is asked for. */
+  readonly health:
+    | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+    | { readonly kind: 'http'; readonly url: string };
 }
 
 export interface StartConfig extends Omit<Values<'start'>, Replaced>, Common {
@@ -154,7 +185,48 @@ export function isLoopback(host: string): boolean {
 
 function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSource): RouterConfig {
   const authenticates = checkAuthentication(values);
-  return { ...values, ...worker(parsed, values, 'router', random), role: 'router', authenticates };
+  checkBacklog(values);
+  const base = worker(parsed, values, 'router', random);
+  const { worker: position, routerIncarnation, ...own } = values;
+  checkRouterId(base.id, values.workers);
+  const place = workerPlace(position, routerIncarnation, values.workers);
+  const parts = place === undefined ? 1 : values.workers;
+  return {
+    ...own,
+    ...base,
+    role: 'router',
+    authenticates,
+    worker: place,
+    connectionsMax: Math.ceil(values.connectionsMax / parts),
+    backlogTotalBytesMax: Math.ceil(values.backlogTotalBytesMax / parts),
+  };
+}
+
+function workerPlace(
+  position: number | undefined,
+  routerIncarnation: string | undefined,
+  workers: number,
+): RouterWorkerPlace | undefined {
+  if (position === undefined) return undefined;
+  if (position > workers) throw new ConfigError(`--worker ${position} is beyond --workers ${workers}.`);
+  if (routerIncarnation === undefined || !isIncarnation(routerIncarnation)) {
+    throw new ConfigError('--router-incarnation must be 32 lower-case hexadecimal digits.');
+  }
+  return { position, routerIncarnation };
+}
+
+/** Or a client would be closed as slow for a single message that its network takes a moment to carry. */
+function checkBacklog({ backlogBytesMax, payloadBytesMax }: Values<'router'> | Values<'start'>): void {
+  if (backlogBytesMax < 2 * payloadBytesMax) {
+    throw new ConfigError('--backlog-bytes-max must be at least twice --payload-bytes-max.');
+  }
+}
+
+/** Workers are registered under names made from the router's. */
+function checkRouterId(id: string, workers: number): void {
+  if (workers > 1 && !isNodeId(workerId(id, workers))) {
+    throw new ConfigError('--id leaves no room for the numbers of workers: give it 60 characters at most.');
+  }
 }
 
 function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource): NodeConfig {
@@ -163,17 +235,42 @@ function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource
   if (values.resumeMs < Math.max(values.leaveBrokenMs, values.leaveRouterLostMs)) {
     throw new ConfigError('--resume-ms must not be below --leave-broken-ms and --leave-router-lost-ms.');
   }
+  const { target: _target, service: _service, health: _health, ...own } = values;
+  const attends = attendsConfig(values);
   return {
-    ...values,
+    ...own,
     ...worker(parsed, values, 'node', random),
     role: 'node',
     incarnation,
-    programs: pairPrograms(values),
+    programs: attends === undefined ? pairPrograms(values) : [],
+    attends,
   };
+}
+
+function attendsConfig(values: Values<'node'>): AttendsConfig | undefined {
+  const { target: given, service, health: asked, program, rooms } = values;
+  if (given === undefined) return undefined;
+  if (program.length > 0) throw new ConfigError('A node has either --program or --target, not both.');
+  if (!isService(service)) throw new ConfigError('--service must be 1–64 of A–Z a–z 0–9 . _ -.');
+  for (const pattern of rooms) checkPattern(pattern);
+  let target: string;
+  try {
+    target = targetTemplate(given);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`--target: ${error.message}.`);
+  }
+  const { host, port } = addressOf(target, 'room', '');
+  if (asked !== 'tcp' && !(/^http:\/\/[^/]/.test(asked) && URL.canParse(asked))) {
+    throw new ConfigError('--health must be tcp or an http:// URL.');
+  }
+  const health = asked === 'tcp' ? ({ kind: 'tcp', host, port } as const) : ({ kind: 'http', url: asked } as const);
+  return { target, service, rooms: rooms.length === 0 ? ['*'] : rooms, health };
 }
 
 function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   checkAuthentication(values);
+  checkBacklog(values);
   pairPrograms(values);
   if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);
   if (values.port !== 0 && values.port + values.routers - 1 > 65_535) {
@@ -259,10 +356,14 @@ function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: stri
     );
   }
   return patterns.map((pattern, index) => {
-    if (!isRoomPattern(pattern))
-      throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
+    checkPattern(pattern);
     return { pattern, path: paths[index] ?? '' };
   });
+}
+
+function checkPattern(pattern: string): void {
+  if (!isRoomPattern(pattern))
+    throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
 }
 
 function checkRedisUrl(url: string): void {

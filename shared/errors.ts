@@ -148,6 +148,24 @@ export const ERRORS = {
   draining: { status: 503, close: 1012, retryable: true, doc: 'The process takes nothing new: it is about to leave.' },
   going_away: { status: 503, close: 1001, retryable: true, doc: 'The process is shutting down.' },
   timeout: { status: 504, close: 1013, retryable: true, doc: 'No answer within the bound.' },
+  target_failed: {
+    status: 502,
+    close: undefined,
+    retryable: true,
+    doc: 'The server behind an attended room refused the connection, or answered what is no WebSocket.',
+  },
+  target_timeout: {
+    status: 504,
+    close: undefined,
+    retryable: true,
+    doc: 'The server behind an attended room did not answer within the bound.',
+  },
+  unsupported: {
+    status: 501,
+    close: undefined,
+    retryable: false,
+    doc: 'An attended room speaks its own protocol: Bellhop can neither say nor read anything in it.',
+  },
   internal: { status: 500, close: 1011, retryable: true, doc: 'A fault on our side.' },
 
   // Links between our own processes.

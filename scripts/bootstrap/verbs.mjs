@@ -14,8 +14,12 @@ import { test } from './test.mjs';
 const PROGRAMS = {
   bench: 'scripts/bench/main.js',
   simulate: 'scripts/simulate/main.js',
+  fuzz: 'scripts/fuzz/main.js',
   chaos: 'scripts/chaos/main.js',
 };
+
+/** Programs of PROGRAMS that run within themselves. */
+const NEEDS_NOTHING = new Set(['simulate', 'fuzz']);
 
 const LINGER_MS = 500;
 
@@ -40,7 +44,7 @@ async function runProgram(root, verb, argv) {
   const script = join(root, 'dist', PROGRAMS[verb]);
   if (!existsSync(script))
     throw new Sentence(`This version has no ${verb}: ${PROGRAMS[verb].replace('.js', '.ts')} is missing.`);
-  if (verb !== 'simulate') process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
+  if (!NEEDS_NOTHING.has(verb)) process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
   process.argv = [process.execPath, script, ...argv];
   await import(pathToFileURL(script).href);
 }

@@ -18,7 +18,7 @@ const cluster = useCluster({
     '--leave-router-lost-ms',
     '1000',
   ],
-  routerArgs: ['--backlog-bytes-max', '65536'],
+  routerArgs: ['--backlog-bytes-max', '65536', '--payload-bytes-max', '32768'],
 });
 
 test('a frame of 10 MB is closed with 1009, a binary one with 1003; the others in the room notice nothing', async () => {

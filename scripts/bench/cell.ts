@@ -1,9 +1,7 @@
 /** One cell: one system under one workload once. Owns: the order of start, load and measurement. Does not know: rounds, tables. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { lineSplitter } from '../lines.ts';
-import { type LoadPlan, type LoadResult, planArguments } from './load-plan.ts';
-import { cleanEnvironment, keep, machineBusyUs, usageOf } from './processes.ts';
+import type { LoadPlan, LoadResult } from './load-plan.ts';
+import { startLoad, tooBusy } from './load-process.ts';
+import { machineBusyUs, usageOf } from './processes.ts';
 import type { System, SystemId } from './systems.ts';
 import type { Missing, Tool } from './tools.ts';
 import type { Workload, WorkloadId } from './workloads.ts';
@@ -35,12 +33,10 @@ export interface Cell {
   readonly invalid: string | undefined;
 }
 
-/** Above this the generator itself may be what is slow. */
-const LOAD_CORES_MAX = 0.8;
-const CELL_MS = 240_000;
-
 /** Runs a cell. @throws Error when the system or the load fails */
 export async function runCell(system: System, workload: Workload, round: number, tool: Tool | Missing): Promise<Cell> {
+  // Memory is no matter of time: where clients only sit there, a busy generator spoils nothing.
+  const isAboutConnects = workload.id === 'connect';
   const running = await system.start();
   try {
     const { pids, ports, path, envelope } = running;
@@ -60,6 +56,7 @@ export async function runCell(system: System, workload: Workload, round: number,
       const elapsedUs = (performance.now() - since) * 1_000;
       const cpuUs = ended.cpuUs - began.cpuUs;
       const loadCores = result.seconds > 0.1 ? result.cpuUs / (result.seconds * 1e6) : 0;
+      const connectCores = Number(connected['cpuUs']) / (Number(connected['seconds']) * 1e6);
       const otherUs = machineBusyUs() - busy - cpuUs - loadCores * elapsedUs;
       return {
         system: system.id,
@@ -76,9 +73,9 @@ export async function runCell(system: System, workload: Workload, round: number,
         isComplete:
           result.deliveries === result.expected &&
           result.unsent + result.duplicates + result.foreign + result.lost === 0,
-        loadCores,
+        loadCores: isAboutConnects ? connectCores : loadCores,
         otherCores: plan.rate > 0 ? Math.max(0, otherUs / elapsedUs) : 0,
-        invalid: loadCores > LOAD_CORES_MAX ? `the load used ${Math.round(loadCores * 100)} % of a core` : undefined,
+        invalid: tooBusy(isAboutConnects ? connectCores : loadCores),
       };
     } finally {
       await load.stop();
@@ -86,53 +83,4 @@ export async function runCell(system: System, workload: Workload, round: number,
   } finally {
     await running.stop();
   }
-}
-
-interface Load {
-  readonly generator: 'C' | 'Node';
-  /** The next line, which must be of this type. */
-  next(type: string): Promise<Readonly<Record<string, unknown>>>;
-  go(): void;
-  stop(): Promise<void>;
-}
-
-function startLoad(plan: LoadPlan, tool: Tool | Missing): Load {
-  const isC = !('missing' in tool);
-  const script = fileURLToPath(new URL('./load-node.js', import.meta.url));
-  const [command, args] = isC ? [tool.path, planArguments(plan)] : [process.execPath, [script, ...planArguments(plan)]];
-  const child = keep(spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: cleanEnvironment() }));
-  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const timer = setTimeout(() => child.kill('SIGKILL'), CELL_MS);
-  const lines: Readonly<Record<string, unknown>>[] = [];
-  let wake: (() => void) | undefined;
-  let hasEnded = false;
-  const splitter = lineSplitter((line) => {
-    lines.push(JSON.parse(line) as Readonly<Record<string, unknown>>);
-    wake?.();
-  });
-  child.stdout?.on('data', splitter.push);
-  child.stdin?.on('error', () => {});
-  child.once('close', () => {
-    clearTimeout(timer);
-    hasEnded = true;
-    wake?.();
-  });
-  return {
-    generator: isC ? 'C' : 'Node',
-    async next(type) {
-      while (lines.length === 0 && !hasEnded) {
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-      }
-      const line = lines.shift();
-      if (line?.['type'] !== type) throw new Error(`the load generator ended before it was ${type}`);
-      return line;
-    },
-    go: () => void child.stdin?.write('go\n'),
-    async stop() {
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
 }

@@ -1,6 +1,8 @@
-/* The clients of the load generator. Owns: sockets, what waits in them, RFC 6455 framing, the histogram and what counts as a delivery.
- * Does not know: when to publish what; load.c does. Included by it alone, so everything is static.
- * Invariant: a delivery is counted once for each client and message; a second one is a duplicate, one of another room foreign. */
+/* The clients of the load generator. Owns: sockets, what waits in them, RFC 6455 framing, the histogram and what counts as a delivery;
+ * the clients that stop reading once they have joined, and how their end came. Does not know: when to publish what; load.c does.
+ * Included by it alone, so everything is static.
+ * Invariant: a delivery is counted once for each client and message; a second one is a duplicate, one of another room foreign. What a
+ * stalled client gets is in none of these. */
 #pragma once
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 4096, READ_BYTES = 1 << 18, REST_MAX = 1 << 18, OUT_MAX = 1 << 20, HIST = 20000 };
+enum { EVENTS = 4096, READ_BYTES = 1 << 18, REST_MAX = 1 << 18, OUT_MAX = 1 << 20, HIST = 20000, PORTS = 32 };
+/* Of a stalled client's socket: the segments of an Ethernet and a small window. Loopback's own segments of 64 KiB would let the kernel
+ * take megabytes for a client that reads nothing, and its server would never learn of it. */
+enum { STALLED_SEGMENT = 1460, STALLED_WINDOW = 8192 };
 enum envelope { RAW, BELLHOP, SOCKETIO };
 enum state { CONNECTING, UPGRADING, JOINING, JOINED, CLOSED };
 
@@ -36,10 +41,17 @@ struct client {
   char *out; /* what the kernel did not take yet */
   size_t out_len;
   unsigned char *seen; /* one bit for each message of its room */
+  int is_stalled, is_awake, was_noticed;
+  uint64_t since; /* when it joined, or, if it is closed, was closed */
 };
 
-static struct { int ports[8], n_ports, clients, members, rooms, bytes, rate, seconds, warm, settle, drain, concurrency, tick; } plan;
-static const char *path = "/";
+static struct {
+  int ports[PORTS], n_ports, clients, members, rooms, bytes, rate, seconds, warm, settle, drain, concurrency, tick;
+  int stalled, wake, wake_to, stay, speakers, messages, first, patience;
+} plan;
+static const char *path = "/", *source = NULL;
+/* How stalled clients ended: told 4100 after a notice, told 4100 without, told something else, cut off; and how often they came again. */
+static struct { int noticed, slow, other, cut, again; } ends;
 static enum envelope envelope = RAW;
 
 static struct client *clients;
@@ -113,12 +125,34 @@ static void watch(struct client *c, uint32_t events, int op) {
   if (epoll_ctl(epfd, op, c->fd, &e) < 0) die("epoll_ctl: %s", strerror(errno));
 }
 
-static void drop(struct client *c, const char *why) {
-  if (c->state == CLOSED) return;
-  if (c->state != JOINED) die("a client could not join: %s", why);
+static void release(struct client *c) {
   close(c->fd);
   c->state = CLOSED;
+  c->since = now_us();
+  free(c->rest);
+  c->rest = NULL;
+  c->rest_len = c->out_len = 0;
+}
+
+static void drop(struct client *c, const char *why) {
+  if (c->state == CLOSED) return;
+  if (c->is_stalled && go) {
+    ends.cut++;
+    release(c);
+    return;
+  }
+  if (c->state != JOINED) die("a client could not join: %s", why);
+  release(c);
   lost++;
+}
+
+/* A stalled client that was woken has read how the server ended it. */
+static void end_stalled(struct client *c, const char *payload, size_t len) {
+  int code = len < 2 ? 1005 : (unsigned char)payload[0] << 8 | (unsigned char)payload[1];
+  if (code != 4100) ends.other++;
+  else if (c->was_noticed) ends.noticed++;
+  else ends.slow++;
+  release(c);
 }
 
 /* Writes bytes, or keeps them until the socket takes more. @returns 0 when the client's queue is full or it is gone */
@@ -202,7 +236,10 @@ static void took(struct client *c, const char *stamp) {
 
 static void on_join(struct client *c) {
   c->state = JOINED;
+  c->since = now_us();
   joined++;
+  /* From here on it hears of nothing but the connection's end. */
+  if (c->is_stalled) watch(c, 0, EPOLL_CTL_MOD);
 }
 
 static void on_frame(struct client *c, int opcode, const char *payload, size_t len) {
@@ -210,8 +247,16 @@ static void on_frame(struct client *c, int opcode, const char *payload, size_t l
     put_frame(c, 10, payload, len);
     return;
   }
+  if (opcode == 8 && c->is_stalled && go) {
+    end_stalled(c, payload, len);
+    return;
+  }
   if (opcode == 8) drop(c, "the server closed it");
   if (opcode != 1 && opcode != 2) return;
+  if (c->is_stalled && c->state == JOINED) {
+    if (memmem(payload, len, "\"notice\"", 8) != NULL) c->was_noticed = 1;
+    return;
+  }
   if (c->state == JOINING) {
     if (envelope == BELLHOP && memmem(payload, len, "\"welcome\"", 9) != NULL) on_join(c);
     if (envelope == SOCKETIO && len > 0 && payload[0] == '0') put_frame(c, 1, "40", 2);
@@ -252,7 +297,11 @@ static size_t parse(struct client *c, const char *bytes, size_t len) {
 static size_t parse_head(struct client *c, const char *bytes, size_t len) {
   const char *end = memmem(bytes, len, "\r\n\r\n", 4);
   if (end == NULL) return 0;
-  if (len < 12 || memcmp(bytes + 9, "101", 3) != 0) die("upgrade refused: %.*s", 80, bytes);
+  if (len < 12 || memcmp(bytes + 9, "101", 3) != 0) {
+    if (!c->is_stalled || !go) die("upgrade refused: %.*s", 80, bytes);
+    drop(c, "refused");
+    return len;
+  }
   c->state = JOINING;
   if (envelope == RAW) on_join(c);
   return (size_t)(end - bytes) + 4;
@@ -269,6 +318,7 @@ static void on_readable(struct client *c) {
   size_t len = c->rest_len + (size_t)got, at = 0;
   if (c->state == UPGRADING) at = parse_head(c, buffer, len);
   if (c->state != UPGRADING) at += parse(c, buffer + at, len - at);
+  if (c->state == CLOSED) return;
   size_t left = len - at;
   if (left > REST_MAX) die("a frame too large");
   if (left > 0) {
@@ -292,6 +342,20 @@ static void dial(struct client *c) {
   /* Closing resets: thousands of sockets in TIME_WAIT would use up the ports of the next cell. */
   struct linger reset = {.l_onoff = 1, .l_linger = 0};
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (c->is_stalled) {
+    int segment = STALLED_SEGMENT, window = STALLED_WINDOW;
+    setsockopt(c->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+  }
+  if (source != NULL) {
+    /* An address has 28,000 ports to one server's port: several generators beside each other have one each. */
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    if (inet_pton(AF_INET, source, &from.sin_addr) != 1) die("not an address: %s", source);
+    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    if (bind(c->fd, (struct sockaddr *)&from, sizeof from) < 0) die("bind: %s", strerror(errno));
+  }
+  c->state = CONNECTING;
+  c->is_awake = c->was_noticed = 0;
   if (connect(c->fd, (struct sockaddr *)&to, sizeof to) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
   watch(c, EPOLLOUT, EPOLL_CTL_ADD);
 }
@@ -302,10 +366,14 @@ static void upgrade(struct client *c) {
   int i = (int)(c - clients), error = 0;
   socklen_t size = sizeof error;
   getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0 && c->is_stalled && go) {
+    drop(c, strerror(error));
+    return;
+  }
   if (error != 0) die("connect: %s", strerror(error));
   for (const char *p = path; *p != 0 && at < sizeof target - 16;) {
     if (strncmp(p, "{i}", 3) == 0) {
-      at += (size_t)sprintf(target + at, "%d", i);
+      at += (size_t)sprintf(target + at, "%d", plan.first + i);
       p += 3;
     } else if (strncmp(p, "{room}", 6) == 0) {
       at += (size_t)sprintf(target + at, "%d", c->room);
@@ -322,4 +390,29 @@ static void upgrade(struct client *c) {
   c->state = UPGRADING;
   watch(c, EPOLLIN, EPOLL_CTL_MOD);
   if (!put(c, request, (size_t)len)) die("the request was not taken");
+}
+
+/* Wakes one in ten stalled clients after they joined, the first after `wake` ms, the last after `wake_to` ms: when a server ends one is
+ * its own affair, and a close lies there for some seconds only. Lets each come again `stay` ms after it joined or was closed. Called now
+ * and then; 0 means never. */
+static void mind_stalled(void) {
+  static uint64_t last;
+  uint64_t now = now_us();
+  if (plan.stalled == 0 || now - last < 20000) return;
+  last = now;
+  for (int i = 0, nth = 0; i < plan.clients; i++) {
+    struct client *c = clients + i;
+    if (!c->is_stalled) continue;
+    uint64_t age = now - c->since;
+    int later = plan.wake_to > plan.wake ? (int)((int64_t)(plan.wake_to - plan.wake) * nth / plan.stalled) : 0;
+    if (plan.wake > 0 && nth++ % 10 == 0 && c->state == JOINED && !c->is_awake && age > (uint64_t)(plan.wake + later) * 1000) {
+      c->is_awake = 1;
+      watch(c, EPOLLIN, EPOLL_CTL_MOD);
+    }
+    if (plan.stay > 0 && (c->state == JOINED || c->state == CLOSED) && age > (uint64_t)plan.stay * 1000) {
+      if (c->state == JOINED) release(c);
+      ends.again++;
+      dial(c);
+    }
+  }
 }

@@ -42,6 +42,7 @@ class Load {
 
   async connect(): Promise<void> {
     const began = performance.now();
+    const cpu = process.cpuUsage();
     let next = 0;
     const dial = async (): Promise<void> => {
       while (next < this.#plan.clients) {
@@ -53,7 +54,8 @@ class Load {
       throw new Error('the clients could not join in time');
     });
     await Promise.race([Promise.all(Array.from({ length: this.#plan.concurrency }, dial)), tooLate]);
-    say({ type: 'connected', seconds: (performance.now() - began) / 1_000 });
+    const { user, system } = process.cpuUsage(cpu);
+    say({ type: 'connected', seconds: (performance.now() - began) / 1_000, cpuUs: user + system });
   }
 
   /** Sends for `seconds`, then waits for what is under way. */

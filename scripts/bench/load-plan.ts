@@ -26,8 +26,43 @@ export interface LoadPlan {
   readonly drain: number;
   /** Handshakes under way at a time. */
   readonly concurrency: number;
-  /** The generator looks at its sockets this often, microseconds. */
+  /** The generator looks at its sockets this often, microseconds; what is due meanwhile leaves together. */
   readonly tick: number;
+
+  // What follows load.c alone knows, for the parts that ask for it; each is nothing unless given.
+
+  /** Clients, evenly among all, that stop reading once they have joined. They neither speak nor count. */
+  readonly stalled?: number;
+  /** One in ten of these reads on after it joined, to see how it was ended: the first after `wake` milliseconds, the last after
+   *  `wakeTo` (as the first, unless given). */
+  readonly wake?: number;
+  readonly wakeTo?: number;
+  /** A stalled client comes again this long after it joined or was closed, milliseconds. */
+  readonly stay?: number;
+  /** Members of each room, the first ones, that speak. */
+  readonly speakers?: number;
+  /** Messages of a phase at most. */
+  readonly messages?: number;
+  /** Number of the first client, where several generators share the clients. */
+  readonly first?: number;
+  /** Own address of the clients, of 127.0.0.0/8. */
+  readonly source?: string;
+  /** Longest time until all have joined, seconds (120). */
+  readonly patience?: number;
+}
+
+/** How the stalled clients' connections ended. */
+export interface StalledEnds {
+  /** Woken, and found a notice and then 4100. */
+  readonly noticed: number;
+  /** Woken, and found 4100 without a notice. */
+  readonly slow: number;
+  /** Woken, and found another close code. */
+  readonly other: number;
+  /** Cut off. */
+  readonly cut: number;
+  /** How often one came again. */
+  readonly again: number;
 }
 
 export interface LoadResult {
@@ -51,13 +86,14 @@ export interface LoadResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
+  readonly stalled?: StalledEnds;
 }
 
 export function planArguments(plan: LoadPlan): string[] {
   return Object.entries(plan).map(([key, value]) => `${key}=${value}`);
 }
 
-/** The inverse of `planArguments`. */
+/** The inverse of `planArguments`, for what load-node.ts knows. */
 export function parsePlan(argv: readonly string[]): LoadPlan {
   const values = new Map(argv.map((arg) => [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)]));
   const text = (key: string): string => values.get(key) ?? '';

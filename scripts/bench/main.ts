@@ -1,32 +1,40 @@
 /** `npm run bench`: what Bellhop costs and carries beside other ways to show a room to its clients, measured in one run. Owns: what is
  *  run in which order, and where the results go. Absolute times are noise on a shared machine; ratios within a round are the result. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Cell, runCell } from './cell.ts';
 import { lookAtMachine } from './machine.ts';
-import { benchPlacement } from './placement-bench.ts';
-import { charts, markdownReport, plainReport, type Run } from './report.ts';
+import { asJson, writePart, writeRun } from './output.ts';
+import { PART_IDS, type PartId } from './part.ts';
+import { isPart, PART_DEFAULTS, PARTS_OF_ALL, runPart } from './part-run.ts';
+import type { Run } from './report-tables.ts';
+import { plainPart, plainReport } from './report-text.ts';
 import { CellStore } from './store.ts';
 import { profileInto, SYSTEMS, type System, useNodeFlags } from './systems.ts';
 import { findLoadGenerator, ROOT, WORK } from './tools.ts';
 import { WORKLOADS, type Workload } from './workloads.ts';
 
 const HELP = `npm run bench -- [options]     measures systems under workloads
+npm run bench -- members       what a message costs its room's owner, 10 members and 10,000
+npm run bench -- stalled       what 1 % of clients that stopped reading cost the others
+npm run bench -- unread        what a router holds for 500 clients that never read
+npm run bench -- scale         100,000 clients on one machine: everybody joins, hears and is counted
 npm run bench -- placement     spread, movement and cost of placing rooms on nodes
 
   --systems a,b     of ${SYSTEMS.map(({ id }) => id).join(', ')}
   --workloads x,y   of ${WORKLOADS.map(({ id }) => id).join(', ')}
-  --rounds N        how often each cell is measured (3)
-  --seconds N       how long each cell's load is measured, instead of its own 10
+  --rounds N        how often each cell, or a part, is measured (3)
+  --seconds N       how long each cell's, or a part's, load is measured, instead of its own time
   --quick           3 systems, 3 workloads, 1 round: under 2 minutes
   --resume          keeps the cells that an earlier run has finished
   --report          measures nothing, reports on the cells there are
-  --docs            also writes docs/benchmarks.md; a whole run does so anyway
+  --docs            also writes docs/benchmarks.md, with what the parts last said; a whole run does so anyway
   --node-flags="…"  flags of Node's for Bellhop's processes, instead of its image's
   --profile         Bellhop's processes write CPU profiles into .bellhop/bench/profiles
   --json            JSON on stdout instead of the tables
-  --nodes N, --rooms N   for placement (1000, 1000000)
+  --clients N, --routers N, --nodes N   for scale (100000, as many as the clients need, 3)
+  --nodes N, --rooms N                  for placement (1000, 1000000)
 `;
 
 const OPTIONS = {
@@ -41,8 +49,10 @@ const OPTIONS = {
   'node-flags': { type: 'string' },
   profile: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
-  nodes: { type: 'string', default: '1000' },
-  rooms: { type: 'string', default: '1000000' },
+  clients: { type: 'string' },
+  routers: { type: 'string' },
+  nodes: { type: 'string' },
+  rooms: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
 } as const satisfies NonNullable<ParseArgsConfig['options']>;
 
@@ -50,6 +60,7 @@ const QUICK_WORKLOADS = ['broadcast', 'rooms', 'echo'];
 const ROUNDS = 3;
 const ROUNDS_MAX = 100;
 const SECONDS_MAX = 120;
+const CLIENTS_MAX = 1_000_000;
 
 /** What the command line asks for that cannot be. */
 class Usage extends Error {}
@@ -66,19 +77,17 @@ async function main(): Promise<void> {
   const { values, positionals } = readArguments();
   if (values.help) return void process.stdout.write(HELP);
   const [verb] = positionals;
-  if (verb === 'placement') {
-    return await benchPlacement(count(values.nodes, 'nodes', 10_000), count(values.rooms, 'rooms', 10_000_000));
-  }
-  if (verb !== undefined) throw new Usage(`there is no "${verb}"; see --help`);
-  const options = choose(values);
   if (values['node-flags'] !== undefined) useNodeFlags(values['node-flags'].split(' ').filter((flag) => flag !== ''));
   if (values.profile) profileInto(join(WORK, 'profiles'));
+  if (verb !== undefined && isPart(verb)) return await onePart(verb, values);
+  if (verb !== undefined) throw new Usage(`there is no "${verb}"; see --help`);
+  const options = choose(values);
   const generator = findLoadGenerator();
   if ('missing' in generator)
     process.stderr.write(`bench: ${generator.missing}: the load comes from Node, which costs more\n`);
 
   const store = new CellStore(WORK);
-  if (!values.resume && !values.report) store.clear();
+  if (!values.resume && !values.report) store.clear(options.isWhole ? PARTS_OF_ALL : []);
   const cells: Cell[] = store.load(options.workloads).filter(({ round }) => round <= options.rounds);
   const has = (system: System, workload: Workload, round: number): boolean =>
     cells.some((cell) => cell.system === system.id && cell.workload === workload.id && cell.round === round);
@@ -102,6 +111,17 @@ async function main(): Promise<void> {
     }
   }
 
+  for (const part of options.isWhole && !values.report ? PARTS_OF_ALL : []) {
+    if (store.loadPart(part) !== undefined) continue;
+    try {
+      store.savePart(await runPart(part, generator, PART_DEFAULTS));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      process.stderr.write(`${part}: failed: ${why}\n`);
+      failures.push(`${part}: ${why}`);
+    }
+  }
+
   const run: Run = {
     date: new Date().toISOString().slice(0, 10),
     machine: lookAtMachine(
@@ -111,16 +131,41 @@ async function main(): Promise<void> {
     systems: options.systems,
     workloads: options.workloads,
     cells,
+    parts: values.quick ? [] : PART_IDS.map((part) => store.loadPart(part)).filter((result) => result !== undefined),
     leftOut: [...options.leftOut, ...failures],
   };
   // Charts of an earlier selection would stand there as if they belonged to this one.
   rmSync(join(WORK, 'report'), { recursive: true, force: true });
-  write(run, join(WORK, 'report'), join(WORK, 'report', 'benchmarks.md'), '.');
+  writeRun(run, join(WORK, 'report'), join(WORK, 'report', 'benchmarks.md'), '.');
   if (values.docs || options.isWhole) {
-    write(run, join(ROOT, 'docs', 'benchmarks'), join(ROOT, 'docs', 'benchmarks.md'), 'benchmarks');
+    writeRun(run, join(ROOT, 'docs', 'benchmarks'), join(ROOT, 'docs', 'benchmarks.md'), 'benchmarks');
   }
   process.stdout.write(values.json ? `${JSON.stringify(asJson(run), null, 2)}\n` : plainReport(run));
   if (failures.length > 0) process.exitCode = 1;
+}
+
+async function onePart(part: PartId, values: ReturnType<typeof readArguments>['values']): Promise<void> {
+  const number = (name: keyof typeof PART_DEFAULTS, max: number): number | undefined => {
+    const text = values[name];
+    return text === undefined ? undefined : count(text, name, max);
+  };
+  const store = new CellStore(WORK);
+  const result = values.report
+    ? store.loadPart(part)
+    : await runPart(part, findLoadGenerator(), {
+        rounds: number('rounds', ROUNDS_MAX),
+        seconds: number('seconds', SECONDS_MAX),
+        clients: number('clients', CLIENTS_MAX),
+        nodes: number('nodes', 10_000),
+        routers: number('routers', 64),
+        rooms: number('rooms', 10_000_000),
+      });
+  if (result === undefined) throw new Usage(`${part} was not measured yet`);
+  if (!values.report) {
+    store.savePart(result);
+    writePart(result, join(WORK, 'report'));
+  }
+  process.stdout.write(values.json ? `${JSON.stringify(result, null, 2)}\n` : plainPart(result));
 }
 
 /** A system that some workload names as its own is measured under no other. */
@@ -205,18 +250,6 @@ function progress(cell: Cell): string {
   const faults = cell.isComplete ? '' : ` INCOMPLETE ${result.deliveries}/${result.expected}, ${result.unsent} unsent`;
   const cpu = cpuPerDeliveryUs?.toFixed(2) ?? '–';
   return `${head} ${cpu} µs a delivery, ${Math.round(cell.deliveriesPerSecond)}/s, p99 ${result.p99Ms} ms, load ${Math.round(cell.loadCores * 100)} %${faults}${cell.invalid === undefined ? '' : ' INVALID'}`;
-}
-
-function write(run: Run, chartFolder: string, page: string, chartsFromPage: string): void {
-  mkdirSync(chartFolder, { recursive: true });
-  for (const [name, svg] of charts(run)) writeFileSync(join(chartFolder, name), svg);
-  writeFileSync(join(chartFolder, 'results.json'), `${JSON.stringify(asJson(run), null, 2)}\n`);
-  writeFileSync(page, markdownReport(run, chartsFromPage));
-}
-
-function asJson(run: Run): object {
-  const { systems, workloads, ...rest } = run;
-  return { ...rest, systems: systems.map(({ id, name }) => ({ id, name })), workloads };
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

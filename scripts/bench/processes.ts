@@ -148,6 +148,16 @@ export function usageOf(roots: readonly number[]): Usage {
   return { cpuUs, rssBytes };
 }
 
+/** User and system time of one process so far, microseconds, of all its threads that live, as the scheduler counts it: exact where
+ *  `usageOf` knows ticks of 10 ms. */
+export function exactCpuUs(pid: number): number {
+  let ns = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+  }
+  return ns / 1_000;
+}
+
 /** Time that all processors of the machine have been busy, microseconds. */
 export function machineBusyUs(): number {
   const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');

@@ -1,7 +1,9 @@
-/** Cells on disk: each is saved as it ends, so that a run that was cut short can be resumed. Owns: the files' names and shape. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+/** Cells and parts on disk: each is saved as it ends, so that a run that was cut short can be resumed. Owns: the files' names and
+ *  shape. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cell } from './cell.ts';
+import type { PartId, PartResult } from './part.ts';
 import type { Workload } from './workloads.ts';
 
 const CELL_FILE = /^[a-z]+\.[a-z-]+\.\d+\.json$/;
@@ -14,16 +16,24 @@ export class CellStore {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Forgets all cells of earlier runs. */
-  clear(): void {
+  /** Forgets all cells of earlier runs, and these parts. */
+  clear(parts: readonly PartId[] = []): void {
     for (const file of this.#files()) rmSync(join(this.#folder, file));
+    for (const part of parts) rmSync(this.#partPath(part), { force: true });
   }
 
   save(cell: Cell): void {
-    const path = join(this.#folder, `${cell.workload}.${cell.system}.${cell.round}.json`);
-    // Beside and renamed: a cell that is there is whole.
-    writeFileSync(`${path}.new`, `${JSON.stringify(cell, null, 2)}\n`);
-    renameSync(`${path}.new`, path);
+    writeWhole(join(this.#folder, `${cell.workload}.${cell.system}.${cell.round}.json`), cell);
+  }
+
+  savePart(result: PartResult): void {
+    writeWhole(this.#partPath(result.part), result);
+  }
+
+  /** What the part said when it was last measured; undefined if it never was. */
+  loadPart(part: PartId): PartResult | undefined {
+    const path = this.#partPath(part);
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as PartResult) : undefined;
   }
 
   /** Cells of exactly these workloads; those measured with other numbers are left out. */
@@ -37,7 +47,17 @@ export class CellStore {
       .sort((a, b) => a.round - b.round);
   }
 
+  #partPath(part: PartId): string {
+    return join(this.#folder, `part-${part}.json`);
+  }
+
   #files(): string[] {
     return readdirSync(this.#folder).filter((file) => CELL_FILE.test(file));
   }
+}
+
+/** Beside and renamed: a file that is there is whole. */
+function writeWhole(path: string, content: object): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(content, null, 2)}\n`);
+  renameSync(`${path}.new`, path);
 }

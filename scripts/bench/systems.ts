@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
+import { V8_FLAGS } from '../node-flags.ts';
 import type { Envelope } from './load-plan.ts';
 import { freePort, type Started, start, startProgram, stop } from './processes.ts';
 import { findProxy, type Missing, SOURCES, type Tool } from './tools.ts';
@@ -27,7 +28,7 @@ export interface System {
 const SYSTEM_IDS = [
   'bellhop',
   'ws',
-  'ws-small',
+  'ws-flags',
   'floor',
   'http-proxy',
   'nginx',
@@ -109,9 +110,16 @@ async function besideRedis(parts: Parts, name: string): Promise<number[]> {
   return ports;
 }
 
-/** As Bellhop's image runs it. */
-const SMALL = '--optimize-for-size';
-let bellhopFlags: readonly string[] = [SMALL];
+/** As Bellhop's image and `npm start` run it. */
+let bellhopFlags: readonly string[] = V8_FLAGS;
+
+/** What Bellhop's processes run under now. */
+export function bellhopFlagsOf(_role: 'node' | 'router'): readonly string[] {
+  return bellhopFlags;
+}
+
+/** Bellhop's settings in a bench; all else is as by default. A client of the load may speak as fast as it likes. */
+export const BELLHOP_ENV = { BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' } as const;
 
 /** Has Bellhop's processes run under other flags of Node's than its image. */
 export function useNodeFlags(flags: readonly string[]): void {
@@ -164,15 +172,15 @@ function proxied(
 export const SYSTEMS: readonly System[] = [
   system('bellhop', 'Bellhop (router + node + Redis, relay rooms)', async (parts) => {
     const { url } = await parts.redis();
-    const env = { BELLHOP_REDIS_URL: url, BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' };
+    const env = { ...BELLHOP_ENV, BELLHOP_REDIS_URL: url };
     await parts.add(start('node/main.js', ['--id', 'n1'], env, bellhopFlags));
     const router = await parts.add(start('router/main.js', ['--id', 'r1', '--port', '0'], env, bellhopFlags));
     const { port } = new URL(String(router.ready['url']));
     return { ports: [Number(port)], path: '/rooms/b{room}?user=u{i}', envelope: 'bellhop' };
   }),
   system('ws', 'bare ws', async (parts) => raw(portOf(await parts.add(peer('ws-server', 'send'))))),
-  system('ws-small', `bare ws with ${SMALL}`, async (parts) =>
-    raw(portOf(await parts.add(start(script('ws-server'), ['send'], {}, [SMALL])))),
+  system('ws-flags', 'bare ws, under Bellhop’s flags of Node', async (parts) =>
+    raw(portOf(await parts.add(start(script('ws-server'), ['send'], {}, bellhopFlagsOf('router'))))),
   ),
   system('floor', 'bare ws, one prepared frame to all (the floor)', async (parts) =>
     raw(portOf(await parts.add(peer('ws-server', 'prepared')))),

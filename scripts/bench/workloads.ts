@@ -12,17 +12,22 @@ export interface Workload {
   readonly load: Omit<LoadPlan, 'ports' | 'path' | 'envelope'>;
 }
 
+/** Where flags of Node's matter, a bare server runs under Bellhop's as well. */
+const FLAGS_TOO: readonly SystemId[] = ['ws-flags'];
+
 const COMMON = { bytes: 128, seconds: 10, warm: 2, settle: 1_500, drain: 10, concurrency: 64, tick: 500 } as const;
 
 export const WORKLOADS: readonly Workload[] = [
   {
     id: 'broadcast',
     says: '1,000 clients in 1 room, 50 messages/s of 128 B (50,000 deliveries/s)',
+    also: FLAGS_TOO,
     load: { ...COMMON, clients: 1_000, members: 1_000, rate: 50 },
   },
   {
     id: 'rooms',
     says: '50 rooms of 20 clients, 5,000 messages/s of 128 B (100,000 deliveries/s)',
+    also: FLAGS_TOO,
     load: { ...COMMON, clients: 1_000, members: 20, rate: 5_000 },
   },
   {
@@ -34,13 +39,14 @@ export const WORKLOADS: readonly Workload[] = [
   {
     id: 'echo',
     says: '500 rooms of 1 client, 20,000 messages/s of 128 B, each back to its sender',
+    also: FLAGS_TOO,
     load: { ...COMMON, clients: 500, members: 1, rate: 20_000 },
   },
   {
     id: 'idle',
     says: '8,000 clients in rooms of 20 that say nothing: memory',
     // Most of what a flag of Node's saves is garbage not collected yet: a peer may have that flag too.
-    also: ['ws-small'],
+    also: FLAGS_TOO,
     load: { ...COMMON, clients: 8_000, members: 20, rate: 0, seconds: 0, warm: 0, settle: 5_000, drain: 0 },
   },
   {

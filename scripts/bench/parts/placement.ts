@@ -2,17 +2,26 @@
  *  placement that routers and nodes use.
  *  A join or leave is not computed for every room and node again: no node's score depends on another, so a newcomer is only compared
  *  with a room's first, and only rooms of a leaving node look for another. A sample is computed in full to hold that against. */
-import { type Candidate, Placement, placementKeyFrom } from '../../shared/placement.ts';
+import { type Candidate, Placement, placementKeyFrom } from '../../../shared/placement.ts';
+import { type PartGoal, type PartResult, today } from '../part.ts';
 
 const KEY = placementKeyFrom('a secret of the bench');
 const SAMPLE = 2_000;
 
+/** What a newcomer may take, of its fair share. */
+const MOVED_MAX = 1.15;
+
 type Say = (what: string, value: string) => void;
 
-/** Prints a table. Bounded by its arguments: one lookup for each room and weighting, each over all nodes. */
-export async function benchPlacement(nodes: number, rooms: number): Promise<void> {
-  const say: Say = (what, value) => void process.stdout.write(`${what.padEnd(62)} ${value}\n`);
-  say(`${nodes.toLocaleString('en-US')} nodes, ${rooms.toLocaleString('en-US')} rooms`, '');
+/** Bounded by its arguments: one lookup for each room and weighting, each over all nodes. */
+export function measurePlacement(nodes: number, rooms: number, progress: (line: string) => void): PartResult {
+  const table: string[][] = [['what', 'measured']];
+  const goals: PartGoal[] = [];
+  const numbers: Record<string, unknown> = { nodes, rooms };
+  const say: Say = (what, value) => {
+    table.push([what, value]);
+    progress(`placement: ${what}: ${value}`);
+  };
   const placement = new Placement(KEY);
   for (const [label, weightOf] of [
     ['equal weights', () => 1],
@@ -26,11 +35,41 @@ export async function benchPlacement(nodes: number, rooms: number): Promise<void
     const { ratio, expected } = spread(firsts, candidates);
     say(`${label}: max/mean of a node's share`, `${ratio.toFixed(3)} (chance alone: about ${expected.toFixed(3)})`);
     say(`${label}: a lookup among ${nodes} nodes`, `${us.toFixed(2)} µs`);
-    join(placement, candidates, firsts, names, label, say);
-    leave(placement, candidates, firsts, names, label, say);
+    const joined = join(placement, candidates, firsts, names, label, say);
+    const left = leave(placement, candidates, firsts, names, label, say);
+    numbers[label] = { maxOverMean: ratio, byChance: expected, lookupUs: us, joined, left };
+    goals.push(
+      goal(`${label}: rooms moved when a node joins, of its share`, `≤ ${MOVED_MAX}×`, joined.ofIdeal, MOVED_MAX),
+      goal(`${label}: rooms of others moved on a join or leave, sampled`, '0', joined.wrong + left.wrong, 0),
+    );
   }
   for (const size of [1, 3, 10, 100]) say(`a lookup among ${size} nodes`, `${lookupUs(placement, size).toFixed(2)} µs`);
   adversary(say);
+  return {
+    part: 'placement',
+    date: today(),
+    says: `${rooms.toLocaleString('en-US')} rooms on ${nodes.toLocaleString('en-US')} nodes, by the placement that routers and nodes use`,
+    table,
+    goals,
+    notes: [
+      'A newcomer can only take and one that leaves can only give; a sample of rooms is computed in full to hold that against.',
+    ],
+    numbers,
+  };
+}
+
+function goal(says: string, bound: string, measured: number, atMost: number): PartGoal {
+  const isReached = measured <= atMost;
+  const said = Number.isInteger(measured) ? String(measured) : `${measured.toFixed(2)}×`;
+  return { says, than: '–', bound, measured: said, isReached, isValid: true };
+}
+
+interface Moved {
+  readonly moved: number;
+  /** Against the least possible on average. */
+  readonly ofIdeal: number;
+  /** Of a sample, those that moved without need. */
+  readonly wrong: number;
 }
 
 function makeNodes(count: number, weightOf: (i: number) => number): Candidate[] {
@@ -67,7 +106,7 @@ function join(
   nameOf: (i: number) => string,
   label: string,
   say: Say,
-): void {
+): Moved {
   const newcomer: Candidate = { node: 'newcomer', weight: 1 };
   const after = [...candidates, newcomer];
   const weights = after.reduce((sum, { weight }) => sum + weight, 0);
@@ -82,6 +121,7 @@ function join(
   const share = newcomer.weight / weights;
   say(`${label}: rooms moved when a node joins`, movement(moved, firsts.length * share));
   say(`${label}: of these, moved between two old nodes`, `${wrong} of a sample of ${Math.min(SAMPLE, firsts.length)}`);
+  return { moved, ofIdeal: moved / (firsts.length * share), wrong };
 }
 
 function leave(
@@ -91,9 +131,9 @@ function leave(
   nameOf: (i: number) => string,
   label: string,
   say: Say,
-): void {
+): Moved {
   const [leaver, ...rest] = candidates;
-  if (leaver === undefined || rest.length === 0) return;
+  if (leaver === undefined || rest.length === 0) return { moved: 0, ofIdeal: 1, wrong: 0 };
   const weights = candidates.reduce((sum, { weight }) => sum + weight, 0);
   const heirs = new Map<string, number>();
   let moved = 0;
@@ -111,6 +151,7 @@ function leave(
   say(`${label}: rooms moved when a node leaves`, movement(moved, (firsts.length * leaver.weight) / weights));
   say(`${label}: heirs of its rooms, and the most that one takes`, `${heirs.size}, ${most}`);
   say(`${label}: rooms of others that moved as well`, `${wrong} of a sample of ${Math.min(SAMPLE, firsts.length)}`);
+  return { moved, ofIdeal: moved / ((firsts.length * leaver.weight) / weights), wrong };
 }
 
 function movement(moved: number, ideal: number): string {

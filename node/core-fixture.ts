@@ -1,7 +1,13 @@
 /** Node cores on one directory in memory and one clock, links by hand. Owns: the order in which what was asked is answered, one
  *  thing after another, when the test says so. */
 import { ManualClock } from '../shared/clock.ts';
-import { type Args, DirectoryError, type Operation, type Reply } from '../shared/directory/directory.ts';
+import {
+  type Args,
+  DirectoryError,
+  type NodeRecord,
+  type Operation,
+  type Reply,
+} from '../shared/directory/directory.ts';
 import { MemoryDirectory } from '../shared/directory/memory-directory.ts';
 import type { LinkMessage, OpenSession } from '../shared/link/messages.ts';
 import { Placement } from '../shared/placement.ts';
@@ -45,15 +51,15 @@ export class Cluster {
     }
   }
 
-  node(name: string, make: ProgramFactory = chat): TestNode {
-    const node = new TestNode(this, name, make);
+  node(name: string, make: ProgramFactory = chat, more: Partial<NodeRecord> = {}): TestNode {
+    const node = new TestNode(this, name, make, more);
     this.nodes.push(node);
     return node;
   }
 
   /** A node that is registered and may claim. */
-  livingNode(name: string, make?: ProgramFactory): TestNode {
-    const node = this.node(name, make);
+  livingNode(name: string, make?: ProgramFactory, more?: Partial<NodeRecord>): TestNode {
+    const node = this.node(name, make, more);
     this.run(DEFAULT_TIMINGS.graceMs + 500, 50);
     return node;
   }
@@ -77,7 +83,7 @@ export class TestNode {
   readonly #peers = new Map<number, { readonly node: TestNode; readonly link: number }>();
   #links = 0;
 
-  constructor(cluster: Cluster, name: string, make: ProgramFactory) {
+  constructor(cluster: Cluster, name: string, make: ProgramFactory, more: Partial<NodeRecord>) {
     this.#cluster = cluster;
     this.name = name;
     this.incarnation = cluster.random.hex(16);
@@ -85,7 +91,7 @@ export class TestNode {
     const view = directory.connect(clock);
     this.core = new NodeCore(
       {
-        record: nodeRecord(name, this.incarnation),
+        record: nodeRecord(name, this.incarnation, more),
         timings: DEFAULT_TIMINGS,
         limits: LIMITS,
         roomIdleMs: 60_000,

@@ -1,5 +1,5 @@
 /** Whole nodes on a directory in memory: what must hold across lease, ownership, rooms and links. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { LinkMessage } from '../shared/link/messages.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 import { Cluster, texts } from './core-fixture.ts';
@@ -311,5 +311,53 @@ describe('a program that throws', () => {
     expect(texts(router.take())).toMatchObject([{ data: 'fine' }]);
     router.open('room', [{ session: 'a', handle: 3, seat: 2 }]);
     expect(router.takeTypes()).toContain('opened');
+  });
+});
+
+describe('time', () => {
+  it('costs a room nothing in which nothing is due, and reaches the one in which something is', () => {
+    const { cluster, node, router } = one();
+    const names = ['a', 'b', 'c'];
+    for (const [at, name] of names.entries()) router.open(name, [{ session: name, handle: at + 1 }]);
+    // The list of members that was made for the joins is let go a second later.
+    cluster.run(2_000);
+    const ticked: string[] = [];
+    for (const name of names) {
+      const room = node.core.rooms.held(name);
+      if (room !== undefined) vi.spyOn(room, 'tick').mockImplementation(() => void ticked.push(name));
+    }
+    cluster.run(30_000);
+    expect(ticked).toEqual([]);
+    router.say({ type: 'close-session', session: 2, how: 'broken' });
+    cluster.run(4_900);
+    expect(ticked).toEqual([]);
+    cluster.run(200);
+    expect(new Set(ticked)).toEqual(new Set(['b']));
+  });
+
+  it('of a room whose gate is shut when something is due is made up for once it opens', () => {
+    const { cluster, node, router } = one();
+    router.open('room', [{ session: 'a' }, { session: 'b' }]);
+    router.say({ type: 'close-session', session: 2, how: 'broken' });
+    node.fate = () => 'lost';
+    cluster.run(8_000);
+    expect(node.core.rooms.get('room')?.room?.memberCount).toBe(2);
+    node.fate = () => undefined;
+    cluster.run(1_000);
+    expect(node.core.rooms.get('room')?.room?.memberCount).toBe(1);
+  });
+
+  it('releases a room 60 s after its last session has left, not after its first', () => {
+    const { cluster, node, router } = one();
+    router.open('room', [{ session: 'a' }]);
+    router.say({ type: 'close-session', session: 1, how: 'left' });
+    cluster.run(40_000, 50);
+    router.open('room', [{ session: 'b', handle: 2 }]);
+    cluster.run(3_000, 50);
+    router.say({ type: 'close-session', session: 2, how: 'left' });
+    cluster.run(58_000, 50);
+    expect(node.core.rooms.held('room')).toBeDefined();
+    cluster.run(5_000, 50);
+    expect(node.core.rooms.get('room')).toBeUndefined();
   });
 });

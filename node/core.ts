@@ -12,6 +12,7 @@ import {
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
 import { jittered } from '../shared/random.ts';
+import { Standby } from './attendant/standby.ts';
 import { Drain } from './drain.ts';
 import { type HandoverEnd, Handovers } from './handover.ts';
 import type { OwnerHint } from './hosted.ts';
@@ -20,10 +21,10 @@ import { assembleOpen, type LinkPeer, LinkTable, type NodeLink } from './links.t
 import type { NodeCoreOptions } from './options.ts';
 import type { NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
+import type { Room } from './room.ts';
 import { RoomHost } from './room-host.ts';
 
 const VIEW_EVERY_MS = 1_000;
-const SCAN_EVERY_MS = 1_000;
 const HANDOVER_RETRY_MS = 500;
 /** Handovers that ended lately: how a late message for a room is pointed on. */
 const MOVED_MEMORY_MAX = 10_000;
@@ -35,13 +36,13 @@ export class NodeCore {
   readonly handovers: Handovers;
   readonly projections: Projections;
   readonly rooms: RoomHost;
+  readonly standby: Standby;
   readonly #links: LinkTable;
   readonly #movedTo = new Map<string, OwnerHint>();
   #view: readonly NodeRecord[] = [];
   #viewKnown: { gen: string; ver: number } | undefined;
   #viewAtMs = 0;
   #viewBusy = false;
-  #scanAtMs = 0;
   #drain: Drain | undefined;
   #ended = false;
 
@@ -80,7 +81,7 @@ export class NodeCore {
       send: (link, message) => this.#links.send(link, message),
       linkTo: (target) => this.#links.to(target),
       afterHandedOver: (room, done) => ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done),
-      carry: (room) => this.rooms.get(room)?.room?.carry(),
+      carry: (room) => this.#carry(room),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
       ended: (room, end, at) => this.#handedOver(room, end, at),
       refuse: (room) => this.rooms.refuseHandover(room),
@@ -95,10 +96,30 @@ export class NodeCore {
       now,
       held: (room) => this.rooms.held(room),
     });
+    this.standby = new Standby({
+      node: record.node,
+      incarnation: record.incarnation,
+      runId: () => (this.lease.state.kind === 'living' ? this.lease.runId : undefined),
+      call,
+      rooms: () => this.rooms.all(),
+      giveUp: (hosted) => this.rooms.closeRoom(hosted, 1012, 'the room moves'),
+    });
   }
 
+  /** Whether it takes no rooms: it is about to leave, or the server that it attends is ill. */
   get draining(): boolean {
-    return this.#drain !== undefined;
+    return this.#drain !== undefined || this.standby.isResting;
+  }
+
+  /** Whether its rooms live in another server, of which Bellhop knows only who is connected. */
+  get attends(): boolean {
+    return this.#options.record.attends !== undefined;
+  }
+
+  /** What goes to a room's next owner. Where clients' sockets cannot follow, their sessions do not either. */
+  #carry(name: string): ReturnType<Room['carry']> | undefined {
+    const state = this.rooms.get(name)?.room?.carry();
+    return state !== undefined && this.attends ? { ...state, sessions: [] } : state;
   }
 
   get view(): readonly NodeRecord[] {
@@ -122,19 +143,14 @@ export class NodeCore {
     if (this.#ended) return;
     this.lease.tick(now);
     if (this.#ended) return;
-    const scan = now.monoMs >= this.#scanAtMs;
-    if (scan) this.#scanAtMs = now.monoMs + SCAN_EVERY_MS;
     const open = this.gateOpen(now);
-    for (const hosted of this.rooms.all()) {
-      hosted.ownership.tick(now);
-      if (open && hosted.ownership.held !== undefined && !hosted.settling) hosted.room?.tick(now);
-      if (scan) this.rooms.releaseIdle(hosted, now);
-    }
+    this.rooms.tick(now, open);
     if (open) for (const link of this.#links.owing()) this.#askRebind(link);
     this.handovers.tick(now);
     this.projections.tick(now);
     this.#refreshView(now);
     this.#drain?.tick(now);
+    this.standby.tick(this.#drain === undefined);
     this.#links.flushAcks();
   }
 
@@ -167,6 +183,11 @@ export class NodeCore {
   /** The link's queue has room again. */
   linkDrained(number: number): void {
     this.#links.drained(number);
+  }
+
+  /** Much is queued on this link, or little again. */
+  linkPressed(number: number, isPressed: boolean): void {
+    this.#links.pressed(number, isPressed);
   }
 
   /** The gate refused a message as it was about to be handed to the kernel. */
@@ -290,6 +311,7 @@ export class NodeCore {
   #onLease(event: LeaseEvent, now: Instant): void {
     switch (event.kind) {
       case 'registered':
+        this.standby.registered();
         return this.#ports.log('registered', { gen: this.lease.gen });
       case 'suspended':
         this.#ports.count('suspensions');

@@ -5,6 +5,8 @@
  *  @see DESIGN §4 Hand over */
 import type { Instant } from '../shared/clock.ts';
 import { DirectoryError, type RoomRecord, type Triple } from '../shared/directory/directory.ts';
+import { isRoomId } from '../shared/ids.ts';
+import { scanJson } from '../shared/json-scan.ts';
 import { FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
 import type { RandomSource } from '../shared/random.ts';
 import type { CallDirectory } from './ports.ts';
@@ -19,6 +21,8 @@ const HANDOVER_MS = 3_000;
 /** State held for a record that does not come to name this node is dropped after this long. */
 const STASH_MS = 15_000;
 const INCOMING_MAX = 64;
+/** Arrays and objects within each other in a state that is carried: a client's data is bounded well below. */
+const STATE_DEPTH_MAX = 256;
 
 export interface Target {
   readonly node: string;
@@ -313,7 +317,10 @@ export class Handovers {
 
 function parse(bytes: Buffer): unknown {
   try {
-    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    const text = bytes.toString('utf8');
+    // What is nested deeper than a stack can be read, and not be told to anybody.
+    if (scanJson(text, STATE_DEPTH_MAX).fault === 'deep') return undefined;
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? value : undefined;
   } catch {
     return undefined;
@@ -321,13 +328,33 @@ function parse(bytes: Buffer): unknown {
 }
 
 function isEarly(value: unknown): value is Early {
-  return isFields(value) && typeof value['room'] === 'string' && Array.isArray(value['entries']);
+  const room = isFields(value) ? value['room'] : undefined;
+  return (
+    typeof room === 'string' &&
+    isRoomId(room) &&
+    isFields(value) &&
+    areFields(value['entries'], ['tag', 'text'], ['seq'])
+  );
 }
 
-/** Whether a peer of another version sent something else. What is inside is the peer's, which has proved the cluster's secret. */
+/** Whether a room can be made of it: a peer of another version may send something else. Names are not checked for what they may be. */
 function isRoomState(value: unknown): value is RoomState {
   if (!isFields(value) || !Number.isSafeInteger(value['head']) || !Number.isSafeInteger(value['version'])) return false;
-  return Array.isArray(value['tags']) && Array.isArray(value['entries']) && Array.isArray(value['sessions']);
+  const { tags, entries, sessions } = value;
+  return (
+    areFields(tags, ['tag'], ['firstSeq']) &&
+    areFields(entries, ['tag', 'text'], ['seq']) &&
+    areFields(sessions, ['session', 'user', 'router'], ['since', 'seat', 'cseq', 'lastId'])
+  );
+}
+
+/** Whether it is a list of objects in which `texts` are texts and `integers` are integers. */
+function areFields(value: unknown, texts: readonly string[], integers: readonly string[]): boolean {
+  const isOne = (one: unknown) =>
+    isFields(one) &&
+    texts.every((key) => typeof one[key] === 'string') &&
+    integers.every((key) => Number.isSafeInteger(one[key]));
+  return Array.isArray(value) && value.every(isOne);
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> {

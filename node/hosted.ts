@@ -28,4 +28,8 @@ export interface Hosted {
   /** Unix ms at which it was opened here. */
   openedAt: number;
   retryHandoverAtMs: number;
+  /** When it is to be looked at again, monotonic ms; infinite while nothing in it is timed, and its place among
+   *  those that are due. Both are room-due.ts' own. */
+  dueMs: number;
+  dueAt: number;
 }

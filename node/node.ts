@@ -11,6 +11,8 @@ import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { issueResume } from '../shared/token.ts';
 import { VERSION } from '../shared/version.ts';
+import { probe } from './attendant/probe.ts';
+import { HealthWatch } from './attendant/watch.ts';
 import { NodeCalls } from './calls.ts';
 import { NodeCore } from './core.ts';
 import { LinkEdge } from './link-edge.ts';
@@ -20,6 +22,8 @@ import type { NodeEnd } from './ports.ts';
 
 const TICK_MS = 20;
 const RECENT_MAX = 100;
+/** Where messages may be large, a room remembers fewer of them. */
+const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
 const RETRY_WINDOW_MS = 5_000;
@@ -37,6 +41,11 @@ export class Node {
   #ticker: NodeJS.Timeout | undefined;
   #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
   #wasUp = false;
+  /** Of the server that this node attends, if it attends one. */
+  readonly #health: HealthWatch | undefined;
+  #isIll = false;
+  #tellWell: () => void = () => undefined;
+  readonly #well: Promise<void>;
   #closed: Promise<void> | undefined;
 
   constructor(config: NodeConfig, programs: readonly ProgramOffer[], log: Logger, onEnd: (how: NodeEnd) => void) {
@@ -52,6 +61,19 @@ export class Node {
       gateOpen: () => this.#core?.gateOpen(systemClock.now()) ?? false,
     });
     this.#links = this.#makeLinks();
+    this.#health = this.#makeHealth();
+    this.#well =
+      this.#health === undefined
+        ? Promise.resolve()
+        : new Promise((resolve) => {
+            this.#tellWell = resolve;
+          });
+  }
+
+  /** Resolves once the server that this node attends has been found well; at once where there is none. */
+  targetWell(): Promise<void> {
+    this.#health?.start();
+    return this.#well;
   }
 
   /** Whether rooms can be opened here. */
@@ -78,7 +100,11 @@ export class Node {
     });
     this.#directory.start();
     this.#core = this.#makeCore(link);
-    this.#ticker = setInterval(() => this.#core?.tick(systemClock.now()), TICK_MS);
+    if (this.#isIll) this.#core.standby.rest();
+    this.#ticker = setInterval(() => {
+      this.#core?.tick(systemClock.now());
+      this.#links.renewCredit();
+    }, TICK_MS);
     return link;
   }
 
@@ -99,9 +125,32 @@ export class Node {
 
   async #close(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#health?.close();
     await this.#links.closeAll();
     await this.#directory.close();
     this.#loop.disable();
+  }
+
+  #makeHealth(): HealthWatch | undefined {
+    const { attends, healthIntervalMs, healthFailures } = this.#config;
+    if (attends === undefined) return undefined;
+    return new HealthWatch({
+      failuresMax: healthFailures,
+      intervalMs: healthIntervalMs,
+      ask: () => probe(attends.health, healthIntervalMs),
+      random: systemRandom,
+      after: (ms, then) => {
+        const timer = setTimeout(then, ms);
+        return () => clearTimeout(timer);
+      },
+      on: (health) => {
+        this.#log.info('target', { health, target: attends.target });
+        this.#isIll = health === 'ill';
+        if (health === 'well') this.#core?.standby.serve();
+        else this.#core?.standby.rest();
+        if (health === 'well') this.#tellWell();
+      },
+    });
   }
 
   #makeLinks(): LinkEdge {
@@ -119,6 +168,8 @@ export class Node {
       linkUp: (link, peer) => this.#core?.linkUp(link, peer),
       linkDown: (link) => this.#core?.linkDown(link, now()),
       linkDrained: (link) => this.#core?.linkDrained(link),
+      linkPressed: (link, isPressed) => this.#core?.linkPressed(link, isPressed),
+      windowBytes: this.#config.linkWindowBytes,
       message: (link, message) => this.#core?.message(link, message, now()),
       dropped: (link, message) => this.#core?.dropped(link, message),
       turnEnd: () => this.#core?.turnEnd(),
@@ -134,7 +185,7 @@ export class Node {
   }
 
   #record(link: string): NodeRecord {
-    const { id, incarnation, weight, timings } = this.#config;
+    const { id, incarnation, weight, timings, attends } = this.#config;
     const facts = processFacts();
     return {
       node: id,
@@ -147,6 +198,7 @@ export class Node {
       timings: { fenceMs: timings.fenceMs, deadMs: timings.deadMs },
       ...facts,
       startedAt: Date.now(),
+      ...(attends === undefined ? {} : { attends: attends.target }),
     };
   }
 
@@ -157,7 +209,7 @@ export class Node {
         record: this.#record(link),
         timings: config.timings,
         limits: {
-          recentMax: RECENT_MAX,
+          recentMax: Math.min(RECENT_MAX, Math.floor(RECENT_BYTES_MAX / config.payloadBytesMax)),
           sessionsMax: config.sessionsPerRoomMax,
           namedMembersMax: NAMED_MEMBERS_MAX,
           presenceMembersMax: PRESENCE_MEMBERS_MAX,
@@ -168,6 +220,7 @@ export class Node {
           messageRate: config.messageRate,
           pingIntervalMs: config.pingIntervalMs,
           retryWindowMs: RETRY_WINDOW_MS,
+          ...(config.attends === undefined ? {} : attendedLimits(config)),
         },
         roomIdleMs: config.roomIdleMs,
         drainDeadlineMs: config.drainDeadlineMs,
@@ -183,11 +236,15 @@ export class Node {
         call: (operation, args, done) => {
           this.#directory.call(operation, args).then(done, (error: unknown) => {
             if (error instanceof DirectoryError) done(error);
+            // A name that no record can hold, which a link may have brought: nothing was sent.
+            else if (error instanceof RangeError)
+              done(new DirectoryError('bad-reply', error.message, { cause: error }));
             else throw error;
           });
         },
         useRun: (runId) => this.#directory.useRun(runId),
-        send: (number, message) => this.#links.send(number, message),
+        send: (number, message, lane) => this.#links.send(number, message, lane),
+        lanes: (number) => this.#links.lanes(number),
         dropQueued: (number, predicate) => this.#links.dropQueued(number, predicate),
         afterHandedOver: (numbers, done) => this.#links.afterHandedOver(numbers, done),
         dial: (node, incarnation, address) => this.#links.dial(node, incarnation, address),
@@ -198,6 +255,11 @@ export class Node {
       },
     );
   }
+}
+
+/** Nobody resumes a session of an attended room, and nobody is told who comes and goes. */
+function attendedLimits({ leaveRouterLostMs }: NodeConfig) {
+  return { namedMembersMax: 0, presenceMembersMax: 0, leaveBrokenMs: 0, resumeMs: leaveRouterLostMs };
 }
 
 /** A resume token outlives the time a session is resumable, so that it is the owner who says `expired`. */

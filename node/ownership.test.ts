@@ -37,6 +37,7 @@ class Bench {
       observeClaim: () => undefined,
       head: () => this.head,
       hasStateFor: (nonce) => nonce === this.stateFor,
+      wake: () => undefined,
       on: (event) => this.events.push(event),
     });
   }

@@ -60,6 +60,8 @@ export interface OwnershipOptions {
   readonly head: () => number;
   /** Whether a handover left state here for exactly this nonce. */
   readonly hasStateFor: (nonce: string) => boolean;
+  /** The room is stale: it is to be ticked for as long as it is. */
+  readonly wake: () => void;
   readonly on: (event: OwnershipEvent, now: Instant) => void;
 }
 
@@ -198,6 +200,7 @@ export class RoomOwnership {
   #to(state: OwnershipState): void {
     this.#state = state;
     this.#round++;
+    if (state.kind === 'stale') this.#options.wake();
   }
 
   #call<K extends Operation>(

@@ -14,6 +14,7 @@ export type NodeMetric =
   | 'suspensions'
   | 'history_changes'
   | 'dropped_gated'
+  | 'dropped_ephemeral'
   | 'program_failures';
 
 /** Starts a directory operation; `done` is called in a later turn with the reply or the fault. Nothing is re-sent. */
@@ -35,8 +36,11 @@ export interface NodePorts {
   /** Puts a run id in force for the directory's connections. */
   useRun(runId: string): void;
   /** Queues a message on an open link; the edge asks `gateOpen` again when it hands it to the kernel. False: no such link, or its
-   *  queue is full (nothing was queued). */
-  send(link: number, message: LinkMessage): boolean;
+   *  queue is full (nothing was queued). `lane`: the room it is said of, whose messages keep their order. */
+  send(link: number, message: LinkMessage, lane?: string): boolean;
+  /** Rooms of which something waits on this link behind a large message, or for credit; undefined where there are none. Absent:
+   *  messages leave in the order they were queued. */
+  lanes?(link: number): ReadonlyMap<unknown, unknown> | undefined;
   /** Takes back the queued messages that `predicate` names; they are returned and will not be sent. */
   dropQueued(link: number, predicate: (message: LinkMessage) => boolean): readonly LinkMessage[];
   /** Calls back once everything queued so far on these links was handed to the kernel, or the link is gone. */

@@ -12,6 +12,8 @@ export class ProgramHost {
   readonly #context: RoomContext;
   readonly #onFailure: (error: unknown) => void;
   readonly #timers = new Map<string, number>();
+  /** No timer is earlier; it may be that of one that is no more. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #ended = false;
 
   constructor(program: Program, context: RoomContext, onFailure: (error: unknown) => void) {
@@ -34,16 +36,15 @@ export class ProgramHost {
 
   /** @returns false when what the program said to it is larger than a link carries: that is its sender's doing, and closes nothing */
   message(publish: Publish): boolean {
-    let fits = true;
-    this.#guard(() => {
-      try {
-        this.#program.message?.(publish, this.#context);
-      } catch (error) {
-        if (!(error instanceof MessageTooLarge)) throw error;
-        fits = false;
-      }
-    });
-    return fits;
+    // Not by #guard: this runs for every publish, and a closure would be made for each.
+    if (this.#ended) return true;
+    try {
+      this.#program.message?.(publish, this.#context);
+    } catch (error) {
+      if (error instanceof MessageTooLarge) return false;
+      this.#fail(error);
+    }
+    return true;
   }
 
   close(): void {
@@ -68,19 +69,27 @@ export class ProgramHost {
     if (!this.#timers.has(name) && this.#timers.size >= TIMERS_MAX)
       throw new RangeError(`a room may set at most ${TIMERS_MAX} timers`);
     this.#timers.set(name, atMs);
+    this.#dueMs = Math.min(this.#dueMs, atMs);
   }
 
   clearTimer(name: string): void {
     this.#timers.delete(name);
   }
 
+  /** When `tick` is to be called again, monotonic ms. */
+  get dueMs(): number {
+    return this.#dueMs;
+  }
+
   tick(nowMs: number): void {
-    if (this.#timers.size === 0) return;
+    if (nowMs < this.#dueMs) return;
+    this.#dueMs = Number.POSITIVE_INFINITY;
     for (const [name, atMs] of [...this.#timers]) {
       if (nowMs < atMs || this.#timers.get(name) !== atMs) continue;
       this.#timers.delete(name);
       this.#guard(() => this.#program.timer?.(name, this.#context));
     }
+    for (const atMs of this.#timers.values()) this.#dueMs = Math.min(this.#dueMs, atMs);
   }
 
   /** The last call: what the program holds outside of the room is let go also when it failed. */
@@ -99,9 +108,13 @@ export class ProgramHost {
     try {
       call();
     } catch (error) {
-      // A failure is told once, with its first error.
-      this.#end(() => {});
-      this.#onFailure(error);
+      this.#fail(error);
     }
+  }
+
+  /** A failure is told once, with its first error. */
+  #fail(error: unknown): void {
+    this.#end(() => {});
+    this.#onFailure(error);
   }
 }

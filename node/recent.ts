@@ -1,6 +1,9 @@
 /** A room's last messages in its owner's memory, and the numbering they belong to. Owns: head, the tags that this memory vouches
  *  for, and the answer to "may a cursor go on from here". Does not know: who asks.
  *  Invariant: entries are contiguous in seq and end at head; seqs are compared only under one tag's history.
+ *
+ *  What is remembered outlives the young generation, so it is kept where the collector has nothing to copy: a ring of slots that
+ *  are used again, and bytes in slabs outside of the heap.
  *  @see DESIGN §6 relay */
 import type { Tag } from '../shared/directory/directory.ts';
 import type { Cursor } from '../shared/link/messages.ts';
@@ -30,11 +33,32 @@ const TAGS_MAX = 16;
 /** A link carries answers of at most 1 MiB. */
 const PAGE_BYTES_MAX = 700_000;
 
+/** A message in the ring. Written over in place: nothing is allocated once the ring is full. */
+interface Slot {
+  tag: Tag;
+  session: string | undefined;
+  id: number | undefined;
+  /** Its frame lies there. Bytes of a slab are written once and never again, since links may still have to send them. */
+  slab: Buffer;
+  start: number;
+  length: number;
+}
+
+/** Slabs grow from the first size to the last, so that a room of few messages is small. */
+const SLAB_BYTES_MIN = 512;
+const SLAB_BYTES_MAX = 8_192;
+/** A frame larger than this is kept as it is. */
+const COPIED_BYTES_MAX = 2_048;
+
 export class Recent {
   readonly #max: number;
-  #entries: RecentEntry[] = [];
+  readonly #slots: Slot[] = [];
+  /** Of the oldest entry, once the ring is full. */
+  #first = 0;
   #tags: TagStart[] = [];
   #head = 0;
+  #slab = Buffer.alloc(0);
+  #used = 0;
 
   /** @param max entries kept */
   constructor(max: number) {
@@ -46,7 +70,7 @@ export class Recent {
   }
 
   get entries(): readonly RecentEntry[] {
-    return this.#entries;
+    return this.#newest(this.#slots.length);
   }
 
   get tags(): readonly TagStart[] {
@@ -61,34 +85,93 @@ export class Recent {
 
   /** Starts numbering after `head` with nothing in memory. `before`: tags that led there, as the record kept them. */
   startAt(head: number, before: readonly TagStart[]): void {
-    this.#entries = [];
+    this.#clear();
     this.#head = head;
     this.#tags = before.slice(-TAGS_MAX + 1);
   }
 
   restore(head: number, tags: readonly TagStart[], entries: readonly RecentEntry[]): void {
+    this.#clear();
+    for (const entry of entries.slice(-this.#max)) this.push(entry);
     this.#head = head;
     this.#tags = [...tags];
-    this.#entries = entries.slice(-this.#max);
   }
 
+  /** Remembers a message. Its frame is copied unless it is large; what `entry` itself is, is not kept. */
   push(entry: RecentEntry): void {
+    const { frame } = entry;
+    const { length } = frame;
     this.#head = entry.seq;
-    this.#entries.push(entry);
-    if (this.#entries.length > this.#max) this.#entries.shift();
+    const slot = this.#nextSlot(entry);
+    slot.tag = entry.tag;
+    slot.session = entry.session;
+    slot.id = entry.id;
+    slot.length = length;
+    if (length > COPIED_BYTES_MAX) {
+      slot.slab = frame;
+      slot.start = 0;
+      return;
+    }
+    if (this.#slab.length - this.#used < length) {
+      const bytes = Math.min(SLAB_BYTES_MAX, Math.max(SLAB_BYTES_MIN, 2 * this.#slab.length));
+      this.#slab = Buffer.allocUnsafeSlow(Math.max(bytes, length));
+      this.#used = 0;
+    }
+    frame.copy(this.#slab, this.#used);
+    slot.slab = this.#slab;
+    slot.start = this.#used;
+    this.#used += length;
   }
 
   find(session: string, id: number): RecentEntry | undefined {
-    return this.#entries.findLast((entry) => entry.id === id && entry.session === session);
+    const count = this.#slots.length;
+    for (let back = 1; back <= count; back++) {
+      const slot = this.#slots[(this.#first + count - back) % count];
+      if (slot?.id === id && slot.session === session) return entryOf(slot, this.#head - back + 1);
+    }
+    return undefined;
   }
 
   last(count: number): readonly RecentEntry[] {
-    return count <= 0 ? [] : this.#entries.slice(-count);
+    return this.#newest(Math.min(count, this.#slots.length));
+  }
+
+  /** What a reader of this standing is to be sent; one without a cursor gets the last `count`. */
+  missedBy(standing: Standing | undefined, count: number): readonly RecentEntry[] {
+    if (standing === undefined) return this.last(count);
+    return standing.kind === 'resumed' ? standing.missed : [];
   }
 
   after(seq: number): readonly RecentEntry[] {
-    const first = this.#head - this.#entries.length + 1;
-    return seq < first ? this.#entries : this.#entries.slice(seq - first + 1);
+    return this.#newest(Math.min(this.#head - seq, this.#slots.length));
+  }
+
+  /** The last `count` entries, oldest first. */
+  #newest(count: number): RecentEntry[] {
+    const entries: RecentEntry[] = [];
+    const kept = this.#slots.length;
+    for (let back = count; back >= 1; back--) {
+      const slot = this.#slots[(this.#first + kept - back) % kept];
+      if (slot !== undefined) entries.push(entryOf(slot, this.#head - back + 1));
+    }
+    return entries;
+  }
+
+  /** Where the next entry goes: a new slot, or in a full ring that of the oldest. */
+  #nextSlot({ tag, session, id, frame }: RecentEntry): Slot {
+    const oldest = this.#slots.length < this.#max ? undefined : this.#slots[this.#first];
+    if (oldest === undefined) {
+      const slot: Slot = { tag, session, id, slab: frame, start: 0, length: 0 };
+      this.#slots.push(slot);
+      return slot;
+    }
+    this.#first = (this.#first + 1) % this.#max;
+    return oldest;
+  }
+
+  #clear(): void {
+    this.#slots.length = 0;
+    this.#first = 0;
   }
 
   /** The first of what followed `seq`: at most `limit` entries, and no more bytes than one answer over a link may hold. */
@@ -112,7 +195,12 @@ export class Recent {
     const next = this.#tags[index + 1];
     const lastOfTag = next === undefined ? this.#head : next.firstSeq - 1;
     if (cursor.seq > lastOfTag) return { kind: 'reset', reason: next === undefined ? 'ahead' : 'forked' };
-    if (this.#head - cursor.seq > this.#entries.length) return { kind: 'reset', reason: 'trimmed' };
+    if (this.#head - cursor.seq > this.#slots.length) return { kind: 'reset', reason: 'trimmed' };
     return { kind: 'resumed', missed: this.after(cursor.seq) };
   }
+}
+
+function entryOf(slot: Slot, seq: number): RecentEntry {
+  const { tag, session, id, slab, start, length } = slot;
+  return { seq, tag, session, id, frame: slab.subarray(start, start + length) };
 }

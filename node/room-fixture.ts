@@ -34,6 +34,8 @@ export class RoomBench {
   readonly changes: string[] = [];
   readonly acks: string[] = [];
   readonly seats = new Map<string, RoomSession>();
+  /** The earliest time the room was woken for since this was last set. */
+  wokenMs = Number.POSITIVE_INFINITY;
   #sent: Said[] = [];
   #handles = 100;
 
@@ -55,6 +57,10 @@ export class RoomBench {
         ack: (link, session, cseq) => this.acks.push(`${link}:${session}=${cseq}`),
         seated: (session) => this.seats.set(`${session.place?.link}:${session.place?.handle}`, session),
         unseated: (link, handle) => this.seats.delete(`${link}:${handle}`),
+        wake: (atMs) => {
+          this.wokenMs = Math.min(this.wokenMs, atMs);
+        },
+        now: () => this.clock.now(),
         changed: (session) => this.changes.push(session.session),
         failed: (error) => {
           this.failures.push(error);

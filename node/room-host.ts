@@ -15,8 +15,11 @@ import { type OwnershipEvent, RoomOwnership } from './ownership.ts';
 import type { NodePorts } from './ports.ts';
 import type { Projections } from './projection.ts';
 import { Room } from './room.ts';
+import { DueRooms } from './room-due.ts';
 import type { RoomOutput } from './room-output.ts';
 
+/** A room without a session is looked at this often until it is released, milliseconds. */
+const EMPTY_LOOK_MS = 1_000;
 const WAITERS_MAX = 20_000;
 const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
 const EXPECTED_MEMBERS_MAX = 10_000;
@@ -40,6 +43,7 @@ export class RoomHost {
   readonly #ports: NodePorts;
   readonly #parts: RoomHostParts;
   readonly #hosted = new Map<string, Hosted>();
+  readonly #due = new DueRooms();
   #handles = 0;
   #waiting = 0;
   #ended = false;
@@ -67,10 +71,32 @@ export class RoomHost {
   /** The node ends: nothing more is said for any room. */
   end(): void {
     this.#ended = true;
+    for (const hosted of this.#hosted.values()) this.#due.remove(hosted);
     this.#hosted.clear();
   }
 
-  releaseIdle(hosted: Hosted, now: Instant): void {
+  /** Looks at each room in which something timed is due; the others cost nothing. `open`: the gate's state now. */
+  tick(now: Instant, open: boolean): void {
+    for (const hosted of this.#due.take(now.monoMs)) {
+      // What came before it in this very tick may have given it up.
+      if (this.#hosted.get(hosted.name) !== hosted) continue;
+      hosted.ownership.tick(now);
+      if (open && hosted.ownership.held !== undefined && !hosted.settling) hosted.room?.tick(now);
+      this.#releaseIdle(hosted, now);
+      this.#lookAgain(hosted, now);
+    }
+  }
+
+  /** What is due and could not be done now, since the gate is shut or the room is not held, is due again at the next tick. */
+  #lookAgain(hosted: Hosted, now: Instant): void {
+    const { room } = hosted;
+    if (hosted.ownership.state.kind === 'stale') this.#due.wake(hosted, 0);
+    if (room === undefined) return;
+    this.#due.wake(hosted, room.dueMs);
+    if (room.sessionCount === 0) this.#due.wake(hosted, now.monoMs + EMPTY_LOOK_MS);
+  }
+
+  #releaseIdle(hosted: Hosted, now: Instant): void {
     const { room, ownership } = hosted;
     if (room === undefined || ownership.held === undefined || hosted.settling) return;
     if (room.sessionCount > 0 || hosted.waiters.length > 0) {
@@ -91,7 +117,7 @@ export class RoomHost {
 
   sendMoved(room: Room, link: number, epoch: number, to: { node: string; incarnation: string } | undefined): void {
     const handle = room.handleOn(link);
-    if (handle !== undefined) this.#parts.links.send(link, { type: 'moved', room: handle, epoch, to });
+    if (handle !== undefined) this.#parts.links.send(link, { type: 'moved', room: handle, epoch, to }, room.room);
   }
 
   /** Calls back once the room is held here, or cannot be now. */
@@ -102,7 +128,7 @@ export class RoomHost {
     const held = this.held(name);
     if (held !== undefined && floor <= held.epoch) return waiter('held');
     if (this.#parts.draining() && hosted.room === undefined && !hosted.settling) {
-      if (hosted.waiters.length === 0) this.#hosted.delete(name);
+      if (hosted.waiters.length === 0) this.#unhost(hosted);
       return waiter('draining', this.#parts.movedTo(name));
     }
     if (this.#waiting >= WAITERS_MAX) return waiter('wait');
@@ -139,6 +165,10 @@ export class RoomHost {
       observeClaim: (ms) => this.#ports.observe('claim_ms', ms),
       head: () => this.#hosted.get(name)?.room?.head ?? 0,
       hasStateFor: (nonce) => this.#parts.handovers().hasStateFor(name, nonce),
+      wake: () => {
+        const hosted = this.#hosted.get(name);
+        if (hosted !== undefined) this.#due.wake(hosted, 0);
+      },
       on: (event, at) => this.#onOwnership(name, event, at),
     });
     const hosted: Hosted = {
@@ -152,9 +182,16 @@ export class RoomHost {
       idleSinceMs: undefined,
       openedAt: now.wallMs,
       retryHandoverAtMs: 0,
+      dueMs: Number.POSITIVE_INFINITY,
+      dueAt: 0,
     };
     this.#hosted.set(name, hosted);
     return hosted;
+  }
+
+  #unhost(hosted: Hosted): void {
+    this.#hosted.delete(hosted.name);
+    this.#due.remove(hosted);
   }
 
   tell(hosted: Hosted, outcome: RefusedReason | 'held', hint?: OwnerHint): void {
@@ -164,11 +201,12 @@ export class RoomHost {
     for (const waiter of waiters) waiter(outcome, hint);
   }
 
-  #outputFor(name: string): RoomOutput {
+  #outputFor(hosted: Hosted): RoomOutput {
+    const { name } = hosted;
     return {
       // A program may speak at any time, also while the room is being handed over or is to be claimed again.
       send: (link, message) =>
-        this.#hosted.get(name)?.ownership.held !== undefined && this.#parts.links.send(link, message),
+        hosted.ownership.held !== undefined && !this.#ended && this.#parts.links.send(link, message, name),
       newHandle: () => ++this.#handles,
       ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
       seated: (session) => {
@@ -181,6 +219,10 @@ export class RoomHost {
         const room = this.#hosted.get(name)?.room;
         if (room !== undefined) this.#parts.projections().changed(room, session);
       },
+      wake: (atMs) => {
+        if (this.#hosted.get(name) === hosted) this.#due.wake(hosted, atMs);
+      },
+      now: () => this.#options.now(),
       failed: (error) => this.#programFailed(name, error),
       resumeToken: (session) => this.#options.resumeToken(name, session, this.#options.now()),
       count: (metric, by) => this.#ports.count(metric, by),
@@ -231,7 +273,7 @@ export class RoomHost {
           epoch: event.epoch,
         });
       case 'wait':
-        if (hosted.room === undefined) this.#hosted.delete(name);
+        if (hosted.room === undefined) this.#unhost(hosted);
         return this.tell(hosted, event.away ? 'unavailable' : 'wait');
       case 'lost': {
         const { owner } = event.record ?? {};
@@ -264,7 +306,8 @@ export class RoomHost {
     if (room === undefined) return;
     if (state === undefined) room.startAt(record.head, record.tags.slice(0, -1));
     room.begin(triple, now);
-    if (!takenOver) return this.#ready(hosted, room, now);
+    // Members of a room whose server is another now cannot have stayed.
+    if (!takenOver || this.#options.record.attends !== undefined) return this.#ready(hosted, room, now);
     hosted.settling = true;
     this.#ports.call('readPresence', { room: hosted.name, limit: EXPECTED_MEMBERS_MAX }, (reply) => {
       if (hosted.room !== room || !hosted.settling) return;
@@ -287,7 +330,7 @@ export class RoomHost {
   ): Room | undefined {
     const { limits } = this.#options;
     try {
-      hosted.room = new Room(hosted.name, triple, hosted.make, limits, this.#outputFor(hosted.name), now, state);
+      hosted.room = new Room(hosted.name, triple, hosted.make, limits, this.#outputFor(hosted), now, state);
       return hosted.room;
     } catch (error) {
       this.#programFailed(hosted.name, error);
@@ -301,6 +344,7 @@ export class RoomHost {
   #ready(hosted: Hosted, room: Room, now: Instant): void {
     hosted.settling = false;
     hosted.idleSinceMs = undefined;
+    this.#due.wake(hosted, 0);
     if (!room.started) {
       hosted.openedAt = now.wallMs;
       room.openProgram(now);
@@ -313,7 +357,7 @@ export class RoomHost {
   /** Lets a room go: routers that were bound to it are pointed on. */
   drop(hosted: Hosted, to: OwnerHint | undefined): void {
     const { room } = hosted;
-    this.#hosted.delete(hosted.name);
+    this.#unhost(hosted);
     if (room === undefined) return;
     for (const link of room.links) this.sendMoved(room, link, to?.epoch ?? room.epoch, to);
     this.#endRoom(hosted);

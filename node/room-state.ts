@@ -3,7 +3,8 @@
 import type { Tag } from '../shared/directory/directory.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import type { Json } from './program.ts';
-import type { RecentEntry } from './recent.ts';
+import type { Recent, RecentEntry } from './recent.ts';
+import type { RoomLimits } from './room-output.ts';
 import type { CarriedSession } from './roster.ts';
 
 /** A room's state as a handover carries it. */
@@ -16,19 +17,27 @@ export interface RoomState {
   readonly program?: Json;
 }
 
-/** Largest ready-made frame: a link carries no larger one. A publish of the largest allowed payload stays well below. */
+/** Largest frame of what a room says of itself: it fits one frame of a link. */
 export const FRAME_BYTES_MAX = 64_512;
-/** What was to be said is larger than a link carries. */
+/** What an owner puts around a client's words, at most. */
+const ENVELOPE_BYTES = 8_192;
+/** What was to be said is larger than a room may say. */
 export class MessageTooLarge extends RangeError {}
 
-/** @throws MessageTooLarge */
-export function boundedFrame(text: string): Buffer {
+/** @throws MessageTooLarge for more than the largest message of a client, and what an owner puts around it */
+export function boundedFrame(text: string, { payloadBytesMax }: Pick<RoomLimits, 'payloadBytesMax'>): Buffer {
   const frame = textFrame(text);
-  if (frame.length > FRAME_BYTES_MAX) throw new MessageTooLarge(`a message may be at most ${FRAME_BYTES_MAX} bytes`);
+  const most = Math.max(FRAME_BYTES_MAX, payloadBytesMax + ENVELOPE_BYTES);
+  if (frame.length > most) throw new MessageTooLarge(`a message may be at most ${most} bytes`);
   return frame;
 }
 
-export function carriedEntry(entry: RecentEntry): RoomState['entries'][number] {
+/** A room's last messages and their numbering, as a handover carries them. */
+export function carriedRecent({ head, tags, entries }: Recent): Pick<RoomState, 'head' | 'tags' | 'entries'> {
+  return { head, tags, entries: entries.map(carriedEntry) };
+}
+
+function carriedEntry(entry: RecentEntry): RoomState['entries'][number] {
   return {
     seq: entry.seq,
     tag: entry.tag,

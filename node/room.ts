@@ -5,7 +5,7 @@
 import type { Instant } from '../shared/clock.ts';
 import { type Tag, type Triple, tagOf } from '../shared/directory/directory.ts';
 import type { ErrorCode } from '../shared/errors.ts';
-import type { CastClass, ClientFrame, Open, OpenSession, RefusedReason } from '../shared/link/messages.ts';
+import type { ClientFrame, Open, OpenSession, RefusedReason } from '../shared/link/messages.ts';
 import type { ClientMessage } from '../shared/protocol.ts';
 import { decodeClientMessage } from '../shared/protocol-decode.ts';
 import * as encode from '../shared/protocol-encode.ts';
@@ -13,20 +13,12 @@ import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
+import { type Binding, RoomBindings } from './room-bindings.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { boundedFrame, carriedEntry, entryFrom, type RoomState } from './room-state.ts';
-import { presenceText, welcomeText } from './room-words.ts';
-import { type RoomSession, Roster } from './roster.ts';
-
-/** One router's share in the room: every session seated on that link. */
-interface Binding {
-  readonly handle: number;
-  sessions: number;
-  /** Made under an earlier tag: nothing is cast under it any more, its router is about to show its cursor. */
-  stale: boolean;
-  /** Since when it is stale, monotonic ms. */
-  staleMs: number;
-}
+import { PresenceList } from './room-presence.ts';
+import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
+import { welcomeText } from './room-words.ts';
+import { type Place, type RoomSession, Roster } from './roster.ts';
 
 /** Largest `meta` of a member, as JSON text. */
 const META_CHARS_MAX = 2_048;
@@ -34,8 +26,8 @@ const META_CHARS_MAX = 2_048;
 /** What is told in sum (the count of a large room, the list after a change of meta) is told at most this often, milliseconds. */
 const SUMMARY_EVENT_MS = 1_000;
 
-/** A router that was told to show its cursor does so within this time, milliseconds. */
-const STALE_BINDING_MS = 1_000;
+/** The list of members is let go this long after it was made: whoever comes in a storm comes within that, milliseconds. */
+const PRESENCE_KEPT_MS = 1_000;
 
 export class Room implements RoomContext {
   readonly room: string;
@@ -44,8 +36,10 @@ export class Room implements RoomContext {
   readonly #roster: Roster;
   readonly #recent: Recent;
   readonly #program: ProgramHost;
-  readonly #bindings = new Map<number, Binding>();
+  readonly #presence: PresenceList;
+  readonly #bindings: RoomBindings;
   #triple: Triple;
+  #tag: Tag;
   #now: Instant;
   #version = 0;
   #started = false;
@@ -53,8 +47,10 @@ export class Room implements RoomContext {
   #serial = 0;
   #summaryAtMs = 0;
   #summaryDue: 'none' | 'count' | 'presence' = 'none';
-  /** The publish the program is being called with, until it is relayed. */
-  #current: { readonly publish: Publish; readonly dataText: string; relayed: boolean } | undefined;
+  /** The publish the program is being called with, its text as it came, and whether it was relayed. */
+  #publishing: Publish | undefined;
+  #dataText = '';
+  #relayed = false;
 
   constructor(
     room: string,
@@ -67,16 +63,20 @@ export class Room implements RoomContext {
   ) {
     this.room = room;
     this.#triple = triple;
+    this.#tag = tagOf(triple);
     this.#limits = limits;
     this.#output = output;
+    this.#bindings = new RoomBindings(room, output);
     this.#now = now;
     this.#roster = new Roster(limits);
     this.#recent = new Recent(limits.recentMax);
+    this.#presence = new PresenceList(limits.presenceMembersMax, () => this.#roster.sessions());
     this.#program = new ProgramHost(makeProgram(room, state?.program), this, (error) => output.failed(error));
     if (state !== undefined) {
       this.#version = state.version;
       this.#recent.restore(state.head, state.tags, state.entries.map(entryFrom));
       this.#roster.restore(state.sessions, now.monoMs);
+      this.#wake();
     }
   }
 
@@ -109,7 +109,7 @@ export class Room implements RoomContext {
   }
 
   get links(): readonly number[] {
-    return [...this.#bindings.keys()];
+    return this.#bindings.links;
   }
 
   sessions(): Iterable<RoomSession> {
@@ -129,8 +129,10 @@ export class Room implements RoomContext {
   begin(triple: Triple, now: Instant): void {
     this.#now = now;
     this.#triple = triple;
-    this.#recent.beginTag(tagOf(triple));
-    for (const binding of this.#bindings.values()) this.#void(binding);
+    this.#tag = tagOf(triple);
+    this.#recent.beginTag(this.#tag);
+    this.#bindings.void(now.monoMs);
+    this.#wake();
   }
 
   /** Whether its program was told that it is open here. */
@@ -155,7 +157,9 @@ export class Room implements RoomContext {
       this.#roster.markPresent(session, true);
       this.#roster.unseat(session, 'router-lost', now.monoMs);
     }
+    this.#presence.forget();
     this.#version++;
+    this.#wake();
   }
 
   // --- seats -------------------------------------------------------------------------------------------------------------------
@@ -175,8 +179,8 @@ export class Room implements RoomContext {
     this.#unbind(link);
     if (accepted.length === 0) return;
     const standing = open.cursor === undefined ? undefined : this.#recent.standing(open.cursor);
-    const missed = standing?.kind === 'resumed' ? standing.missed : [];
-    const binding = this.#bind(link, missed[0] === undefined ? this.head : missed[0].seq - 1);
+    const missed = this.#recent.missedBy(standing, 0);
+    const binding = this.#bindings.bind(link, this.#triple, missed[0] === undefined ? this.head : missed[0].seq - 1, 0);
     for (const one of accepted) {
       const known = this.#roster.get(one.session);
       const session = known ?? this.#roster.add(one, router);
@@ -186,10 +190,10 @@ export class Room implements RoomContext {
       this.#take(session, one, { link, router, handle: one.handle }, binding);
       this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
     }
-    for (const entry of missed) this.#castTo(link, binding, 'message', entry.seq, entry.frame);
+    for (const entry of missed) this.#bindings.castTo(link, binding, 'message', entry.seq, entry.frame);
     if (standing?.kind === 'reset') {
       // Of the class whose seq a router keeps as its cursor: until it has this one, it goes on to show the old one.
-      this.#castTo(link, binding, 'message', this.head, textFrame(this.#resetText(standing.reason)));
+      this.#bindings.castTo(link, binding, 'message', this.head, textFrame(this.#resetText(standing.reason)));
     }
     let joined = false;
     for (const one of accepted) {
@@ -200,8 +204,8 @@ export class Room implements RoomContext {
     }
     // Whoever is here already learns of those who came with this router from the same snapshot that they get themselves.
     const presence = textFrame(this.#presenceText());
-    if (joined) this.#cast('event', 0, presence);
-    else this.#castTo(link, binding, 'event', 0, presence);
+    if (joined) this.#bindings.cast('event', 0, presence);
+    else this.#bindings.castTo(link, binding, 'event', 0, presence);
   }
 
   #seat(link: number, router: string, one: OpenSession): void {
@@ -211,19 +215,17 @@ export class Room implements RoomContext {
       return this.#refuse(link, one.handle, 'full');
     const session = known ?? this.#roster.add(one, router);
     const bound = this.#bindings.get(link);
-    const binding = bound === undefined || bound.stale ? this.#bind(link, this.head, bound?.sessions) : bound;
+    const binding =
+      bound === undefined || bound.stale
+        ? this.#bindings.bind(link, this.#triple, this.head, bound?.sessions ?? 0)
+        : bound;
     this.#take(session, one, { link, router, handle: one.handle }, binding);
     const { head } = this;
     const isNew = this.#arrive(session, true);
     // What the program said at the arrival belongs to what is told here.
     const said = this.head - head;
     const standing = one.kind === 'resume' && one.cursor !== undefined ? this.#recent.standing(one.cursor) : undefined;
-    const missed =
-      standing?.kind === 'resumed'
-        ? standing.missed
-        : standing?.kind === 'reset'
-          ? []
-          : this.#recent.last((one.history ?? 0) + said);
+    const missed = this.#recent.missedBy(standing, (one.history ?? 0) + said);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(
@@ -255,12 +257,7 @@ export class Room implements RoomContext {
     return true;
   }
 
-  #take(
-    session: RoomSession,
-    one: OpenSession,
-    place: { link: number; router: string; handle: number },
-    binding: Binding,
-  ): void {
+  #take(session: RoomSession, one: OpenSession, place: Place, binding: Binding): void {
     if (session.place === undefined) binding.sessions++;
     this.#roster.seat(session, one.seat, place);
     this.#output.seated(session);
@@ -269,10 +266,12 @@ export class Room implements RoomContext {
   #opened(session: RoomSession, binding: Binding, verdict: 'new' | 'resumed' | 'reset'): void {
     const { place } = session;
     if (place === undefined) return;
-    this.#output.send(place.link, {
+    const { handle: room } = binding;
+    const { handle, link } = place;
+    this.#output.send(link, {
       type: 'opened',
-      session: place.handle,
-      room: binding.handle,
+      session: handle,
+      room,
       cseq: session.cseq,
       serial: this.#serial,
       verdict,
@@ -283,32 +282,23 @@ export class Room implements RoomContext {
     this.#output.send(link, { type: 'refused', session: handle, reason, serial: this.#serial });
   }
 
-  #bind(link: number, head: number, sessions = 0): Binding {
-    const binding: Binding = { handle: this.#output.newHandle(), sessions, stale: false, staleMs: 0 };
-    this.#bindings.set(link, binding);
-    this.#output.send(link, { type: 'bind', handle: binding.handle, room: this.room, ...this.#triple, head });
-    return binding;
-  }
-
   /** The router did not get to know this binding. */
   bindLost(link: number, handle: number): void {
-    const binding = this.#bindings.get(link);
-    if (binding?.handle === handle) this.#void(binding);
-  }
-
-  #void(binding: Binding): void {
-    if (!binding.stale) binding.staleMs = this.#now.monoMs;
-    binding.stale = true;
+    if (this.handleOn(link) !== handle) return;
+    this.#now = this.#output.now();
+    this.#bindings.void(this.#now.monoMs, link);
+    this.#wake();
   }
 
   /** Takes every session off a link without announcing anything. */
   #unbind(link: number): void {
-    if (!this.#bindings.delete(link)) return;
+    if (!this.#bindings.unbind(link)) return;
     for (const session of this.#roster.sessions()) {
       if (session.place?.link !== link) continue;
       this.#output.unseated(link, session.place.handle);
       this.#roster.unseat(session, 'router-lost', this.#now.monoMs);
     }
+    this.#wake();
   }
 
   /** The binding under which a link's routers hear this room. */
@@ -320,9 +310,9 @@ export class Room implements RoomContext {
     const { place } = session;
     if (place === undefined) return;
     this.#output.unseated(place.link, place.handle);
-    const binding = this.#bindings.get(place.link);
-    if (binding !== undefined && --binding.sessions <= 0) this.#bindings.delete(place.link);
+    this.#bindings.release(place.link);
     this.#roster.unseat(session, 'broken', this.#now.monoMs);
+    this.#wake();
   }
 
   // --- coming and going --------------------------------------------------------------------------------------------------------
@@ -331,6 +321,7 @@ export class Room implements RoomContext {
   #arrive(session: RoomSession, announce: boolean): boolean {
     if (session.present) return false;
     this.#roster.markPresent(session, true);
+    this.#presence.arrived(session);
     this.#version++;
     if (announce) this.#announce('join', session);
     this.#program.join(session);
@@ -340,6 +331,7 @@ export class Room implements RoomContext {
   #depart(session: RoomSession): void {
     if (!session.present) return;
     this.#roster.markPresent(session, false);
+    this.#presence.departed(session, this.#roster.members);
     this.#version++;
     this.#announce('leave', session);
     this.#program.leave(session);
@@ -349,17 +341,17 @@ export class Room implements RoomContext {
   #announce(what: 'join' | 'leave', session: RoomSession): void {
     const { members } = this.#roster;
     if (members > this.#limits.namedMembersMax) {
-      if (this.#summaryDue === 'none') this.#summaryDue = 'count';
+      if (this.#summaryDue === 'none') this.#summarise('count');
       return;
     }
-    const event = {
-      user: session.user,
-      session: session.session,
-      at: this.#now.wallMs,
-      version: this.#version,
-      members,
-    };
-    this.#cast('event', 0, textFrame(what === 'join' ? encode.join(event) : encode.leave(event)), session);
+    const { user, session: id } = session;
+    const event = { user, session: id, at: this.#now.wallMs, version: this.#version, members };
+    this.#bindings.cast(
+      'event',
+      0,
+      textFrame(what === 'join' ? encode.join(event) : encode.leave(event)),
+      session.place,
+    );
   }
 
   closeSession(session: RoomSession, how: 'left' | 'broken' | 'detached', now: Instant): void {
@@ -368,10 +360,17 @@ export class Room implements RoomContext {
     this.#leavePlace(session);
     if (how === 'left') {
       this.#depart(session);
-      this.#roster.remove(session);
+      this.#forget(session);
     } else if (how === 'detached') {
       this.#roster.unseat(session, 'router-lost', now.monoMs);
+      this.#wake();
     }
+  }
+
+  #forget(session: RoomSession): void {
+    this.#roster.remove(session);
+    // From here on it counts for how long nobody is here.
+    if (this.#roster.size === 0) this.#output.wake(this.#now.monoMs);
   }
 
   linkLost(link: number, now: Instant): void {
@@ -408,8 +407,9 @@ export class Room implements RoomContext {
         }
         session.meta = message.data === null ? undefined : message.data;
         this.#version++;
+        this.#presence.forget();
         this.#output.changed(session);
-        this.#summaryDue = 'presence';
+        this.#summarise('presence');
         return;
       case 'ping':
         return this.#direct(session, encode.pong());
@@ -439,17 +439,19 @@ export class Room implements RoomContext {
     }
     this.#output.count('publishes');
     const publish: Publish = { member: session, id, data: message.data as Json };
-    const current = { publish, dataText, relayed: false };
-    this.#current = current;
+    this.#publishing = publish;
+    this.#dataText = dataText;
+    this.#relayed = false;
     const fits = this.#program.message(publish);
-    this.#current = undefined;
+    this.#publishing = undefined;
+    this.#dataText = '';
     if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
-    if (!current.relayed && id !== undefined) this.#direct(session, encode.ack({ id, seq: this.head }));
+    if (!this.#relayed && id !== undefined) this.#direct(session, encode.ack({ id, seq: this.head }));
   }
 
   #signal(session: RoomSession, dataText: string): void {
     const text = encode.signal({ from: session.user, session: session.session, dataText });
-    this.#cast('ephemeral', 0, boundedFrame(text), session);
+    this.#bindings.cast('ephemeral', 0, boundedFrame(text, this.#limits), session.place);
   }
 
   /** Publishes in a backend's name. @returns the message's seq */
@@ -461,22 +463,24 @@ export class Room implements RoomContext {
 
   #say(from: string | null, session: string | undefined, id: number | undefined, dataText: string): void {
     const seq = this.#recent.head + 1;
-    const tag = tagOf(this.#triple);
+    const tag = this.#tag;
     const text = encode.message({ seq, tag, from, session: session ?? null, id, at: this.#now.wallMs, dataText });
-    const frame = boundedFrame(text);
+    const frame = boundedFrame(text, this.#limits);
     this.#recent.push({ seq, tag, session, id, frame });
-    this.#cast('message', seq, frame);
+    this.#bindings.cast('message', seq, frame);
   }
 
   relay(publish: Publish): void {
     const { member } = publish;
     // The text as it came, where there is one: what a client said arrives unchanged.
-    const current = this.#current?.publish === publish ? this.#current : undefined;
-    if (current !== undefined) current.relayed = true;
-    this.#say(member.user, member.session, publish.id, current?.dataText ?? JSON.stringify(publish.data));
+    const isCurrent = this.#publishing === publish;
+    if (isCurrent) this.#relayed = true;
+    else this.#now = this.#output.now();
+    this.#say(member.user, member.session, publish.id, isCurrent ? this.#dataText : JSON.stringify(publish.data));
   }
 
   broadcast(data: Json): void {
+    this.#now = this.#output.now();
     this.#say(null, undefined, undefined, JSON.stringify(data));
   }
 
@@ -493,7 +497,8 @@ export class Room implements RoomContext {
   }
 
   setTimer(name: string, ms: number): void {
-    this.#program.setTimer(name, this.#now.monoMs + Math.max(0, ms));
+    this.#program.setTimer(name, this.#output.now().monoMs + Math.max(0, ms));
+    this.#wake();
   }
 
   clearTimer(name: string): void {
@@ -502,21 +507,9 @@ export class Room implements RoomContext {
 
   // --- output ------------------------------------------------------------------------------------------------------------------
 
-  #cast(castClass: CastClass, seq: number, frame: Buffer, excluded?: RoomSession): void {
-    for (const [link, binding] of this.#bindings) {
-      this.#castTo(link, binding, castClass, seq, frame, excluded?.place?.link === link ? excluded.place.handle : 0);
-    }
-  }
-
-  #castTo(link: number, binding: Binding, castClass: CastClass, seq: number, frame: Buffer, excluded = 0): void {
-    if (binding.stale) return;
-    this.#output.count('casts');
-    this.#output.send(link, { type: 'cast', room: binding.handle, class: castClass, seq, excluded, frame });
-  }
-
   #direct(session: RoomSession, text: string): void {
+    const frame = boundedFrame(text, this.#limits);
     const { place } = session;
-    const frame = boundedFrame(text);
     if (place === undefined) return;
     this.#output.send(place.link, { type: 'direct', session: place.handle, ephemeral: false, frame });
   }
@@ -526,31 +519,47 @@ export class Room implements RoomContext {
   }
 
   #resetText(reason: ResetReason): string {
-    return encode.reset({ reason, seq: this.head, tag: tagOf(this.#triple) });
+    return encode.reset({ reason, seq: this.head, tag: this.#tag });
   }
 
   #presenceText(): string {
-    return presenceText(this.#roster.present(), this.#version, this.#limits.presenceMembersMax);
+    if (!this.#presence.isKept) this.#output.wake(this.#now.monoMs + PRESENCE_KEPT_MS);
+    return this.#presence.text(this.#version, this.#roster.members);
   }
 
   // --- time and the end ----------------------------------------------------------------------------------------------------------
 
+  /** When something here is due, monotonic ms; infinite while nothing is. May be earlier than it is, never later. */
+  get dueMs(): number {
+    const dueMs = Math.min(this.#roster.dueMs, this.#program.dueMs, this.#bindings.dueMs);
+    return this.#summaryDue === 'none' ? dueMs : Math.min(dueMs, this.#summaryAtMs + SUMMARY_EVENT_MS);
+  }
+
+  #wake(): void {
+    const { dueMs } = this;
+    if (dueMs !== Number.POSITIVE_INFINITY) this.#output.wake(dueMs);
+  }
+
+  #summarise(what: 'count' | 'presence'): void {
+    this.#summaryDue = what;
+    this.#wake();
+  }
+
+  /** Does what is due. To be called when `dueMs` is reached, and harmless at any other time. */
   tick(now: Instant): void {
     this.#now = now;
-    for (const [link, binding] of this.#bindings) {
-      // Its router does not show a cursor: it has no session of this room any more, though it could not say so.
-      if (binding.stale && now.monoMs - binding.staleMs >= STALE_BINDING_MS) this.#unbind(link);
-    }
+    this.#presence.forget();
+    for (const link of this.#bindings.givenUp(now.monoMs)) this.#unbind(link);
     for (const session of this.#roster.due(now.monoMs)) this.#depart(session);
     this.#program.tick(now.monoMs);
     if (this.#summaryDue === 'none' || now.monoMs - this.#summaryAtMs < SUMMARY_EVENT_MS) return;
-    const text =
-      this.#summaryDue === 'presence'
-        ? this.#presenceText()
-        : encode.members({ count: this.#roster.members, version: this.#version });
+    const isCount = this.#summaryDue === 'count';
+    const text = isCount
+      ? encode.members({ count: this.#roster.members, version: this.#version })
+      : this.#presenceText();
     this.#summaryDue = 'none';
     this.#summaryAtMs = now.monoMs;
-    this.#cast('event', 0, textFrame(text));
+    this.#bindings.cast(isCount ? 'ephemeral' : 'event', 0, textFrame(text));
   }
 
   /** Closes one session's socket and forgets the session. @returns whether it was here */
@@ -562,19 +571,18 @@ export class Room implements RoomContext {
       this.#leavePlace(session);
     }
     this.#depart(session);
-    this.#roster.remove(session);
+    this.#forget(session);
   }
 
   /** Tells every router that the room is closed for good. */
   closeAll(code: number, reason: string): void {
-    for (const [link, binding] of this.#bindings)
-      this.#output.send(link, { type: 'gone', room: binding.handle, code, reason });
+    this.#bindings.tellGone(code, reason);
     this.end();
   }
 
   /** The room is not this node's any more: sessions are let go without a word. */
   end(): void {
-    for (const link of [...this.#bindings.keys()]) this.#unbind(link);
+    for (const link of this.#bindings.links) this.#unbind(link);
     this.#program.close();
   }
 
@@ -582,9 +590,7 @@ export class Room implements RoomContext {
   carry(): RoomState {
     const program = this.#program.state();
     return {
-      head: this.#recent.head,
-      tags: this.#recent.tags,
-      entries: this.#recent.entries.map(carriedEntry),
+      ...carriedRecent(this.#recent),
       sessions: this.#roster.carry(),
       version: this.#version,
       ...(program === undefined ? {} : { program }),

@@ -62,10 +62,17 @@ export class Roster {
   readonly #sessions = new Map<string, RoomSession>();
   /** Sessions without a place: the only ones with deadlines. */
   readonly #unseated = new Set<RoomSession>();
+  /** No deadline of theirs is earlier; it may be one that is no more. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #members = 0;
 
   constructor(times: RosterTimes) {
     this.#times = times;
+  }
+
+  /** When `due` is to be asked again, monotonic ms. */
+  get dueMs(): number {
+    return this.#dueMs;
   }
 
   get size(): number {
@@ -130,6 +137,7 @@ export class Roster {
     session.place = undefined;
     session.leaveAtMs = nowMs + (why === 'broken' ? this.#times.leaveBrokenMs : this.#times.leaveRouterLostMs);
     session.forgetAtMs = nowMs + this.#times.resumeMs;
+    this.#dueMs = Math.min(this.#dueMs, session.leaveAtMs, session.forgetAtMs);
     this.#unseated.add(session);
   }
 
@@ -147,15 +155,20 @@ export class Roster {
 
   /** Sessions whose leave is due now. Those whose time to resume is over are forgotten. */
   due(nowMs: number): readonly RoomSession[] {
-    if (this.#unseated.size === 0) return NOBODY;
+    if (nowMs < this.#dueMs) return NOBODY;
     const leaving: RoomSession[] = [];
+    let dueMs = Number.POSITIVE_INFINITY;
     for (const session of this.#unseated) {
-      if (session.present && nowMs >= session.leaveAtMs) leaving.push(session);
+      const hasLeft = nowMs >= session.leaveAtMs;
+      if (session.present && hasLeft) leaving.push(session);
       if (nowMs >= session.forgetAtMs) {
         this.#unseated.delete(session);
         this.#sessions.delete(session.session);
+      } else {
+        dueMs = Math.min(dueMs, hasLeft ? session.forgetAtMs : session.leaveAtMs);
       }
     }
+    this.#dueMs = dueMs;
     return leaving;
   }
 

@@ -28,7 +28,7 @@ export const BUGS = {
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    mix: { 'node-redis-cut': 1 },
+    mix: { 'node-redis-cut': 2, 'client-break': 2, 'router-node-cut': 3 },
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',

@@ -10,6 +10,9 @@ const ENVELOPE_BYTES_MAX = 512;
 /** A list that lost more of its members than this, while others are not in it, is made anew. */
 const FILLED_SHARE_MIN = 0.9;
 
+/** The list of members is let go this long after it was made: whoever comes in a storm comes within that, milliseconds. */
+export const PRESENCE_KEPT_MS = 1_000;
+
 export class PresenceList {
   readonly #membersMax: number;
   readonly #sessions: () => Iterable<RoomSession>;

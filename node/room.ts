@@ -15,19 +15,15 @@ import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
 import { type Binding, RoomBindings } from './room-bindings.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { PresenceList } from './room-presence.ts';
+import { PRESENCE_KEPT_MS, PresenceList } from './room-presence.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
 import { welcomeText } from './room-words.ts';
 import { type Place, type RoomSession, Roster } from './roster.ts';
 
 /** Largest `meta` of a member, as JSON text. */
 const META_CHARS_MAX = 2_048;
-
 /** What is told in sum (the count of a large room, the list after a change of meta) is told at most this often, milliseconds. */
 const SUMMARY_EVENT_MS = 1_000;
-
-/** The list of members is let go this long after it was made: whoever comes in a storm comes within that, milliseconds. */
-const PRESENCE_KEPT_MS = 1_000;
 
 export class Room implements RoomContext {
   readonly room: string;

@@ -2,7 +2,7 @@
 // npm's own record of what it installed is compared, written by npm as its last step: an installation by hand counts, an
 // interrupted one does not.
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { Sentence } from './sentence.mjs';
@@ -23,6 +23,10 @@ export function isInstalled(root) {
 
 /** Runs `npm ci`, with the development dependencies that a build needs. npm's words are shown only if it fails. */
 export function install(root) {
+  // Through a link npm would empty another checkout's dependencies under it.
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    throw new Sentence('node_modules is a symbolic link and does not fit package-lock.json: remove the link first.');
+  }
   process.stderr.write('bellhop: installing dependencies…\n');
   const cli = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];

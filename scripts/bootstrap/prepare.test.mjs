@@ -1,10 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isBuilt, sourceHash } from './build.mjs';
-import { isInstalled } from './install.mjs';
+import { install, isInstalled } from './install.mjs';
 import { withLock } from './lock.mjs';
 import { Sentence } from './sentence.mjs';
 
@@ -40,6 +49,15 @@ describe('isInstalled', () => {
 
   it('cannot do without the lock file', () => {
     expect(() => isInstalled(root)).toThrow(Sentence);
+  });
+});
+
+describe('install', () => {
+  it('leaves alone what a symbolic link leads to', () => {
+    put('elsewhere/kept', '');
+    symlinkSync(join(root, 'elsewhere'), join(root, 'node_modules'));
+    expect(() => install(root)).toThrow(/symbolic link/);
+    expect(existsSync(join(root, 'elsewhere', 'kept'))).toBe(true);
   });
 });
 

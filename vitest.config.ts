@@ -1,7 +1,8 @@
-/** Shares of the test suite. `unit` runs in parallel. A `scenario` starts a cluster of processes from dist/ and needs the machine
- *  for itself, so its files run one after another; `npm test` builds first. */
+/** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for half a minute. A `scenario` starts
+ *  a cluster of processes from dist/ and needs the machine for itself, so its files run one after another; `npm test` builds first. */
 import { defineConfig } from 'vitest/config';
 
+const FUZZ = 'scripts/fuzz/*.fuzz.test.ts';
 const NOT_OURS = ['**/node_modules/**', 'dist/**', '.bellhop/**'];
 
 export default defineConfig({
@@ -11,8 +12,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts', '**/*.test.mjs'],
-          exclude: [...NOT_OURS, '**/*.scenario.test.ts', '**/*.browser.test.ts'],
+          exclude: [...NOT_OURS, '**/*.scenario.test.ts', '**/*.browser.test.ts', FUZZ],
           testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          name: 'fuzz',
+          include: [FUZZ],
+          exclude: NOT_OURS,
+          testTimeout: 180_000,
         },
       },
       {

@@ -133,6 +133,20 @@ describe('reading past the parser of ws', () => {
     expect(fixture.events.frames).toEqual([{ handle, text: 'before' }]);
   });
 
+  it('does not stop the socket after a fault', async () => {
+    const { ws, far } = await fixture.connect();
+    const parser = parserOf(far);
+    const below = rawSocketOf(far);
+    below?.emit('data', maskedFrame(Buffer.from([0xff]), 0x81));
+    const { chunks } = parser;
+    expect(chunks).toBe(1);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    below?.emit('data', maskedFrame('later', 0x81));
+    expect(parser.chunks).toBe(chunks);
+    expect(below?.isPaused()).toBe(false);
+    ws.terminate();
+  });
+
   it('is left alone where ws looks different', async () => {
     const { ws, far } = await fixture.connect();
     const socket = rawSocketOf(far);

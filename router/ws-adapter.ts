@@ -42,6 +42,8 @@ interface Receiver {
   readonly _fragmented: number;
   /** 0 for no bound. */
   readonly _maxPayload: number;
+  /** A public field of streams: what the receiver failed with. */
+  readonly errored?: Error | null;
   _extensions?: object;
 }
 
@@ -110,9 +112,11 @@ function isReceiver(receiver: Receiver | null | undefined): receiver is Receiver
 
 function onData(this: OwnedSocket, chunk: Buffer): void {
   const ws = this[OWNER];
+  const receiver = ws === undefined ? undefined : (ws as unknown as PrivateFields)._receiver;
+  // After a fault `ws` hears no more: bytes that it refuses to take would stop the socket, and hide that the client has gone.
+  if (receiver?.errored) return;
   let at = 0;
   if (ws?.client !== undefined) {
-    const { _receiver: receiver } = ws as unknown as PrivateFields;
     if (isReceiver(receiver)) at = takeWholeTexts(ws, chunk, receiver._maxPayload || Number.POSITIVE_INFINITY);
   }
   if (at < chunk.length) readByWs?.call(this, at === 0 ? chunk : chunk.subarray(at));

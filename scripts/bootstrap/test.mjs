@@ -8,7 +8,7 @@ import { runNode } from './child.mjs';
 import { findRedisServer } from './redis.mjs';
 
 /** Projects of vitest.config.ts, quickest first. */
-const SHARES = ['unit', 'scenario'];
+const SHARES = ['unit', 'fuzz', 'scenario'];
 
 /** @param argv  handed to vitest: files, `-t name`, …
  *  @returns exit code */

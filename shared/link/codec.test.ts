@@ -394,3 +394,18 @@ describe('splitOpen', () => {
     expect(new FrameDecoder().push(Buffer.concat(pieces.map(encode)))).toEqual(pieces);
   });
 });
+
+describe('depth of JSON', () => {
+  const nested = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+  const call = (text: string) => frame('call', 1, Buffer.from(`{"op":"rooms","args":${text}}`));
+
+  test('is bounded on both sides alike', () => {
+    const inside = JSON.parse(nested(127)) as unknown;
+    const outside = JSON.parse(nested(128)) as unknown;
+    expect(encode({ type: 'call', id: 1, op: 'rooms', args: inside })).toEqual(call(nested(127)));
+    expect(new FrameDecoder().push(call(nested(127)))).toEqual([{ type: 'call', id: 1, op: 'rooms', args: inside }]);
+    expect(() => encode({ type: 'call', id: 1, op: 'rooms', args: outside })).toThrow(LinkEncodeError);
+    expect(() => new FrameDecoder().push(call(nested(30_000)))).toThrow(LinkProtocolError);
+    expect(() => new FrameDecoder().push(call(nested(128)))).toThrow(LinkProtocolError);
+  });
+});

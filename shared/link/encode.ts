@@ -14,6 +14,7 @@ import {
   VOID_FLAG,
   writeHeader,
 } from './frame-header.ts';
+import { isTooDeep } from './json-fields.ts';
 import * as shape from './json-shapes.ts';
 import {
   type Acks,
@@ -273,7 +274,10 @@ function bodyOf(message: LinkMessage): Buffer | undefined {
  *  @throws LinkEncodeError also for what the shape refuses: a value that the other side would refuse must not leave */
 export function json(shaped: () => unknown): Buffer {
   try {
-    return Buffer.from(JSON.stringify(shaped()), 'utf8');
+    const text = JSON.stringify(shaped());
+    // The other side refuses it, and would cut the link.
+    if (isTooDeep(text)) throw new RangeError('nested too deeply');
+    return Buffer.from(text, 'utf8');
   } catch (cause) {
     if (cause instanceof LinkProtocolError) throw new LinkEncodeError('out-of-range', cause.message, cause);
     throw new LinkEncodeError('bad-json', 'a message cannot be written as JSON', cause);

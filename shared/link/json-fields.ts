@@ -2,19 +2,30 @@
  *  Invariant: only own properties are read and only named ones are copied, so nothing that the other side names (`__proto__`
  *  included) reaches a prototype. */
 import { isUtf8 } from 'node:buffer';
+import { scanJson } from '../json-scan.ts';
 import { LinkProtocolError } from './protocol-error.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
+
+/** Arrays and objects within each other. What clients and backends may nest (64) fits with all that is put around it; what is nested
+ *  much deeper is parsed, but overflows the stack when it is written again. */
+export const JSON_DEPTH_MAX = 128;
 
 /** Parses a JSON payload.
  *  @throws LinkProtocolError 'bad-utf8' | 'bad-json' */
 export function parseJson(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) throw new LinkProtocolError('bad-utf8', 'a JSON payload is not UTF-8');
+  const text = bytes.toString('utf8');
+  if (isTooDeep(text)) throw new LinkProtocolError('bad-json', 'a JSON payload is nested too deeply');
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    return JSON.parse(text);
   } catch (cause) {
     throw new LinkProtocolError('bad-json', 'a JSON payload does not parse', cause);
   }
+}
+
+export function isTooDeep(text: string): boolean {
+  return scanJson(text, JSON_DEPTH_MAX).fault === 'deep';
 }
 
 function refuse(what: string, wanted: string): never {

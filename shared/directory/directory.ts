@@ -131,6 +131,60 @@ export interface UserSession {
   readonly since: number;
 }
 
+/** One numbered message of a durable room, as its log keeps it. */
+export interface LogEntry {
+  readonly seq: number;
+  readonly tag: Tag;
+  /** Who said it; null for the room's program. */
+  readonly from: string | null;
+  /** The client's session; absent for backends and programs. */
+  readonly session: string | undefined;
+  readonly id: number | undefined;
+  /** Unix ms by Redis' clock. */
+  readonly at: number;
+  /** The message's data as JSON text. */
+  readonly data: string;
+}
+
+/** What the log remembers of a sender, to tell a repetition: the last frame of its highest seat that was logged, its highest id, and
+ *  the seq of that id (0: not logged). */
+export interface SenderMark {
+  readonly seat: number;
+  readonly cseq: number;
+  readonly id: number;
+  readonly seq: number;
+}
+
+/** One thing said in a durable room, or taken there without being logged. */
+export interface AppendItem {
+  /** A session, `k:` and a backend's key, or `*` for the room's program. */
+  readonly sender: string;
+  /** Of the frame that brought it; a program's are its owner's epoch and its own counting. */
+  readonly seat: number;
+  readonly cseq: number;
+  /** 0: it has none. */
+  readonly id: number;
+  /** Its sender should be known: a session that resumed at an owner that did not know it. */
+  readonly isResumed: boolean;
+  /** Absent where nothing is logged: only the sender's mark moves, since the program took the publish and did not pass it on. */
+  readonly message?: { readonly from: string | null; readonly session?: string | undefined; readonly data: string };
+}
+
+/** `logged`: at this seq; for an item without a message, the head it came after. `duplicate`: it was logged before, at this seq
+ *  (0: no longer known where). `unknown`: the sender should be known and is not, so that nobody can tell. */
+export type AppendOutcome =
+  | { readonly kind: 'logged'; readonly seq: number }
+  | { readonly kind: 'duplicate'; readonly seq: number }
+  | { readonly kind: 'unknown' };
+
+/** A program's state, with the ownership and the seq as of which it holds. */
+export interface Snapshot {
+  readonly epoch: number;
+  readonly seq: number;
+  /** JSON text. */
+  readonly state: string;
+}
+
 export interface Cluster {
   readonly runId: string;
   /** Absent in an empty history. */
@@ -276,6 +330,14 @@ export interface DirectoryOperations {
       readonly numbering:
         | { readonly kind: 'continue'; readonly head?: number | undefined }
         | { readonly kind: 'restart' };
+      /** What an owner puts back of a durable room's log in the same step: `entries` are contiguous and end at `numbering.head`.
+       *  Those above the stored log's end are added under their own tags; where the stored log does not reach up to them, or `afresh`
+       *  says that it is not the one they continue, it is dropped and they are all that is kept. Marks are merged (the higher id). */
+      readonly restore?: {
+        readonly afresh: boolean;
+        readonly entries: readonly LogEntry[];
+        readonly senders: Readonly<Record<string, SenderMark>>;
+      };
       readonly runId: string;
     };
     reply:
@@ -299,6 +361,65 @@ export interface DirectoryOperations {
     reply:
       | { readonly kind: 'moved'; readonly record: RoomRecord }
       | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
+  };
+
+  /** Appends a batch to a durable room's log: numbered head+1, head+2 … without a gap, each sender's repetitions told apart, marks and
+   *  head stored, all in one step. `batch` counts the owner's batches under this triple: the same one sent again changes nothing and
+   *  is answered as it was. `head` is what the owner committed last.
+   *  Dedupe, per item: an id not above the mark's is a `duplicate` (its seq looked up in the log); without an id above it, so is a
+   *  frame of the mark's seat that is not above its cseq, or of a lower seat; `isResumed` with an id above 1 and no mark is
+   *  `unknown`, and leaves a mark. `keep`: older entries are trimmed, by count about and by age now and then. `forget`: senders that
+   *  cannot come back. Beyond `sendersMax` those that spoke longest ago are forgotten and counted in `evicted`.
+   *  `fenced`: the record does not hold this triple. `rolled-back`: the stored head is not `head`, or the log does not end there.
+   *  `late`: a later batch of this triple was appended already. */
+  append: {
+    args: {
+      readonly room: string;
+      readonly triple: Triple;
+      readonly batch: number;
+      readonly head: number;
+      readonly items: readonly AppendItem[];
+      readonly keep: { readonly entries: number; readonly ms: number };
+      readonly forget: readonly string[];
+      readonly sendersMax: number;
+      /** JSON text of the program's state after this batch. */
+      readonly snapshot?: string | undefined;
+    };
+    reply:
+      | {
+          readonly kind: 'appended';
+          readonly head: number;
+          /** Unix ms by Redis' clock, of every entry of the batch. */
+          readonly at: number;
+          readonly outcomes: readonly AppendOutcome[];
+          readonly evicted: number;
+        }
+      | { readonly kind: 'fenced'; readonly record: RoomRecord | undefined }
+      | { readonly kind: 'rolled-back'; readonly head: number }
+      | { readonly kind: 'late' };
+  };
+  /** Reads entries in order, those after a seq: at most `limit`, and no more bytes of data than `bytesMax` but at least one.
+   *  `first`: seq of the oldest entry kept; head + 1 where there is none. */
+  readLog: {
+    args: { readonly room: string; readonly after: number; readonly limit: number; readonly bytesMax: number };
+    reply:
+      | { readonly kind: 'missing' }
+      | {
+          readonly kind: 'log';
+          readonly record: RoomRecord;
+          readonly first: number;
+          readonly entries: readonly LogEntry[];
+        };
+  };
+  /** What a new owner needs of a room it has just claimed: the last `last` entries, every sender's mark, the program's state. */
+  openLog: {
+    args: { readonly room: string; readonly last: number; readonly bytesMax: number };
+    reply: {
+      readonly first: number;
+      readonly entries: readonly LogEntry[];
+      readonly senders: Readonly<Record<string, SenderMark>>;
+      readonly snapshot: Snapshot | undefined;
+    };
   };
 
   /** Writes a room's presence behind its owner's memory, unless the stored head names a higher epoch (`stale`).

@@ -1,7 +1,7 @@
 /** What every implementation of the directory refuses to store. Owns: the shape of ids, tokens and numbers that become part of a
  *  record's text. Does not know: what an operation does. Both implementations ask here first, so that both refuse the same.
  *  Invariant: nothing that passes can be read back as another record than the one written. */
-import type { Args, Operation } from './directory.ts';
+import type { AppendItem, Args, LogEntry, Operation, SenderMark } from './directory.ts';
 import { ID_PATTERN, USER_PATTERN } from './keys.ts';
 
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */
@@ -9,15 +9,28 @@ const TOKEN_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 /** Sessions are fields of a hash; `*` is taken by the head of a presence. */
 const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
 
+/** A session, `k:` and a key, or `*`: a field of a hash, printable so that a log line can show it. */
+const SENDER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
+/** `epoch.nonce`. */
+const TAG_PATTERN = /^\d{1,16}\.[A-Za-z0-9_-]{1,64}$/;
+/** Bounds what one script may do. */
+const ITEMS_MAX = 1_000;
+const ENTRIES_MAX = 10_000;
+
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router']);
-const COUNTS = new Set(['epoch', 'floor', 'head', 'counter', 'limit', 'rooms', 'sessions', 'ver']);
-const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load']);
+const COUNTS = new Set(
+  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at'.split(
+    ' ',
+  ),
+);
+const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep']);
 
 /** Checks the arguments of one operation.
  *  @throws RangeError naming the argument: a mistake of the caller, never retryable */
 export function checkArgs<K extends Operation>(operation: K, args: Args<K>): void {
   check(operation, args);
+  if (operation === 'claim') checkRestore(args as Args<'claim'>);
 }
 
 function check(operation: Operation, args: object): void {
@@ -35,6 +48,15 @@ function check(operation: Operation, args: object): void {
     } else if (NESTED.has(name)) {
       if (typeof value !== 'object' || value === null) fail();
       check(operation, value);
+    } else if (name === 'items') {
+      const items = value as readonly AppendItem[];
+      if (items.length > ITEMS_MAX || !items.every(isItem)) fail();
+    } else if (name === 'forget') {
+      if (!(value as readonly unknown[]).every((sender) => matches(SENDER_PATTERN, sender))) fail();
+    } else if (name === 'snapshot') {
+      if (typeof value !== 'string') fail();
+    } else if (name === 'after' && operation === 'readLog') {
+      if (!isCount(value)) fail();
     } else if (name === 'user') {
       if (!matches(USER_PATTERN, value)) fail();
     } else if (name === 'weight' || name === 'asOf') {
@@ -52,6 +74,45 @@ function check(operation: Operation, args: object): void {
       }
     }
   }
+}
+
+/** What is put back must continue the numbering that it is put back under. */
+function checkRestore({ numbering, restore }: Args<'claim'>): void {
+  if (restore === undefined) return;
+  const fail = (what: string): never => {
+    throw new RangeError(`claim: not a valid restore: ${what}`);
+  };
+  const { entries, senders } = restore;
+  const head = numbering.kind === 'continue' ? numbering.head : undefined;
+  if (head === undefined) return fail('numbering has to name the head');
+  if (entries.length > ENTRIES_MAX) fail(`more than ${ENTRIES_MAX} entries`);
+  const first = head - entries.length + 1;
+  entries.forEach((entry, i) => {
+    if (entry.seq !== first + i || entry.seq < 1) fail('entries have to be contiguous and end at the head');
+    if (!isEntry(entry)) fail(`entry ${entry.seq}`);
+  });
+  for (const [sender, mark] of Object.entries(senders)) {
+    if (!matches(SENDER_PATTERN, sender) || !isMark(mark)) fail(`mark of ${JSON.stringify(sender)}`);
+  }
+}
+
+function isItem({ sender, seat, cseq, id, message }: AppendItem): boolean {
+  if (!matches(SENDER_PATTERN, sender) || ![seat, cseq, id].every(isCount)) return false;
+  return message === undefined || isMessage(message);
+}
+
+function isMessage({ from, session, data }: NonNullable<AppendItem['message']>): boolean {
+  const isFrom = from === null || matches(USER_PATTERN, from);
+  return isFrom && (session === undefined || matches(SESSION_PATTERN, session)) && typeof data === 'string';
+}
+
+function isEntry(entry: LogEntry): boolean {
+  const { tag, id, at } = entry;
+  return matches(TAG_PATTERN, tag) && (id === undefined || (isCount(id) && id > 0)) && isCount(at) && isMessage(entry);
+}
+
+function isMark({ seat, cseq, id, seq }: SenderMark): boolean {
+  return [seat, cseq, id, seq].every(isCount);
 }
 
 function matches(pattern: RegExp, value: unknown): boolean {

@@ -318,7 +318,8 @@ export interface DirectoryOperations {
   /** Makes `incarnation` the owner if the record is still what was `seen` (undefined: still missing).
    *  epoch = max(stored + 1, Redis TIME in ms, floor + 1); the tag is appended with head + 1; any expiry is removed.
    *  `numbering`: `continue` keeps the stored head (or takes `head` where given, if that is higher); `restart` clears tags and
-   *  starts again at 1. */
+   *  starts again at 1, with nothing of a log. A log that would not end at the head is dropped, here as in release and transfer:
+   *  what is logged reaches up to the head without a gap, or there is nothing. */
   claim: {
     args: {
       readonly room: string;
@@ -330,9 +331,11 @@ export interface DirectoryOperations {
       readonly numbering:
         | { readonly kind: 'continue'; readonly head?: number | undefined }
         | { readonly kind: 'restart' };
-      /** What an owner puts back of a durable room's log in the same step: `entries` are contiguous and end at `numbering.head`.
-       *  Those above the stored log's end are added under their own tags; where the stored log does not reach up to them, or `afresh`
-       *  says that it is not the one they continue, it is dropped and they are all that is kept. Marks are merged (the higher id). */
+      /** What an owner puts back of a durable room's log in the same step: `entries` are contiguous and end at `numbering.head`,
+       *  which must be given. Those above the stored log's end are added under their own tags, which the record then lists; where
+       *  the stored log does not reach up to them, it is dropped and they are all that is kept. Marks are merged: the later frame,
+       *  the higher id. `afresh` says that what is stored is not what they continue: head, log and marks are then those given alone,
+       *  and of the tags those that an entry bears. */
       readonly restore?: {
         readonly afresh: boolean;
         readonly entries: readonly LogEntry[];
@@ -345,7 +348,8 @@ export interface DirectoryOperations {
       | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
       | OtherRun;
   };
-  /** Gives an empty room up: clears the owner, keeps epoch, nonce and tags, stores head, sets one expiry on all its keys. */
+  /** Gives an empty room up: clears the owner, keeps epoch, nonce and tags, stores head, sets one expiry on all its keys, those of
+   *  its log as well. */
   release: {
     args: { readonly room: string; readonly triple: Triple; readonly head: number; readonly expireMs: number };
     reply: { readonly kind: 'released' } | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
@@ -366,12 +370,13 @@ export interface DirectoryOperations {
   /** Appends a batch to a durable room's log: numbered head+1, head+2 … without a gap, each sender's repetitions told apart, marks and
    *  head stored, all in one step. `batch` counts the owner's batches under this triple: the same one sent again changes nothing and
    *  is answered as it was. `head` is what the owner committed last.
-   *  Dedupe, per item: an id not above the mark's is a `duplicate` (its seq looked up in the log); without an id above it, so is a
-   *  frame of the mark's seat that is not above its cseq, or of a lower seat; `isResumed` with an id above 1 and no mark is
-   *  `unknown`, and leaves a mark. `keep`: older entries are trimmed, by count about and by age now and then. `forget`: senders that
-   *  cannot come back. Beyond `sendersMax` those that spoke longest ago are forgotten and counted in `evicted`.
-   *  `fenced`: the record does not hold this triple. `rolled-back`: the stored head is not `head`, or the log does not end there.
-   *  `late`: a later batch of this triple was appended already. */
+   *  Dedupe, per item: an id not above the mark's is a `duplicate` (its seq looked up in the log, as the session of that name);
+   *  without an id, so is a frame of the mark's seat that is not above its cseq, or of a lower seat (seq 0); `isResumed` with an id
+   *  above 1 and no mark is `unknown`, and leaves a mark. `keep`: older entries are trimmed, by count about and by age now and then.
+   *  `forget`: senders that cannot come back, dropped after the items. Beyond `sendersMax` those that spoke longest ago are forgotten
+   *  and counted in `evicted`.
+   *  `fenced`: the record does not hold this triple. `rolled-back`: the stored head is not `head`, or the log does not end there;
+   *  `head` is where the stored one, or the log, does. `late`: a later batch of this triple was appended already. */
   append: {
     args: {
       readonly room: string;
@@ -411,7 +416,8 @@ export interface DirectoryOperations {
           readonly entries: readonly LogEntry[];
         };
   };
-  /** What a new owner needs of a room it has just claimed: the last `last` entries, every sender's mark, the program's state. */
+  /** What a new owner needs of a room it has just claimed: the last `last` entries, no more bytes of data than `bytesMax` but at
+   *  least one, every sender's mark, the program's state. `first` as in readLog; 1 where there is no such room. */
   openLog: {
     args: { readonly room: string; readonly last: number; readonly bytesMax: number };
     reply: {

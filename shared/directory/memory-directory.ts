@@ -4,12 +4,13 @@
 import type { Clock } from '../clock.ts';
 import { checkArgs } from './check-args.ts';
 import { type Args, type Directory, DirectoryError, type Operation, type Reply } from './directory.ts';
+import { logExecutors } from './memory/log.ts';
 import { membershipExecutors } from './memory/membership.ts';
 import { projectionExecutors } from './memory/projections.ts';
 import { roomExecutors } from './memory/rooms.ts';
 import { type Executors, emptyState, type State } from './memory/state.ts';
 
-const EXECUTORS: Executors = { ...membershipExecutors, ...roomExecutors, ...projectionExecutors };
+const EXECUTORS: Executors = { ...membershipExecutors, ...roomExecutors, ...logExecutors, ...projectionExecutors };
 
 /** The data at one moment; opaque, and never changed once taken. */
 export interface MemorySnapshot {

@@ -21,8 +21,12 @@ export interface PlanContext {
   readonly certsMax: number;
 }
 
+/** Control before all else; what is said in rooms; and the projections, which may be large. None stands before another. */
+export type DirectoryConnection = 'control' | 'log' | 'bulk';
+export const DIRECTORY_CONNECTIONS: readonly DirectoryConnection[] = ['control', 'log', 'bulk'];
+
 export interface Plan<K extends Operation> {
-  readonly connection: 'control' | 'bulk';
+  readonly connection: DirectoryConnection;
   request(args: Args<K>, context: PlanContext): Request;
   /** @throws TypeError if the reply is none of the documented ones */
   parse(raw: unknown, args: Args<K>): Reply<K>;

@@ -1,5 +1,5 @@
-/** The directory in Redis. Owns: two connections, so that the bulk of the projections never stands before a heartbeat, and the
- *  run id in force for both. Does not know: who decides what, or when to try again.
+/** The directory in Redis. Owns: a connection for each kind of work, so that neither what is said in rooms nor the bulk of the
+ *  projections stands before a heartbeat, and the run id in force for all. Does not know: who decides what, or when to try again.
  *  Invariant: an operation is sent at most once, only to the run of Redis that is in force.
  *  @see DESIGN §3, §4 Connections */
 import { type Clock, systemClock } from '../clock.ts';
@@ -9,7 +9,8 @@ import { checkArgs } from './check-args.ts';
 import { type Args, type Directory, DirectoryError, type Operation, type Reply } from './directory.ts';
 import { GatedRedis, type RunInForce } from './gated-redis.ts';
 import { buildKeys } from './keys.ts';
-import type { Plan, PlanContext, Plans } from './plan.ts';
+import { DIRECTORY_CONNECTIONS, type DirectoryConnection, type Plan, type PlanContext, type Plans } from './plan.ts';
+import { logPlans } from './plans/log.ts';
 import { membershipPlans } from './plans/membership.ts';
 import { projectionPlans } from './plans/projections.ts';
 import { roomPlans } from './plans/rooms.ts';
@@ -23,7 +24,7 @@ export interface RedisDirectoryOptions {
   /** First part of every key; default `bh`. */
   readonly prefix?: string | undefined;
   readonly timings: Pick<Timings, 'commandTimeoutMs' | 'reconnectMs'>;
-  /** How many replicas must have a heartbeat, claim or certificate before it counts; default 0. */
+  /** How many replicas must have a heartbeat, claim, append or certificate before it counts; default 0. */
   readonly replicas?: number | undefined;
   /** The run in force, to share with other connections of this process; a new one without. */
   readonly run?: RunInForce | undefined;
@@ -32,8 +33,6 @@ export interface RedisDirectoryOptions {
   readonly clock?: Clock | undefined;
   readonly random?: RandomSource | undefined;
 }
-
-export type DirectoryConnection = 'control' | 'bulk';
 
 /** What the directory tells those who count. `up` comes with each checked connection, `down` with each loss and failed attempt. */
 export type DirectoryEvent =
@@ -49,7 +48,7 @@ export type DirectoryEvent =
 
 /** Certificates kept in Redis: about 1 MB. */
 export const CERTS_MAX = 10_000;
-const PLANS: Plans = { ...membershipPlans, ...roomPlans, ...projectionPlans };
+const PLANS: Plans = { ...membershipPlans, ...roomPlans, ...logPlans, ...projectionPlans };
 
 export class RedisDirectory implements Directory {
   readonly #run: RunInForce;
@@ -81,19 +80,18 @@ export class RedisDirectory implements Directory {
         random,
         onState: (state) => this.#tell({ ...state, connection }),
       });
-    this.#connections = { control: open('control'), bulk: open('bulk') };
+    this.#connections = { control: open('control'), log: open('log'), bulk: open('bulk') };
   }
 
   /** Begins to connect, and goes on for as long as it takes. Safe to repeat. */
   start(): void {
     if (this.#closed !== undefined) return;
-    this.#connections.control.start();
-    this.#connections.bulk.start();
+    for (const each of DIRECTORY_CONNECTIONS) this.#connections[each].start();
   }
 
-  /** Ends both connections; what is in flight is rejected as `timeout`. Resolves when no socket or timer is left. Safe to repeat. */
+  /** Ends all connections; what is in flight is rejected as `timeout`. Resolves when no socket or timer is left. Safe to repeat. */
   async close(): Promise<void> {
-    this.#closed ??= Promise.all([this.#connections.control.close(), this.#connections.bulk.close()]);
+    this.#closed ??= Promise.all(DIRECTORY_CONNECTIONS.map((each) => this.#connections[each].close()));
     await this.#closed;
   }
 

@@ -1,39 +1,53 @@
 /** The operations on a room's owner record, in memory. Owns: the same decisions, in the same order, as the scripts of the same
  *  names. Does not know: connections; time is an argument. */
-import { type RoomRecord, sameTriple, type Triple, tagOf } from '../directory.ts';
-import { type ExecuteContext, type Executors, unexpired } from './state.ts';
+import {
+  type Args,
+  type LogEntry,
+  type RoomRecord,
+  type SenderMark,
+  sameTriple,
+  type Triple,
+  tagOf,
+} from '../directory.ts';
+import { type ExecuteContext, type Executors, emptyLog, type StoredLog, type StoredRoom, unexpired } from './state.ts';
 
 const TAGS_MAX = 16;
+
+type Restore = NonNullable<Args<'claim'>['restore']>;
 
 export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | 'transfer'> = {
   readRoom({ room }, { state, nowMs }) {
     const stored = unexpired(state.rooms, room, nowMs);
-    return stored === undefined ? { kind: 'missing' } : { kind: 'record', record: copy(stored.record) };
+    return stored === undefined ? { kind: 'missing' } : { kind: 'record', record: copyRecord(stored.record) };
   },
 
-  claim({ room, seen, node, incarnation, nonce, floor, numbering, runId }, context) {
+  claim({ room, seen, node, incarnation, nonce, floor, numbering, restore, runId }, context) {
     const { state, nowMs, runId: run } = context;
     if (runId !== run) return { kind: 'other-run', runId: run };
-    const stored = unexpired(state.rooms, room, nowMs)?.record;
+    const stored = unexpired(state.rooms, room, nowMs);
+    const record = stored?.record;
     const isAsSeen =
-      stored === undefined || seen === undefined
-        ? stored === undefined && seen === undefined
-        : stored.owner?.incarnation === seen.incarnation && stored.epoch === seen.epoch && stored.nonce === seen.nonce;
-    if (!isAsSeen) return { kind: 'changed', record: stored && copy(stored) };
+      record === undefined || seen === undefined
+        ? record === undefined && seen === undefined
+        : record.owner?.incarnation === seen.incarnation && record.epoch === seen.epoch && record.nonce === seen.nonce;
+    if (!isAsSeen) return { kind: 'changed', record: record && copyRecord(record) };
     const goesOn = numbering.kind === 'continue';
-    const head = goesOn ? Math.max(stored?.head ?? 0, numbering.head ?? 0) : 0;
-    const tags = goesOn ? (stored?.tags ?? []) : [];
-    const above = Math.max(stored?.epoch ?? 0, floor);
-    const record = writeOwner(room, { node, incarnation, nonce }, above, head, tags, context);
-    return { kind: 'owned', record };
+    const claimed = numbering.kind === 'continue' ? (numbering.head ?? 0) : 0;
+    const afresh = restore?.afresh === true;
+    const head = goesOn ? Math.max(afresh ? 0 : (record?.head ?? 0), claimed) : 0;
+    const tags = goesOn ? restoredTags(record?.tags ?? [], restore) : [];
+    const log = (goesOn ? stored?.log : undefined) ?? emptyLog();
+    if (restore !== undefined) restoreLog(log, restore, head);
+    dropUnlessAt(log, head);
+    const above = Math.max(record?.epoch ?? 0, floor);
+    return { kind: 'owned', record: writeOwner(room, { node, incarnation, nonce }, above, head, tags, log, context) };
   },
 
   release({ room, triple, head, expireMs }, { state, nowMs }) {
     const stored = unexpired(state.rooms, room, nowMs);
     if (stored === undefined) return { kind: 'changed', record: undefined };
-    const { record } = stored;
-    if (!holds(record, triple)) return { kind: 'changed', record: copy(record) };
-    stored.record = { ...record, owner: undefined, head: Math.max(record.head, head) };
+    if (!holds(stored.record, triple)) return { kind: 'changed', record: copyRecord(stored.record) };
+    stored.record = { ...stored.record, owner: undefined, head: raiseHead(stored, head) };
     stored.expireAtMs = nowMs + expireMs;
     return { kind: 'released' };
   },
@@ -41,15 +55,58 @@ export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | '
   transfer({ room, triple, to, head }, context) {
     const stored = unexpired(context.state.rooms, room, context.nowMs);
     if (stored === undefined) return { kind: 'changed', record: undefined };
-    const { record } = stored;
-    if (!holds(record, triple)) return { kind: 'changed', record: copy(record) };
-    const next = writeOwner(room, to, record.epoch, Math.max(record.head, head), record.tags, context);
+    const { record, log } = stored;
+    if (!holds(record, triple)) return { kind: 'changed', record: copyRecord(record) };
+    const next = writeOwner(room, to, record.epoch, raiseHead(stored, head), record.tags, log, context);
     return { kind: 'moved', record: next };
   },
 };
 
-function holds(record: RoomRecord, triple: Triple): boolean {
+export function holds(record: RoomRecord, triple: Triple): boolean {
   return record.owner !== undefined && sameTriple({ ...record, incarnation: record.owner.incarnation }, triple);
+}
+
+/** @returns the head, never lower than it was. A log that no longer ends there is dropped. */
+function raiseHead({ record, log }: StoredRoom, head: number): number {
+  if (head <= record.head) return record.head;
+  dropUnlessAt(log, head);
+  return head;
+}
+
+/** Drops a log that ends elsewhere than at `head`: what is there is contiguous up to the head, or nothing is. */
+function dropUnlessAt(log: StoredLog, head: number): void {
+  if (log.entries.at(-1)?.seq !== head) log.entries = [];
+}
+
+function restoreLog(log: StoredLog, { afresh, entries, senders }: Restore, head: number): void {
+  const end = log.entries.at(-1)?.seq;
+  const first = entries[0]?.seq;
+  if (afresh || (first !== undefined && (end === undefined || end + 1 < first))) log.entries = [];
+  const from = log.entries.at(-1)?.seq ?? 0;
+  for (const entry of entries) if (entry.seq > from) log.entries.push({ ...entry });
+  if (afresh) log.senders.clear();
+  for (const [sender, mark] of Object.entries(senders)) {
+    log.senders.set(sender, { mark: merged(log.senders.get(sender)?.mark, mark), usedAt: head });
+  }
+}
+
+/** The later frame and the higher id of two marks of one sender. */
+export function merged(mark: SenderMark | undefined, next: SenderMark): SenderMark {
+  if (mark === undefined) return { ...next };
+  const isLater = next.seat > mark.seat || (next.seat === mark.seat && next.cseq > mark.cseq);
+  const frame = isLater ? next : mark;
+  const said = next.id > mark.id ? next : mark;
+  return { seat: frame.seat, cseq: frame.cseq, id: said.id, seq: said.seq };
+}
+
+/** The stored tags and those of the entries put back, each with the first seq known of it. Afresh, none that no entry bears. */
+function restoredTags(stored: RoomRecord['tags'], restore: Restore | undefined): RoomRecord['tags'] {
+  if (restore === undefined) return stored;
+  const given = new Map<string, LogEntry>();
+  for (const entry of restore.entries) if (!given.has(entry.tag)) given.set(entry.tag, entry);
+  const tags = restore.afresh ? stored.filter(({ tag }) => given.has(tag)) : [...stored];
+  for (const { tag } of tags) given.delete(tag);
+  return [...tags, ...[...given].map(([tag, { seq }]) => ({ tag, firstSeq: seq }))];
 }
 
 /** @see lua/lib/room-record.lua */
@@ -59,17 +116,18 @@ function writeOwner(
   above: number,
   head: number,
   tags: RoomRecord['tags'],
+  log: StoredLog,
   { state, nowMs }: ExecuteContext,
 ): RoomRecord {
   const epoch = Math.max(above + 1, Math.floor(nowMs));
   const all = [...tags, { tag: tagOf({ epoch, nonce }), firstSeq: head + 1 }];
   const record = { owner: { node, incarnation }, epoch, nonce, head, tags: all.slice(-TAGS_MAX) };
-  state.rooms.set(room, { record, expireAtMs: undefined });
-  return copy(record);
+  state.rooms.set(room, { record, expireAtMs: undefined, lastBatch: undefined, log });
+  return copyRecord(record);
 }
 
 /** A caller's own copy. */
-function copy(record: RoomRecord): RoomRecord {
+export function copyRecord(record: RoomRecord): RoomRecord {
   const tags = record.tags.map((entry) => ({ ...entry }));
   return { ...record, owner: record.owner && { ...record.owner }, tags };
 }

@@ -1,6 +1,18 @@
 /** What the directory in memory holds. Owns: its shape, and expiry by the time passed in. Does not know: any operation.
  *  Values are kept as the JSON text that Redis would hold, so that nothing is shared with a caller and `undefined` is lost alike. */
-import type { Args, Beat, NodeRecord, NodeState, Operation, Reply, RoomRecord, RouterRecord } from '../directory.ts';
+import type {
+  Args,
+  Beat,
+  LogEntry,
+  NodeRecord,
+  NodeState,
+  Operation,
+  Reply,
+  RoomRecord,
+  RouterRecord,
+  SenderMark,
+  Snapshot,
+} from '../directory.ts';
 
 /** Something that Redis would expire. It is gone once the clock has passed `expireAtMs`. */
 export interface Expiring {
@@ -23,8 +35,19 @@ export interface StoredRouter {
   readonly rest: string;
 }
 
+/** Everything that is kept of a room while it is owned, and goes together once it is released. */
 export interface StoredRoom extends Expiring {
   record: RoomRecord;
+  /** The last batch under the present triple and how it was answered. */
+  lastBatch: { readonly number: number; readonly reply: Reply<'append'> } | undefined;
+  readonly log: StoredLog;
+}
+
+export interface StoredLog {
+  entries: LogEntry[];
+  /** `usedAt`: the head when the sender was last heard. */
+  readonly senders: Map<string, { readonly mark: SenderMark; readonly usedAt: number }>;
+  snapshot: Snapshot | undefined;
 }
 
 export interface StoredPresence extends Expiring {
@@ -76,6 +99,10 @@ export function emptyState(): State {
     presence: new Map(),
     users: new Map(),
   };
+}
+
+export function emptyLog(): StoredLog {
+  return { entries: [], senders: new Map(), snapshot: undefined };
 }
 
 /** What stands under `key` and has not expired; what has is dropped. */

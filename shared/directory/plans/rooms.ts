@@ -1,6 +1,6 @@
 /** How the operations on a room's owner record travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form
  *  of a record. Does not know: connections. */
-import type { RoomRecord } from '../directory.ts';
+import type { Args, LogEntry, RoomRecord } from '../directory.ts';
 import type { Keys } from '../keys.ts';
 import { list, number, optional, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
 
@@ -24,7 +24,7 @@ export const roomPlans: Rooms = {
   },
   claim: {
     connection: 'control',
-    request({ room, seen, node, incarnation, nonce, floor, numbering, runId }, { keys }) {
+    request({ room, seen, node, incarnation, nonce, floor, numbering, restore, runId }, { keys }) {
       const head = numbering.kind === 'continue' && numbering.head !== undefined ? String(numbering.head) : '';
       const compared =
         seen === undefined
@@ -33,7 +33,7 @@ export const roomPlans: Rooms = {
       return scriptRequest(
         'claim',
         keptKeys(keys, room),
-        [runId, ...compared, node, incarnation, nonce, String(floor), numbering.kind, head],
+        [runId, ...compared, node, incarnation, nonce, String(floor), numbering.kind, head, ...restoreArgs(restore)],
         { runIdAt: 0, confirmed: true },
       );
     },
@@ -67,7 +67,7 @@ export const roomPlans: Rooms = {
     request: ({ room, triple, to, head }, { keys }) =>
       scriptRequest(
         'transfer',
-        [keys.room(room).owner],
+        [keys.room(room).owner, keys.room(room).log],
         [triple.incarnation, String(triple.epoch), triple.nonce, to.node, to.incarnation, to.nonce, String(head)],
         { confirmed: true },
       ),
@@ -80,7 +80,23 @@ export const roomPlans: Rooms = {
   },
 };
 
-function parseRecord(raw: unknown): RoomRecord {
+/** What is put back: how, how many entries and the parts of each, then each sender with its mark. */
+function restoreArgs(restore: Args<'claim'>['restore']): string[] {
+  if (restore === undefined) return [''];
+  const { afresh, entries, senders } = restore;
+  const marks = Object.entries(senders).flatMap(([sender, { seat, cseq, id, seq }]) => [
+    sender,
+    ...[seat, cseq, id, seq].map(String),
+  ]);
+  return [afresh ? 'afresh' : 'further', String(entries.length), ...entries.flatMap(entryArgs), ...marks];
+}
+
+/** An entry as scripts take it, in the order in which they give it. */
+function entryArgs({ seq, tag, session, id, from, at, data }: LogEntry): string[] {
+  return [String(seq), tag, session ?? '', id === undefined ? '' : String(id), from ?? '', String(at), data];
+}
+
+export function parseRecord(raw: unknown): RoomRecord {
   const [node, incarnation, epoch, nonce, head, tags] = list(raw);
   const owner = optional(node);
   return {

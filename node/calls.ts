@@ -149,7 +149,7 @@ export class NodeCalls {
     const name = roomOf(args);
     if (!('data' in args)) throw new BellhopError('bad_request', 'publish needs data');
     const from = typeof args['from'] === 'string' ? args['from'] : null;
-    const key = typeof args['key'] === 'string' ? `${name} ${args['key']}` : undefined;
+    const key = typeof args['key'] === 'string' ? args['key'] : undefined;
     this.#core.rooms.whenHeld(name, numberOf(args, 'floor', 0), this.#now(), (outcome, hint) => {
       const room = this.#core.rooms.held(name);
       if (outcome !== 'held' || room === undefined) {
@@ -158,21 +158,27 @@ export class NodeCalls {
         if (outcome === 'draining') return fail(new BellhopError('draining', 'this node is draining'));
         return fail(new BellhopError('unavailable', 'the room cannot be opened now'));
       }
-      const done = key === undefined ? undefined : this.#published.get(key);
-      if (done !== undefined) return ok(done);
-      let seq: number;
+      const before = key === undefined ? undefined : this.#published.get(`${name} ${key}`);
+      if (before !== undefined) return ok(before);
+      const { epoch } = room;
       try {
-        seq = room.publishFrom(from, args['data'] as Json, this.#now());
+        room.publishFrom(from, args['data'] as Json, key, (how) => {
+          if (how.kind === 'refused')
+            return fail(new BellhopError('redis_unavailable', 'it could not be logged in time; it was not'));
+          if (how.kind === 'lost' || how.kind === 'unknown') return fail(new BellhopError('outcome_unknown'));
+          const answer = { seq: how.seq, epoch };
+          if (key !== undefined) this.#remember(`${name} ${key}`, answer);
+          ok(answer);
+        });
       } catch (error) {
-        return fail(error instanceof RangeError ? new BellhopError('payload_too_large', error.message) : error);
+        fail(error instanceof RangeError ? new BellhopError('payload_too_large', error.message) : error);
       }
-      const answer = { seq, epoch: room.epoch };
-      if (key !== undefined) {
-        this.#published.set(key, answer);
-        if (this.#published.size > KEYS_MAX) this.#published.delete(this.#published.keys().next().value ?? key);
-      }
-      ok(answer);
     });
+  }
+
+  #remember(key: string, answer: { readonly seq: number; readonly epoch: number }): void {
+    this.#published.set(key, answer);
+    if (this.#published.size > KEYS_MAX) this.#published.delete(this.#published.keys().next().value ?? key);
   }
 
   #kick(args: Fields): unknown {

@@ -30,7 +30,14 @@ export class Cluster {
   readonly directory = new MemoryDirectory({ runId: 'run-1' });
   readonly random = new SeededRandom(11);
   readonly nodes: TestNode[] = [];
+  readonly isDurable: boolean;
+  logBytesMax = 1_048_576;
   #due: (() => void)[] = [];
+
+  /** @param isDurable  whether rooms have a log; those named `relay…` have none in any case */
+  constructor(isDurable = false) {
+    this.isDurable = isDurable;
+  }
 
   /** Later, in order. */
   later(step: () => void): void {
@@ -98,6 +105,9 @@ export class TestNode {
         drainDeadlineMs: 20_000,
         placement: new Placement(Buffer.alloc(16, 1)),
         programFor: (room) => (room.startsWith('no') ? undefined : { name: 'chat', make }),
+        isDurable: (room) => cluster.isDurable && !room.startsWith('relay'),
+        logRules: { keep: { entries: 1_000, ms: 86_400_000 }, sendersMax: 2_000 },
+        logBytesMax: cluster.logBytesMax,
         resumeToken: () => 'token',
         bootstrap: undefined,
         random,
@@ -191,6 +201,8 @@ export class TestRouter {
     this.#node.core.message(this.link, message, this.#cluster.clock.now());
     this.#node.core.turnEnd();
     this.#cluster.settle();
+    // Acks of what was logged meanwhile leave at a turn's end.
+    this.#node.core.turnEnd();
   }
 
   open(

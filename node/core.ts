@@ -26,6 +26,9 @@ import { RoomHost } from './room-host.ts';
 
 const VIEW_EVERY_MS = 1_000;
 const HANDOVER_RETRY_MS = 500;
+/** Read of a log for a client that comes back: more messages than are replayed, so that what came meanwhile is among them. */
+const REPLAY_READ_MAX = 1_100;
+const REPLAY_BYTES_MAX = 8 * 1_048_576;
 /** Handovers that ended lately: how a late message for a room is pointed on. */
 const MOVED_MEMORY_MAX = 10_000;
 
@@ -82,6 +85,7 @@ export class NodeCore {
       linkTo: (target) => this.#links.to(target),
       afterHandedOver: (room, done) => ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done),
       carry: (room) => this.#carry(room),
+      quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
       ended: (room, end, at) => this.#handedOver(room, end, at),
       refuse: (room) => this.rooms.refuseHandover(room),
@@ -151,6 +155,7 @@ export class NodeCore {
     this.#refreshView(now);
     this.#drain?.tick(now);
     this.standby.tick(this.#drain === undefined);
+    this.rooms.flush();
     this.#links.flushAcks();
   }
 
@@ -201,8 +206,9 @@ export class NodeCore {
     if (link !== undefined && !this.#ended) this.#message(link, message, now);
   }
 
-  /** Acks what the messages of this turn brought, one message a link. */
+  /** Sends to logs what the messages of this turn brought, and acks what can be acked, one message a link. */
   turnEnd(): void {
+    this.rooms.flush();
     this.#links.flushAcks();
   }
 
@@ -267,7 +273,16 @@ export class NodeCore {
       if (link.full) return refuse('wait');
       // Otherwise what is said here would be dropped with the rest that the link is owed.
       if (link.owesRebind && !link.full) this.#askRebind(link);
-      room.open(link.number, router, open, this.#options.now());
+      const after = room.olderThan(open);
+      if (after === undefined) return room.open(link.number, router, open, this.#options.now());
+      // What this cursor missed has left the memory: it is in the log, if anywhere.
+      const args = { room: open.room, after, limit: REPLAY_READ_MAX, bytesMax: REPLAY_BYTES_MAX };
+      this.#call('readLog', args, (reply) => {
+        if (this.#links.get(link.number) !== link || link.full) return refuse('wait');
+        if (this.rooms.held(open.room) !== room) return refuse('wait');
+        if (reply instanceof DirectoryError) return refuse('unavailable');
+        room.open(link.number, router, open, this.#options.now(), reply.kind === 'log' ? reply.entries : []);
+      });
     });
   }
 
@@ -284,7 +299,7 @@ export class NodeCore {
     const open = this.gateOpen(now);
     const room = open ? this.rooms.held(seat.room) : undefined;
     if (!open) link.owesRebind = true;
-    if (room === undefined) seat.behind = true;
+    if (room === undefined || this.rooms.get(seat.room)?.quiet === true) seat.behind = true;
     else if (!seat.behind) room.frame(seat.session, frame, now);
   }
 

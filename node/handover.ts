@@ -48,7 +48,7 @@ interface Outgoing {
   readonly target: Target;
   readonly startedMs: number;
   readonly earlyHead: number;
-  step: 'dialing' | 'early' | 'leaving' | 'final' | 'writing';
+  step: 'dialing' | 'early' | 'quieting' | 'leaving' | 'final' | 'writing';
   link: number;
   pausedMs: number;
   triple: Triple | undefined;
@@ -64,6 +64,8 @@ export interface HandoverOptions {
   readonly afterHandedOver: (room: string, done: () => void) => void;
   /** The room's state as of now; undefined when it is not held any more. */
   readonly carry: (room: string) => RoomState | undefined;
+  /** Has the room take nothing more and calls back once what it took is logged. */
+  readonly quiet: (room: string, done: () => void) => void;
   /** Stops the room's output and its taking of frames. Undefined when the room is not held. */
   readonly stopOutput: (room: string) => Triple | undefined;
   readonly ended: (room: string, end: HandoverEnd, now: Instant) => void;
@@ -193,15 +195,23 @@ export class Handovers {
     const outgoing = [...this.#outgoing.values()].find((one) => one.link === link && one.id === message.id);
     if (outgoing === undefined) return;
     if (!message.ok) return this.#cancel(outgoing, message.text, now);
-    if (outgoing.step === 'early') this.#stop(outgoing, now);
+    if (outgoing.step === 'early') this.#quiet(outgoing, now);
     else if (outgoing.step === 'final') this.#write(outgoing, message.nonce, now);
+  }
+
+  #quiet(outgoing: Outgoing, now: Instant): void {
+    outgoing.step = 'quieting';
+    outgoing.pausedMs = now.monoMs;
+    this.#options.quiet(outgoing.room, () => {
+      const isCurrent = this.#outgoing.get(outgoing.room) === outgoing && outgoing.step === 'quieting';
+      if (isCurrent) this.#stop(outgoing, this.#options.now());
+    });
   }
 
   #stop(outgoing: Outgoing, now: Instant): void {
     outgoing.triple = this.#options.stopOutput(outgoing.room);
     if (outgoing.triple === undefined) return this.#cancel(outgoing, 'the room is not held any more', now);
     outgoing.step = 'leaving';
-    outgoing.pausedMs = now.monoMs;
     this.#options.afterHandedOver(outgoing.room, () => {
       if (this.#outgoing.get(outgoing.room) !== outgoing || outgoing.step !== 'leaving') return;
       const state = this.#carry(outgoing);

@@ -20,8 +20,14 @@ export interface Hosted {
   readonly make: ProgramFactory;
   readonly ownership: RoomOwnership;
   room: Room | undefined;
-  /** Taken over, and what the last owner knew of its members is being read. */
+  /** Its messages are logged. */
+  readonly isDurable: boolean;
+  /** Owned, and what the log and the last owner knew of it is being read. */
   settling: boolean;
+  /** About to be handed over: nothing more is taken, and what was is being logged. */
+  quiet: boolean;
+  /** Redis is to be asked again for what the room is opened with. */
+  again: { readonly atMs: number; readonly ask: () => void } | undefined;
   waiters: Waiter[];
   /** Since when the room has had no session, monotonic ms. */
   idleSinceMs: number | undefined;

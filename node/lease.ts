@@ -159,6 +159,11 @@ export class Lease {
     if (runId !== this.#runId || gen !== this.#gen) this.#changeHistory(runId, gen, now);
   }
 
+  /** A head or a record that was written went back: Redis was restored under the same run id. */
+  wentBack(now: Instant): void {
+    if (this.#state.kind === 'living' && this.#runId !== undefined) this.#changeHistory(this.#runId, this.#gen, now);
+  }
+
   /** Another part of the process learned that this incarnation is certified. */
   certified(now: Instant): void {
     if (this.#state.kind === 'certified' || this.#state.kind === 'gone') return;

@@ -223,12 +223,20 @@ export class LinkTable {
   /** Sends what is owed as acks, one message a link, and one for each room of which something waits: an ack must not pass what
    *  was answered. */
   flushAcks(): void {
-    for (const link of this.#links.values()) {
-      const waiting = link.acks.size === 0 ? undefined : this.#ports.lanes?.(link.number);
-      if (waiting !== undefined) this.#sendBehind(link, waiting);
-      const acks = takeAcks(link);
-      if (acks !== undefined) this.send(link.number, acks);
-    }
+    for (const link of this.#links.values()) this.#flushAcks(link);
+  }
+
+  /** The same for one link. */
+  flushAcksOf(number: number): void {
+    const link = this.#links.get(number);
+    if (link !== undefined) this.#flushAcks(link);
+  }
+
+  #flushAcks(link: NodeLink): void {
+    const waiting = link.acks.size === 0 ? undefined : this.#ports.lanes?.(link.number);
+    if (waiting !== undefined) this.#sendBehind(link, waiting);
+    const acks = takeAcks(link);
+    if (acks !== undefined) this.send(link.number, acks);
   }
 
   #sendBehind(link: NodeLink, waiting: ReadonlyMap<unknown, unknown>): void {

@@ -15,6 +15,11 @@ const COUNTERS: Readonly<Record<NodeMetric, string>> = {
   dropped_gated: 'Messages dropped at a shut gate',
   dropped_ephemeral: 'Ephemeral messages dropped because much waits for their router',
   program_failures: 'Rooms closed because their program threw',
+  appends: 'Batches appended to logs',
+  appended: 'Items of those batches',
+  duplicates: 'Items that a log had already, and did not take again',
+  senders_evicted: 'Senders that a log forgot because it remembers too many',
+  publishes_refused: 'Publishes refused because they could not be logged in time',
 };
 
 const LOOP_PRECISION_MS = 100;
@@ -26,6 +31,7 @@ export class NodeMetrics {
   readonly #told: Record<NodeMetric, number>;
   readonly #claim: Histogram;
   readonly #pause: Histogram;
+  readonly #append: Histogram;
   readonly #redis: Histogram<'outcome'>;
 
   constructor(gauges: { rooms: () => number; sessions: () => number; gateOpen: () => boolean }) {
@@ -65,6 +71,10 @@ export class NodeMetrics {
     );
     const histogram = (name: string, help: string) => new Histogram({ name, help, buckets: MS_BUCKETS, registers });
     this.#claim = histogram('bellhop_node_claim_ms', 'From sending a claim to its answer, milliseconds');
+    this.#append = histogram(
+      'bellhop_node_append_ms',
+      'From handing a batch to a room’s log to its answer, milliseconds',
+    );
     this.#pause = histogram(
       'bellhop_node_handover_pause_ms',
       'How long a room stood still for its handover, milliseconds',
@@ -82,8 +92,9 @@ export class NodeMetrics {
     this.#told[metric] += by;
   }
 
-  observe(metric: 'claim_ms' | 'handover_pause_ms', ms: number): void {
-    (metric === 'claim_ms' ? this.#claim : this.#pause).observe(ms);
+  observe(metric: 'claim_ms' | 'handover_pause_ms' | 'append_ms', ms: number): void {
+    const histogram = { claim_ms: this.#claim, handover_pause_ms: this.#pause, append_ms: this.#append }[metric];
+    histogram.observe(ms);
   }
 
   redis(outcome: string, ms: number): void {

@@ -6,6 +6,7 @@ import type { NodeConfig } from '../shared/config.ts';
 import { DirectoryError, type NodeRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
 import { processFacts } from '../shared/host-facts.ts';
+import { matchesPattern } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -27,6 +28,10 @@ const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
 const RETRY_WINDOW_MS = 5_000;
+/** What waits for logs in all rooms together: beyond it publishes are refused. */
+const LOG_BYTES_MAX = 64 * 1_048_576;
+/** Keys of backends that a room's log remembers beside its sessions. */
+const BACKEND_SENDERS_MAX = 1_000;
 
 export class Node {
   readonly #config: NodeConfig;
@@ -226,6 +231,13 @@ export class Node {
         drainDeadlineMs: config.drainDeadlineMs,
         placement: new Placement(config.placementKey),
         programFor: (room) => programFor(this.#programs, room),
+        isDurable: (room) =>
+          config.durability === 'durable' && !config.relayRooms.some((pattern) => matchesPattern(pattern, room)),
+        logRules: {
+          keep: { entries: config.logMessages, ms: config.logAgeMs },
+          sendersMax: config.sessionsPerRoomMax + BACKEND_SENDERS_MAX,
+        },
+        logBytesMax: LOG_BYTES_MAX,
         resumeToken: (room, { session, user, seat, since }, now) =>
           issueResume(config.secrets, { session, user, room, seat, since, expiresAtMs: now.wallMs + TOKEN_LIFE_MS }),
         bootstrap: config.bootstrap,

@@ -5,6 +5,7 @@ import type { Placement } from '../shared/placement.ts';
 import type { RandomSource } from '../shared/random.ts';
 import type { Timings } from '../shared/timing.ts';
 import type { ProgramFactory } from './program.ts';
+import type { LogRules } from './room-log.ts';
 import type { RoomLimits } from './room-output.ts';
 import type { RoomSession } from './roster.ts';
 
@@ -17,6 +18,11 @@ export interface NodeCoreOptions {
   readonly placement: Placement;
   /** The program a room's name calls for; undefined when this node does not run it. */
   readonly programFor: (room: string) => { readonly name: string; readonly make: ProgramFactory } | undefined;
+  /** Whether the room's messages are logged in Redis. */
+  readonly isDurable: (room: string) => boolean;
+  readonly logRules: LogRules;
+  /** Most bytes that wait for logs, in all rooms together. */
+  readonly logBytesMax: number;
   readonly resumeToken: (room: string, session: RoomSession, now: Instant) => string;
   readonly bootstrap: string | undefined;
   readonly random: RandomSource;

@@ -36,6 +36,8 @@ class Bench {
       count: () => undefined,
       observeClaim: () => undefined,
       head: () => this.head,
+      isDurable: false,
+      restore: () => undefined,
       hasStateFor: (nonce) => nonce === this.stateFor,
       wake: () => undefined,
       on: (event) => this.events.push(event),

@@ -58,6 +58,10 @@ export interface OwnershipOptions {
   readonly observeClaim: (ms: number) => void;
   /** Highest seq given out from memory; a claim that keeps memory keeps its numbering. */
   readonly head: () => number;
+  /** Whether its messages are logged: then numbering and log go on whoever owned it. */
+  readonly isDurable: boolean;
+  /** What a claim that keeps memory puts back of the log. */
+  readonly restore: (record: RoomRecord | undefined) => Args<'claim'>['restore'];
   /** Whether a handover left state here for exactly this nonce. */
   readonly hasStateFor: (nonce: string) => boolean;
   /** The room is stale: it is to be ticked for as long as it is. */
@@ -192,6 +196,15 @@ export class RoomOwnership {
     this.tick(now);
   }
 
+  /** An append found that the record does not hold this triple. A higher epoch ends the ownership; a record that is gone, or
+   *  older, was lost by Redis. */
+  fenced(record: RoomRecord | undefined, now: Instant): void {
+    const { held } = this;
+    if (held === undefined) return;
+    if (record !== undefined && record.epoch > held.epoch) return this.#lose(record, now);
+    this.#options.lease.wentBack(now);
+  }
+
   /** The room is no longer this node's, or its memory was dropped. */
   forget(): void {
     this.#to({ kind: 'none' });
@@ -320,7 +333,8 @@ export class RoomOwnership {
       epoch: record.epoch,
       nonce: record.nonce,
     };
-    const carries = kept || record?.owner === undefined;
+    const carries = kept || record?.owner === undefined || this.#options.isDurable;
+    const restore = kept && this.#options.isDurable ? this.#options.restore(record) : undefined;
     const args: Args<'claim'> = {
       room,
       seen,
@@ -329,6 +343,7 @@ export class RoomOwnership {
       nonce: random.hex(8),
       floor: Math.max(this.#floor, memory?.triple.epoch ?? 0),
       numbering: carries ? { kind: 'continue', head: kept ? this.#options.head() : undefined } : { kind: 'restart' },
+      ...(restore && { restore }),
       runId,
     };
     const startedMs = now.monoMs;

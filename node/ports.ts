@@ -15,7 +15,12 @@ export type NodeMetric =
   | 'history_changes'
   | 'dropped_gated'
   | 'dropped_ephemeral'
-  | 'program_failures';
+  | 'program_failures'
+  | 'appends'
+  | 'appended'
+  | 'duplicates'
+  | 'senders_evicted'
+  | 'publishes_refused';
 
 /** Starts a directory operation; `done` is called in a later turn with the reply or the fault. Nothing is re-sent. */
 export type CallDirectory = <K extends Operation>(
@@ -50,5 +55,5 @@ export interface NodePorts {
   end(how: NodeEnd): void;
   log(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: NodeMetric, by?: number): void;
-  observe(metric: 'claim_ms' | 'handover_pause_ms', ms: number): void;
+  observe(metric: 'claim_ms' | 'handover_pause_ms' | 'append_ms', ms: number): void;
 }

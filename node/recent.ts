@@ -18,10 +18,12 @@ export interface RecentEntry {
   readonly frame: Buffer;
 }
 
-export type ResetReason = 'trimmed' | 'ahead' | 'forked' | 'owner_lost';
+export type ResetReason = 'trimmed' | 'ahead' | 'forked' | 'owner_lost' | 'log_lost' | 'too_far' | 'expired';
 
 export type Standing =
   | { readonly kind: 'resumed'; readonly missed: readonly RecentEntry[] }
+  /** What followed has left this memory and may be in the log. */
+  | { readonly kind: 'older'; readonly after: number }
   | { readonly kind: 'reset'; readonly reason: ResetReason };
 
 interface TagStart {
@@ -30,6 +32,8 @@ interface TagStart {
 }
 
 const TAGS_MAX = 16;
+/** Keys of a released room are kept for a day. */
+const EXPIRED_MS = 24 * 3_600_000;
 /** A link carries answers of at most 1 MiB. */
 const PAGE_BYTES_MAX = 700_000;
 
@@ -59,10 +63,23 @@ export class Recent {
   #head = 0;
   #slab = Buffer.alloc(0);
   #used = 0;
+  readonly #isLogged: boolean;
 
-  /** @param max entries kept */
-  constructor(max: number) {
+  /** @param max entries kept
+   *  @param isLogged  the room has a log, which goes further back and outlives its owner */
+  constructor(max: number, isLogged = false) {
     this.#max = max;
+    this.#isLogged = isLogged;
+  }
+
+  /** Seq of the oldest entry here; head + 1 where there is none. */
+  get oldest(): number {
+    return this.#head - this.#slots.length + 1;
+  }
+
+  /** The tag under which a seq was given out; undefined where this memory does not vouch for it. */
+  tagAt(seq: number): Tag | undefined {
+    return seq > this.#head ? undefined : this.#tags.findLast((start) => start.firstSeq <= seq)?.tag;
   }
 
   get head(): number {
@@ -137,7 +154,7 @@ export class Recent {
   }
 
   /** What a reader of this standing is to be sent; one without a cursor gets the last `count`. */
-  missedBy(standing: Standing | undefined, count: number): readonly RecentEntry[] {
+  missedBy(standing: Exclude<Standing, { kind: 'older' }> | undefined, count: number): readonly RecentEntry[] {
     if (standing === undefined) return this.last(count);
     return standing.kind === 'resumed' ? standing.missed : [];
   }
@@ -191,13 +208,30 @@ export class Recent {
   standing(cursor: Cursor): Standing {
     const index = this.#tags.findIndex((start) => start.tag === cursor.tag);
     const start = this.#tags[index];
-    if (start === undefined) return { kind: 'reset', reason: 'owner_lost' };
+    if (start === undefined)
+      return { kind: 'reset', reason: this.#isLogged ? this.#whyUnknown(cursor.tag) : 'owner_lost' };
     const next = this.#tags[index + 1];
     const lastOfTag = next === undefined ? this.#head : next.firstSeq - 1;
     if (cursor.seq > lastOfTag) return { kind: 'reset', reason: next === undefined ? 'ahead' : 'forked' };
-    if (this.#head - cursor.seq > this.#slots.length) return { kind: 'reset', reason: 'trimmed' };
+    if (this.#head - cursor.seq > this.#slots.length) {
+      return this.#isLogged ? { kind: 'older', after: cursor.seq } : { kind: 'reset', reason: 'trimmed' };
+    }
     return { kind: 'resumed', missed: this.after(cursor.seq) };
   }
+
+  /** A tag that a durable room does not know: too long ago, of a history that Redis lost, or of one that it was taken back behind. */
+  #whyUnknown(tag: Tag): ResetReason {
+    const epoch = epochOf(tag);
+    const first = this.#tags[0];
+    if (first === undefined || epoch >= epochOf(first.tag)) return 'forked';
+    if (this.#tags.length >= TAGS_MAX) return 'too_far';
+    // Epochs are not below the milliseconds of Redis' clock at which they began.
+    return epochOf(first.tag) - epoch >= EXPIRED_MS ? 'expired' : 'log_lost';
+  }
+}
+
+function epochOf(tag: Tag): number {
+  return Number(tag.slice(0, tag.indexOf('.')));
 }
 
 function entryOf(slot: Slot, seq: number): RecentEntry {

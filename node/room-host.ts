@@ -3,7 +3,15 @@
  *  Invariants: every waiter is told once; a room whose memory is let go has pointed its routers on.
  *  @see DESIGN §4 */
 import type { Instant } from '../shared/clock.ts';
-import { DirectoryError, type NodeRecord, type Triple } from '../shared/directory/directory.ts';
+import {
+  type Args,
+  DirectoryError,
+  type NodeRecord,
+  type Operation,
+  type Reply,
+  type RoomRecord,
+  type Triple,
+} from '../shared/directory/directory.ts';
 import type { RefusedReason } from '../shared/link/messages.ts';
 import { programOf } from '../shared/programs.ts';
 import type { Handovers } from './handover.ts';
@@ -13,16 +21,24 @@ import type { LinkTable } from './links.ts';
 import type { NodeCoreOptions } from './options.ts';
 import { type OwnershipEvent, RoomOwnership } from './ownership.ts';
 import type { NodePorts } from './ports.ts';
+import type { Json } from './program.ts';
 import type { Projections } from './projection.ts';
 import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
-import type { RoomOutput } from './room-output.ts';
+import type { LogBudget } from './room-log.ts';
+import type { LogOutput, RoomOutput } from './room-output.ts';
 
 /** A room without a session is looked at this often until it is released, milliseconds. */
 const EMPTY_LOOK_MS = 1_000;
 const WAITERS_MAX = 20_000;
 const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
 const EXPECTED_MEMBERS_MAX = 10_000;
+/** Read of a log by a new owner at once, bytes of data; the rest is read as clients ask for it. */
+const OPENED_BYTES_MAX = 16 * 1_048_576;
+/** More than one batch. */
+const CAUGHT_UP_MAX = 1_000;
+/** Pause before Redis is asked again for what a room is opened with, milliseconds. */
+const ASK_AGAIN_MS = 100;
 
 /** The parts of a node that its rooms work with. */
 export interface RoomHostParts {
@@ -44,6 +60,9 @@ export class RoomHost {
   readonly #parts: RoomHostParts;
   readonly #hosted = new Map<string, Hosted>();
   readonly #due = new DueRooms();
+  /** Durable rooms in which something was said since the last flush. */
+  readonly #spoke = new Set<Hosted>();
+  readonly #logBudget: LogBudget;
   #handles = 0;
   #waiting = 0;
   #ended = false;
@@ -52,6 +71,7 @@ export class RoomHost {
     this.#parts = parts;
     this.#options = parts.options;
     this.#ports = parts.ports;
+    this.#logBudget = { bytes: 0, bytesMax: parts.options.logBytesMax };
   }
 
   all(): IterableIterator<Hosted> {
@@ -81,6 +101,7 @@ export class RoomHost {
       // What came before it in this very tick may have given it up.
       if (this.#hosted.get(hosted.name) !== hosted) continue;
       hosted.ownership.tick(now);
+      if (hosted.again !== undefined && now.monoMs >= hosted.again.atMs) this.#askAgain(hosted, hosted.again);
       if (open && hosted.ownership.held !== undefined && !hosted.settling) hosted.room?.tick(now);
       this.#releaseIdle(hosted, now);
       this.#lookAgain(hosted, now);
@@ -91,15 +112,21 @@ export class RoomHost {
   #lookAgain(hosted: Hosted, now: Instant): void {
     const { room } = hosted;
     if (hosted.ownership.state.kind === 'stale') this.#due.wake(hosted, 0);
+    if (hosted.again !== undefined) this.#due.wake(hosted, hosted.again.atMs);
     if (room === undefined) return;
     this.#due.wake(hosted, room.dueMs);
     if (room.sessionCount === 0) this.#due.wake(hosted, now.monoMs + EMPTY_LOOK_MS);
   }
 
+  #askAgain(hosted: Hosted, again: NonNullable<Hosted['again']>): void {
+    hosted.again = undefined;
+    again.ask();
+  }
+
   #releaseIdle(hosted: Hosted, now: Instant): void {
     const { room, ownership } = hosted;
     if (room === undefined || ownership.held === undefined || hosted.settling) return;
-    if (room.sessionCount > 0 || hosted.waiters.length > 0) {
+    if (room.sessionCount > 0 || hosted.waiters.length > 0 || !room.isSettled) {
       hosted.idleSinceMs = undefined;
       return;
     }
@@ -152,7 +179,8 @@ export class RoomHost {
   #host(name: string, now: Instant): Hosted | undefined {
     const program = this.#programFor(name);
     if (program === undefined) return undefined;
-    const { node, incarnation } = this.#options.record;
+    const { node, incarnation, attends } = this.#options.record;
+    const isDurable = attends === undefined && this.#options.isDurable(name);
     const ownership = new RoomOwnership({
       room: name,
       node,
@@ -164,6 +192,8 @@ export class RoomHost {
       count: (metric) => this.#ports.count(metric),
       observeClaim: (ms) => this.#ports.observe('claim_ms', ms),
       head: () => this.#hosted.get(name)?.room?.head ?? 0,
+      isDurable,
+      restore: (record) => this.#hosted.get(name)?.room?.restorable(record),
       hasStateFor: (nonce) => this.#parts.handovers().hasStateFor(name, nonce),
       wake: () => {
         const hosted = this.#hosted.get(name);
@@ -176,8 +206,11 @@ export class RoomHost {
       program: program.name,
       make: program.make,
       ownership,
+      isDurable,
       room: undefined,
       settling: false,
+      quiet: false,
+      again: undefined,
       waiters: [],
       idleSinceMs: undefined,
       openedAt: now.wallMs,
@@ -226,7 +259,39 @@ export class RoomHost {
       failed: (error) => this.#programFailed(name, error),
       resumeToken: (session) => this.#options.resumeToken(name, session, this.#options.now()),
       count: (metric, by) => this.#ports.count(metric, by),
+      spoke: () => this.#spoke.add(hosted),
+      flushAcks: ({ place }) => {
+        if (place !== undefined) this.#parts.links.flushAcksOf(place.link);
+      },
+      log: hosted.isDurable ? this.#logFor(hosted) : undefined,
     };
+  }
+
+  #logFor(hosted: Hosted): LogOutput {
+    const { lease } = this.#parts;
+    const now = this.#options.now;
+    return {
+      rules: this.#options.logRules,
+      budget: this.#logBudget,
+      append: (args, done) =>
+        this.#ports.call('append', args, (result) => {
+          if (this.#ended) return;
+          if (result instanceof DirectoryError && result.runId !== undefined) lease.metRun(result.runId, now());
+          done(result);
+        }),
+      mayAppend: () => (!this.#ended && lease.gateOpen(now()) ? hosted.ownership.held : undefined),
+      fenced: (record) => hosted.ownership.fenced(record, now()),
+      wentBack: () => lease.wentBack(now()),
+      observe: (metric, ms) => this.#ports.observe(metric, ms),
+    };
+  }
+
+  /** Sends to their logs what was said in rooms since this was last called. */
+  flush(): void {
+    for (const hosted of this.#spoke) {
+      if (this.#hosted.get(hosted.name) === hosted) hosted.room?.flush();
+    }
+    this.#spoke.clear();
   }
 
   #programFailed(name: string, error: unknown): void {
@@ -291,20 +356,56 @@ export class RoomHost {
   #opened(hosted: Hosted, event: Extract<OwnershipEvent, { kind: 'opened' }>, now: Instant): void {
     const { record, triple, kept, takenOver } = event;
     this.#ports.log('room opened', { room: hosted.name, epoch: triple.epoch, kept, takenOver });
-    if (kept && hosted.room !== undefined) {
-      hosted.room.begin(triple, now);
-      // A new tag: every session shows its cursor again.
-      for (const link of hosted.room.links) this.sendMoved(hosted.room, link, triple.epoch, this.me());
-      return this.#ready(hosted, hosted.room, now);
-    }
+    hosted.quiet = false;
+    hosted.settling = false;
+    hosted.again = undefined;
+    if (kept && hosted.room !== undefined) return this.#openAgain(hosted, hosted.room, record, triple, now);
     if (hosted.room !== undefined) {
       for (const link of hosted.room.links) this.sendMoved(hosted.room, link, triple.epoch, this.me());
       this.#endRoom(hosted);
     }
     const state = kept ? this.#parts.handovers().takeState(hosted.name, triple.nonce) : undefined;
-    const room = this.#makeRoom(hosted, triple, now, state);
+    // A record with one tag and no head was made by this very claim.
+    const isLogged = hosted.isDurable && state === undefined && (record.head > 0 || record.tags.length > 1);
+    if (!isLogged) return this.#openWith(hosted, event, state, undefined, now);
+    hosted.settling = true;
+    const args = { room: hosted.name, last: this.#options.limits.recentMax, bytesMax: OPENED_BYTES_MAX };
+    this.#whileHeld(hosted, triple, 'openLog', args, (opening, at) =>
+      this.#openWith(hosted, event, undefined, opening, at),
+    );
+  }
+
+  /** What is in memory goes on, under another triple. */
+  #openAgain(hosted: Hosted, room: Room, record: RoomRecord, triple: Triple, now: Instant): void {
+    const { head } = room;
+    if (!hosted.isDurable || record.head === head) return this.#beginAgain(hosted, room, triple, now);
+    // A batch was logged that nobody here was told of.
+    hosted.settling = true;
+    const args = { room: hosted.name, after: head, limit: CAUGHT_UP_MAX, bytesMax: OPENED_BYTES_MAX };
+    this.#whileHeld(hosted, triple, 'readLog', args, (reply, at) => {
+      room.catchUp(record.head, reply.kind === 'log' ? reply.entries : []);
+      this.#beginAgain(hosted, room, triple, at);
+    });
+  }
+
+  #beginAgain(hosted: Hosted, room: Room, triple: Triple, now: Instant): void {
+    room.begin(triple, now);
+    // A new tag: every session shows its cursor again.
+    for (const link of room.links) this.sendMoved(room, link, triple.epoch, this.me());
+    this.#ready(hosted, room, now);
+  }
+
+  #openWith(
+    hosted: Hosted,
+    { record, triple, takenOver }: Extract<OwnershipEvent, { kind: 'opened' }>,
+    state: ReturnType<Room['carry']> | undefined,
+    opening: Reply<'openLog'> | undefined,
+    now: Instant,
+  ): void {
+    const room = this.#makeRoom(hosted, triple, now, state, snapshotOf(opening));
     if (room === undefined) return;
-    if (state === undefined) room.startAt(record.head, record.tags.slice(0, -1));
+    if (opening !== undefined) room.adopt(record, opening, now);
+    else if (state === undefined) room.startAt(record.head, record.tags.slice(0, -1));
     room.begin(triple, now);
     // Members of a room whose server is another now cannot have stayed.
     if (!takenOver || this.#options.record.attends !== undefined) return this.#ready(hosted, room, now);
@@ -322,15 +423,38 @@ export class RoomHost {
     });
   }
 
+  /** Asks until there is an answer, for as long as the room is owned under this triple. */
+  #whileHeld<K extends Operation>(
+    hosted: Hosted,
+    triple: Triple,
+    operation: K,
+    args: Args<K>,
+    done: (reply: Reply<K>, now: Instant) => void,
+  ): void {
+    const isHeld = () => !this.#ended && hosted.ownership.held === triple && this.#hosted.get(hosted.name) === hosted;
+    const ask = () =>
+      this.#ports.call(operation, args, (reply) => {
+        if (!isHeld()) return;
+        const now = this.#options.now();
+        if (!(reply instanceof DirectoryError)) return done(reply, now);
+        if (reply.runId !== undefined) return this.#parts.lease.metRun(reply.runId, now);
+        hosted.again = { atMs: now.monoMs + ASK_AGAIN_MS, ask: () => isHeld() && ask() };
+        this.#due.wake(hosted, hosted.again.atMs);
+      });
+    ask();
+  }
+
   #makeRoom(
     hosted: Hosted,
     triple: Triple,
     now: Instant,
     state: ReturnType<Room['carry']> | undefined,
+    program?: Json,
   ): Room | undefined {
     const { limits } = this.#options;
     try {
-      hosted.room = new Room(hosted.name, triple, hosted.make, limits, this.#outputFor(hosted), now, state);
+      const output = this.#outputFor(hosted);
+      hosted.room = new Room(hosted.name, triple, hosted.make, limits, output, now, state, program);
       return hosted.room;
     } catch (error) {
       this.#programFailed(hosted.name, error);
@@ -388,13 +512,27 @@ export class RoomHost {
     this.#ready(hosted, room, now);
   }
 
+  /** Has a room that is about to be handed over take nothing more; calls back once what it took is logged. */
+  quiet(name: string, done: () => void): void {
+    const hosted = this.#hosted.get(name);
+    if (hosted?.room === undefined || hosted.ownership.held === undefined) return done();
+    hosted.quiet = true;
+    hosted.room.flush();
+    hosted.room.whenSettled(done);
+  }
+
   /** A handover that was called off: frames that were not taken meanwhile are asked for again. */
   goOn(hosted: Hosted): void {
-    if (hosted.ownership.state.kind !== 'transferring') return;
+    if (hosted.ownership.state.kind !== 'transferring' && !hosted.quiet) return;
+    hosted.quiet = false;
     hosted.ownership.resumeAfterTransfer();
     const { room } = hosted;
     if (room === undefined) return;
     for (const link of room.links) this.sendMoved(room, link, room.epoch, this.me());
     this.tell(hosted, 'held');
   }
+}
+
+function snapshotOf(opening: Reply<'openLog'> | undefined): Json | undefined {
+  return opening?.snapshot === undefined ? undefined : (JSON.parse(opening.snapshot.state) as Json);
 }

@@ -1,7 +1,11 @@
 /** What a room asks of its node. Owns: the seam between a room and the node that hosts it. */
 import type { Instant } from '../shared/clock.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
+import type { LogPorts } from './room-log.ts';
 import type { RoomSession } from './roster.ts';
+
+/** What a durable room's log asks of the node; see room-log.ts. */
+export type LogOutput = Pick<LogPorts, 'rules' | 'budget' | 'append' | 'mayAppend' | 'fenced' | 'wentBack' | 'observe'>;
 
 export interface RoomOutput {
   /** False when the link is gone, full, or waits for its routers to bind again: nothing was queued. */
@@ -22,7 +26,13 @@ export interface RoomOutput {
   failed(error: unknown): void;
   /** A new resume token for the session's present seat. */
   resumeToken(session: RoomSession): string;
-  count(metric: 'publishes' | 'casts', by?: number): void;
+  /** Something waits for the log: it is flushed once the turn ends. */
+  spoke(): void;
+  /** Sends the acks that this session's router is owed, now. */
+  flushAcks(session: RoomSession): void;
+  count(metric: 'publishes' | 'casts' | Parameters<LogPorts['count']>[0], by?: number): void;
+  /** Absent: the room keeps its last messages in memory and nothing else. */
+  readonly log: LogOutput | undefined;
 }
 
 export interface RoomLimits {

@@ -3,10 +3,17 @@
  *  Invariants: deliveries to one session are a contiguous run of seqs between resets; a frame of a seat is taken at most once.
  *  @see DESIGN §6, §7 */
 import type { Instant } from '../shared/clock.ts';
-import { type Tag, type Triple, tagOf } from '../shared/directory/directory.ts';
+import {
+  type Args,
+  type LogEntry,
+  type Reply,
+  type RoomRecord,
+  type Tag,
+  type Triple,
+  tagOf,
+} from '../shared/directory/directory.ts';
 import type { ErrorCode } from '../shared/errors.ts';
 import type { ClientFrame, Open, OpenSession, RefusedReason } from '../shared/link/messages.ts';
-import type { ClientMessage } from '../shared/protocol.ts';
 import { decodeClientMessage } from '../shared/protocol-decode.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
@@ -14,8 +21,10 @@ import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
 import { type Binding, RoomBindings } from './room-bindings.ts';
+import { RoomHistory } from './room-history.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { PRESENCE_KEPT_MS, PresenceList } from './room-presence.ts';
+import { type Published, RoomSpeech } from './room-speech.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
 import { welcomeText } from './room-words.ts';
 import { type Place, type RoomSession, Roster } from './roster.ts';
@@ -43,10 +52,8 @@ export class Room implements RoomContext {
   #serial = 0;
   #summaryAtMs = 0;
   #summaryDue: 'none' | 'count' | 'presence' = 'none';
-  /** The publish the program is being called with, its text as it came, and whether it was relayed. */
-  #publishing: Publish | undefined;
-  #dataText = '';
-  #relayed = false;
+  readonly #speech: RoomSpeech;
+  readonly #history: RoomHistory;
 
   constructor(
     room: string,
@@ -56,6 +63,7 @@ export class Room implements RoomContext {
     output: RoomOutput,
     now: Instant,
     state?: RoomState,
+    program = state?.program,
   ) {
     this.room = room;
     this.#triple = triple;
@@ -65,9 +73,17 @@ export class Room implements RoomContext {
     this.#bindings = new RoomBindings(room, output);
     this.#now = now;
     this.#roster = new Roster(limits);
-    this.#recent = new Recent(limits.recentMax);
+    this.#recent = new Recent(limits.recentMax, output.log !== undefined);
     this.#presence = new PresenceList(limits.presenceMembersMax, () => this.#roster.sessions());
-    this.#program = new ProgramHost(makeProgram(room, state?.program), this, (error) => output.failed(error));
+    this.#program = new ProgramHost(makeProgram(room, program), this, (error) => output.failed(error));
+    this.#speech = new RoomSpeech({
+      ...{ room, limits, output, recent: this.#recent, bindings: this.#bindings },
+      program: () => this.#program,
+      triple: () => this.#triple,
+      tag: () => this.#tag,
+      direct: (session, text) => this.#direct(session, text),
+    });
+    this.#history = new RoomHistory(this.#recent, this.#roster, this.#speech.log);
     if (state !== undefined) {
       this.#version = state.version;
       this.#recent.restore(state.head, state.tags, state.entries.map(entryFrom));
@@ -121,12 +137,52 @@ export class Room implements RoomContext {
     this.#recent.startAt(head, before);
   }
 
+  // --- the log -----------------------------------------------------------------------------------------------------------------
+
+  /** Takes over what the log of a room that was just claimed holds. */
+  adopt(record: RoomRecord, opening: Reply<'openLog'>, now: Instant): void {
+    this.#history.adopt(record, opening, now.monoMs + this.#limits.resumeMs);
+    this.#wake();
+  }
+
+  /** What was logged here, though no answer came, before the room was claimed again. */
+  catchUp(head: number, entries: readonly LogEntry[]): void {
+    this.#history.catchUp(head, entries);
+  }
+
+  /** What a claim puts back of the log; undefined where the record shows that it is all there. */
+  restorable(record: RoomRecord | undefined): Args<'claim'>['restore'] {
+    return this.#history.restorable(record);
+  }
+
+  /** Where the log is to be read from before an OPEN is answered; undefined where memory has all that is asked for. */
+  olderThan(open: Open): number | undefined {
+    return this.#history.olderThan(open);
+  }
+
+  /** Sends to the log what was said. */
+  flush(): void {
+    this.#speech.log?.flush();
+  }
+
+  /** Whether nothing waits for the log. */
+  get isSettled(): boolean {
+    return this.#speech.log?.isIdle ?? true;
+  }
+
+  /** Calls back once nothing waits for the log; never if the room ends before. */
+  whenSettled(done: () => void): void {
+    if (this.#speech.log === undefined) done();
+    else this.#speech.log.whenIdle(done);
+  }
+
   /** The room is owned under this triple from here on. */
   begin(triple: Triple, now: Instant): void {
     this.#now = now;
     this.#triple = triple;
     this.#tag = tagOf(triple);
     this.#recent.beginTag(this.#tag);
+    this.#speech.log?.begin();
     this.#bindings.void(now.monoMs);
     this.#wake();
   }
@@ -150,6 +206,7 @@ export class Room implements RoomContext {
     for (const one of members) {
       if (this.#roster.get(one.session) !== undefined) continue;
       const session = this.#roster.add({ ...one, handle: 0, seat: 0, kind: 'rebind' }, one.router);
+      this.#history.recall(session, false);
       this.#roster.markPresent(session, true);
       this.#roster.unseat(session, 'router-lost', now.monoMs);
     }
@@ -160,21 +217,22 @@ export class Room implements RoomContext {
 
   // --- seats -------------------------------------------------------------------------------------------------------------------
 
-  /** Seats the sessions of an OPEN, or refuses each with its reason. */
-  open(link: number, router: string, open: Open, now: Instant): void {
+  /** Seats the sessions of an OPEN, or refuses each with its reason.
+   *  @param older  what was read of the log, where `olderThan` asked for it */
+  open(link: number, router: string, open: Open, now: Instant, older: readonly LogEntry[] = []): void {
     this.#now = now;
     this.#serial = open.serial ?? 0;
     const rebinds = open.sessions.filter((one) => one.kind === 'rebind');
-    if (rebinds.length > 0) this.#rebind(link, router, open, rebinds);
-    for (const one of open.sessions) if (one.kind !== 'rebind') this.#seat(link, router, one);
+    if (rebinds.length > 0) this.#rebind(link, router, open, rebinds, older);
+    for (const one of open.sessions) if (one.kind !== 'rebind') this.#seat(link, router, one, older);
   }
 
   /** All sessions that a router has here show the router's cursor: one replay serves them, then what is live. */
-  #rebind(link: number, router: string, open: Open, asked: readonly OpenSession[]): void {
+  #rebind(link: number, router: string, open: Open, asked: readonly OpenSession[], older: readonly LogEntry[]): void {
     const accepted = asked.filter((one) => this.#admit(link, one));
     this.#unbind(link);
     if (accepted.length === 0) return;
-    const standing = open.cursor === undefined ? undefined : this.#recent.standing(open.cursor);
+    const standing = open.cursor === undefined ? undefined : this.#history.standing(open.cursor, older);
     const missed = this.#recent.missedBy(standing, 0);
     const binding = this.#bindings.bind(link, this.#triple, missed[0] === undefined ? this.head : missed[0].seq - 1, 0);
     for (const one of accepted) {
@@ -183,7 +241,8 @@ export class Room implements RoomContext {
       const isStranger = known === undefined || known.seat === 0;
       session.ownerLost ||= isStranger;
       if (isStranger) session.seat = one.seat;
-      this.#take(session, one, { link, router, handle: one.handle }, binding);
+      if (known === undefined) this.#history.recall(session, false);
+      this.#place(session, one, { link, router, handle: one.handle }, binding);
       this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
     }
     for (const entry of missed) this.#bindings.castTo(link, binding, 'message', entry.seq, entry.frame);
@@ -204,23 +263,26 @@ export class Room implements RoomContext {
     else this.#bindings.castTo(link, binding, 'event', 0, presence);
   }
 
-  #seat(link: number, router: string, one: OpenSession): void {
+  #seat(link: number, router: string, one: OpenSession, older: readonly LogEntry[]): void {
     if (!this.#admit(link, one)) return;
     const known = this.#roster.get(one.session);
     if (known === undefined && this.#roster.size >= this.#limits.sessionsMax)
       return this.#refuse(link, one.handle, 'full');
     const session = known ?? this.#roster.add(one, router);
+    if (known === undefined) this.#history.recall(session, one.kind === 'resume');
+    this.#speech.log?.keep(session.session);
     const bound = this.#bindings.get(link);
     const binding =
       bound === undefined || bound.stale
         ? this.#bindings.bind(link, this.#triple, this.head, bound?.sessions ?? 0)
         : bound;
-    this.#take(session, one, { link, router, handle: one.handle }, binding);
+    this.#place(session, one, { link, router, handle: one.handle }, binding);
     const { head } = this;
     const isNew = this.#arrive(session, true);
     // What the program said at the arrival belongs to what is told here.
     const said = this.head - head;
-    const standing = one.kind === 'resume' && one.cursor !== undefined ? this.#recent.standing(one.cursor) : undefined;
+    const standing =
+      one.kind === 'resume' && one.cursor !== undefined ? this.#history.standing(one.cursor, older) : undefined;
     const missed = this.#recent.missedBy(standing, (one.history ?? 0) + said);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
@@ -253,7 +315,7 @@ export class Room implements RoomContext {
     return true;
   }
 
-  #take(session: RoomSession, one: OpenSession, place: Place, binding: Binding): void {
+  #place(session: RoomSession, one: OpenSession, place: Place, binding: Binding): void {
     if (session.place === undefined) binding.sessions++;
     this.#roster.seat(session, one.seat, place);
     this.#output.seated(session);
@@ -268,7 +330,7 @@ export class Room implements RoomContext {
       type: 'opened',
       session: handle,
       room,
-      cseq: session.cseq,
+      cseq: session.ackedCseq,
       serial: this.#serial,
       verdict,
     });
@@ -365,6 +427,7 @@ export class Room implements RoomContext {
 
   #forget(session: RoomSession): void {
     this.#roster.remove(session);
+    this.#speech.log?.forget(session.session);
     // From here on it counts for how long nobody is here.
     if (this.#roster.size === 0) this.#output.wake(this.#now.monoMs);
   }
@@ -384,7 +447,12 @@ export class Room implements RoomContext {
     session.cseq = frame.cseq;
     // What comes for the first time, comes after all that the lost owner may have had.
     if (!frame.resent) session.ownerLost = false;
-    this.#output.ack(place.link, place.handle, frame.cseq);
+    this.#take(session, frame);
+    // What waits for the log is acked once that has it, and what came after it then too.
+    if (session.waiting === 0) this.#speech.acked(session, session.cseq);
+  }
+
+  #take(session: RoomSession, frame: ClientFrame): void {
     const decoded = decodeClientMessage(frame.payload.toString('utf8'));
     if (!decoded.ok) {
       session.lastId = Math.max(session.lastId, decoded.id ?? 0);
@@ -393,7 +461,7 @@ export class Room implements RoomContext {
     const { message } = decoded;
     switch (message.type) {
       case 'publish':
-        return this.#publish(session, message, message.dataText, frame.resent);
+        return this.#speech.publish(session, message, message.dataText, frame.cseq, frame.resent);
       case 'signal':
         if (!frame.resent) this.#signal(session, message.dataText);
         return;
@@ -414,70 +482,23 @@ export class Room implements RoomContext {
     }
   }
 
-  #publish(
-    session: RoomSession,
-    message: Extract<ClientMessage, { type: 'publish' }>,
-    dataText: string,
-    resent: boolean,
-  ): void {
-    const { id } = message;
-    if (resent && session.ownerLost) {
-      session.lastId = Math.max(session.lastId, id ?? 0);
-      return this.#error(session, 'owner_lost', 'the room lost its owner before this was acknowledged', id);
-    }
-    if (id !== undefined) {
-      if (id <= session.lastId) {
-        const said = this.#recent.find(session.session, id);
-        if (said !== undefined) return this.#direct(session, encode.ack({ id, seq: said.seq }));
-        return this.#error(session, 'outcome_unknown', 'this id was used before and is no longer remembered', id);
-      }
-      session.lastId = id;
-    }
-    this.#output.count('publishes');
-    const publish: Publish = { member: session, id, data: message.data as Json };
-    this.#publishing = publish;
-    this.#dataText = dataText;
-    this.#relayed = false;
-    const fits = this.#program.message(publish);
-    this.#publishing = undefined;
-    this.#dataText = '';
-    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
-    if (!this.#relayed && id !== undefined) this.#direct(session, encode.ack({ id, seq: this.head }));
-  }
-
   #signal(session: RoomSession, dataText: string): void {
     const text = encode.signal({ from: session.user, session: session.session, dataText });
     this.#bindings.cast('ephemeral', 0, boundedFrame(text, this.#limits), session.place);
   }
 
-  /** Publishes in a backend's name. @returns the message's seq */
-  publishFrom(from: string | null, data: Json, now: Instant): number {
-    this.#now = now;
-    this.#say(from, undefined, undefined, JSON.stringify(data));
-    return this.head;
-  }
-
-  #say(from: string | null, session: string | undefined, id: number | undefined, dataText: string): void {
-    const seq = this.#recent.head + 1;
-    const tag = this.#tag;
-    const text = encode.message({ seq, tag, from, session: session ?? null, id, at: this.#now.wallMs, dataText });
-    const frame = boundedFrame(text, this.#limits);
-    this.#recent.push({ seq, tag, session, id, frame });
-    this.#bindings.cast('message', seq, frame);
+  /** Publishes in a backend's name; `done` is told once it is known where it went. @param key  under which a repetition is known
+   *  @throws MessageTooLarge */
+  publishFrom(from: string | null, data: Json, key: string | undefined, done: (how: Published) => void): void {
+    this.#speech.publishFrom(from, data, key, done);
   }
 
   relay(publish: Publish): void {
-    const { member } = publish;
-    // The text as it came, where there is one: what a client said arrives unchanged.
-    const isCurrent = this.#publishing === publish;
-    if (isCurrent) this.#relayed = true;
-    else this.#now = this.#output.now();
-    this.#say(member.user, member.session, publish.id, isCurrent ? this.#dataText : JSON.stringify(publish.data));
+    this.#speech.relay(publish);
   }
 
   broadcast(data: Json): void {
-    this.#now = this.#output.now();
-    this.#say(null, undefined, undefined, JSON.stringify(data));
+    this.#speech.broadcast(data);
   }
 
   send(session: string, data: Json): void {
@@ -527,7 +548,14 @@ export class Room implements RoomContext {
 
   /** When something here is due, monotonic ms; infinite while nothing is. May be earlier than it is, never later. */
   get dueMs(): number {
-    const dueMs = Math.min(this.#roster.dueMs, this.#program.dueMs, this.#bindings.dueMs);
+    const logDueMs = this.#speech.log?.dueMs ?? Number.POSITIVE_INFINITY;
+    const dueMs = Math.min(
+      this.#roster.dueMs,
+      this.#program.dueMs,
+      this.#bindings.dueMs,
+      logDueMs,
+      this.#history.dueMs,
+    );
     return this.#summaryDue === 'none' ? dueMs : Math.min(dueMs, this.#summaryAtMs + SUMMARY_EVENT_MS);
   }
 
@@ -546,8 +574,11 @@ export class Room implements RoomContext {
     this.#now = now;
     this.#presence.forget();
     for (const link of this.#bindings.givenUp(now.monoMs)) this.#unbind(link);
-    for (const session of this.#roster.due(now.monoMs)) this.#depart(session);
+    for (const session of this.#roster.due(now.monoMs, (one) => this.#speech.log?.forget(one.session)))
+      this.#depart(session);
+    this.#history.tick(now.monoMs);
     this.#program.tick(now.monoMs);
+    this.#speech.log?.tick(now);
     if (this.#summaryDue === 'none' || now.monoMs - this.#summaryAtMs < SUMMARY_EVENT_MS) return;
     const isCount = this.#summaryDue === 'count';
     const text = isCount
@@ -580,6 +611,7 @@ export class Room implements RoomContext {
   end(): void {
     for (const link of this.#bindings.links) this.#unbind(link);
     this.#program.close();
+    this.#speech.log?.close();
   }
 
   /** What a handover carries. */

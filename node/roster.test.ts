@@ -78,7 +78,7 @@ describe('members', () => {
 it('carries sessions as they are, to be seated again by their routers', () => {
   const from = new Roster(TIMES);
   const session = seated(from, 's', 3);
-  Object.assign(session, { cseq: 7, lastId: 2, meta: { a: 1 }, ownerLost: true });
+  Object.assign(session, { cseq: 7, ackedCseq: 7, lastId: 2, meta: { a: 1 }, ownerLost: true });
   const gone = seated(from, 'gone');
   from.unseat(gone, 'broken', 0);
   from.markPresent(gone, false);

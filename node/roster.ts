@@ -2,6 +2,7 @@
  *  one. Does not know: messages, programs, ownership.
  *  Invariants: a session's seat never goes down; at most one place holds a session; members = sessions marked present.
  *  @see DESIGN §6 */
+import type { SenderMark } from '../shared/directory/directory.ts';
 import type { OpenSession } from '../shared/link/messages.ts';
 import type { Json, Member } from './program.ts';
 
@@ -27,6 +28,14 @@ export interface RoomSession extends Member {
   forgetAtMs: number;
   /** Last frame of this seat that was taken. */
   cseq: number;
+  /** Last frame of this seat that its router need not keep any more; the same, but for what waits for a log. */
+  ackedCseq: number;
+  /** Publishes of this seat that wait for a log. */
+  waiting: number;
+  /** What the room's log remembers of it. */
+  mark: SenderMark | undefined;
+  /** It resumed here though nothing was known of it. */
+  isUnsure: boolean;
   /** Last publish id of the client that was taken. */
   lastId: number;
   /** Seated after the loss of an owner: what the router sends again has an unknown outcome. */
@@ -52,6 +61,7 @@ export interface CarriedSession {
   readonly cseq: number;
   readonly lastId: number;
   readonly ownerLost?: boolean;
+  readonly mark?: SenderMark;
   readonly router: string;
 }
 
@@ -112,6 +122,10 @@ export class Roster {
       leaveAtMs: 0,
       forgetAtMs: Number.POSITIVE_INFINITY,
       cseq: 0,
+      ackedCseq: 0,
+      waiting: 0,
+      mark: undefined,
+      isUnsure: false,
       lastId: 0,
       ownerLost: false,
       router,
@@ -125,6 +139,8 @@ export class Roster {
     if (seat > session.seat) {
       session.seat = seat;
       session.cseq = 0;
+      session.ackedCseq = 0;
+      session.waiting = 0;
       session.ownerLost = false;
     }
     session.place = place;
@@ -153,8 +169,8 @@ export class Roster {
     this.#unseated.delete(session);
   }
 
-  /** Sessions whose leave is due now. Those whose time to resume is over are forgotten. */
-  due(nowMs: number): readonly RoomSession[] {
+  /** Sessions whose leave is due now. Those whose time to resume is over are forgotten, which `forgotten` is told. */
+  due(nowMs: number, forgotten?: (session: RoomSession) => void): readonly RoomSession[] {
     if (nowMs < this.#dueMs) return NOBODY;
     const leaving: RoomSession[] = [];
     let dueMs = Number.POSITIVE_INFINITY;
@@ -164,6 +180,7 @@ export class Roster {
       if (nowMs >= session.forgetAtMs) {
         this.#unseated.delete(session);
         this.#sessions.delete(session.session);
+        forgotten?.(session);
       } else {
         dueMs = Math.min(dueMs, hasLeft ? session.forgetAtMs : session.leaveAtMs);
       }
@@ -180,8 +197,9 @@ export class Roster {
       ...(one.meta === undefined ? {} : { meta: one.meta }),
       seat: one.seat,
       present: one.present,
-      cseq: one.cseq,
+      cseq: one.ackedCseq,
       lastId: one.lastId,
+      ...(one.mark === undefined ? {} : { mark: one.mark }),
       ...(one.ownerLost ? { ownerLost: true } : {}),
       router: one.router,
     }));
@@ -192,6 +210,8 @@ export class Roster {
     for (const one of carried) {
       const session = this.add({ ...one, handle: 0, kind: 'rebind' }, one.router);
       session.cseq = one.cseq;
+      session.ackedCseq = one.cseq;
+      session.mark = one.mark;
       session.lastId = one.lastId;
       session.ownerLost = one.ownerLost === true;
       this.markPresent(session, one.present);

@@ -23,6 +23,7 @@ export class FakeApiPorts implements ApiPorts {
   readonly owners = new Map<string, string>();
   readonly records = new Map<string, RoomRecord>();
   readonly presence = new Map<string, Reply<'readPresence'>>();
+  readonly logs = new Map<string, Reply<'readLog'>>();
   readonly users = new Map<string, Reply<'readUser'>['sessions']>();
   readonly asked: { node: string; op: NodeOperation; args: unknown }[] = [];
   /** Rooms whose owner is dead and not replaced. */
@@ -124,6 +125,8 @@ export class FakeApiPorts implements ApiPorts {
       }
       case 'readPresence':
         return this.presence.get(room) ?? { head: undefined, count: 0, members: [] };
+      case 'readLog':
+        return this.logs.get(room) ?? { kind: 'missing' };
       case 'readUser':
         return { sessions: this.users.get(user) ?? [] };
       default:

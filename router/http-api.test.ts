@@ -398,6 +398,16 @@ describe('messages', () => {
     expect(ports.asked.at(-1)?.args).toEqual({ room: 'a', after: 3, limit: 10 });
     expect((await get('/api/v1/rooms/nobody/messages')).status).toBe(404);
   });
+
+  it('of a durable room are read from its log, also while nobody owns it', async () => {
+    const entry = { seq: 4, tag: '9.aa', from: 'ann', session: undefined, id: undefined, at: 7, data: '{"x":1}' };
+    const record = { owner: undefined, epoch: 9, nonce: 'aa', head: 4, tags: [{ tag: '9.aa', firstSeq: 1 }] };
+    ports.logs.set('old', { kind: 'log', record, first: 2, entries: [entry] });
+    const reply = await get('/api/v1/rooms/old/messages?after=3');
+    const message = { seq: 4, tag: '9.aa', from: 'ann', session: null, at: 7, data: { x: 1 } };
+    expect([reply.status, reply.body]).toEqual([200, { messages: [message], head: 4 }]);
+    expect(ports.asked).toEqual([]);
+  });
 });
 
 describe('users', () => {

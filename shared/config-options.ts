@@ -100,10 +100,31 @@ export const OPTIONS = {
   durability: {
     roles: ALL,
     type: 'string',
-    default: 'relay',
+    default: 'durable',
     choices: ['durable', 'relay'],
-    doc: 'What rooms keep: `relay` the last messages in memory; `durable`, a log in Redis, is not built yet and runs as `relay` with a warning.',
+    doc: 'What rooms keep: `durable`, a log in Redis, so that what was acked outlives its owner; `relay`, the last messages in the owner’s memory.',
   },
+  'relay-rooms': {
+    roles: NODE,
+    type: 'list',
+    default: [],
+    doc: 'Patterns of rooms that are relay rooms where the others are durable, e.g. `cursor:*`. Alike on every node.',
+  },
+  'log-messages': {
+    roles: NODE,
+    type: 'integer',
+    default: 1_000,
+    min: 100,
+    max: 100_000,
+    doc: 'Messages that a durable room’s log keeps, about.',
+  },
+  'log-age-ms': duration(
+    NODE,
+    24 * HOUR,
+    60_000,
+    720 * HOUR,
+    'Messages older than this go from a log with what is said next.',
+  ),
   'certify-by': {
     roles: ALL,
     type: 'list',

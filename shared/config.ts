@@ -292,13 +292,7 @@ function common(parsed: Parsed, values: Shared): Common {
   const timings: Timings = pick(values, Object.keys(DEFAULT_TIMINGS) as (keyof Timings)[]);
   const broken = brokenRelations(timings);
   if (broken.length > 0) throw new ConfigError(`${broken.join('; ')}.`);
-  const warnings = [...parsed.warnings];
-  if (values.durability === 'durable') {
-    warnings.push(
-      'Durable rooms are not built yet: rooms run as --durability relay, the last messages in memory only.',
-    );
-  }
-  return { timings, advertise: advertised(values), warnings };
+  return { timings, advertise: advertised(values), warnings: parsed.warnings };
 }
 
 function worker(

@@ -11,9 +11,10 @@ import { type Network, Way } from './network.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { SimRedis } from './sim-redis.ts';
 
-type PipeName = 'control' | 'bulk';
+type PipeName = 'control' | 'bulk' | 'log';
 
 const BULK: ReadonlySet<Operation> = new Set(['writePresence', 'readPresence', 'writeUser', 'readUser']);
+const LOG: ReadonlySet<Operation> = new Set(['append', 'readLog', 'openLog']);
 const { commandTimeoutMs, reconnectMs } = DEFAULT_TIMINGS;
 /** Part of `reconnectMs` after which an attempt is given up. */
 const ATTEMPT_SHARE = 0.8;
@@ -39,7 +40,7 @@ export interface DirectoryWorld {
 export class SimDirectory {
   readonly #process: SimProcess;
   readonly #world: DirectoryWorld;
-  readonly #live: Record<PipeName, Live | undefined> = { control: undefined, bulk: undefined };
+  readonly #live: Record<PipeName, Live | undefined> = { control: undefined, bulk: undefined, log: undefined };
   #inForce: string | undefined;
   /** Added to each request's way: a stalled connection, whose commands execute long after they were given up. */
   slowMs = 0;
@@ -50,6 +51,7 @@ export class SimDirectory {
     world.redis.onRestart(() => this.#serverGone());
     this.#dial('control');
     this.#dial('bulk');
+    this.#dial('log');
   }
 
   useRun(runId: string): void {
@@ -58,7 +60,7 @@ export class SimDirectory {
 
   call<K extends Operation>(operation: K, args: Args<K>, done: (result: Reply<K> | DirectoryError) => void): void {
     checkArgs(operation, args);
-    const pipe: PipeName = BULK.has(operation) ? 'bulk' : 'control';
+    const pipe: PipeName = LOG.has(operation) ? 'log' : BULK.has(operation) ? 'bulk' : 'control';
     const live = this.#live[pipe];
     const fail = (error: DirectoryError) => this.#process.timer(0, () => done(error));
     if (live === undefined) return fail(new DirectoryError('unavailable', 'There is no connection to Redis'));
@@ -126,12 +128,12 @@ export class SimDirectory {
 
   /** The connections break: what is in flight has an unknown outcome, and may still reach Redis. */
   reset(): void {
-    for (const pipe of ['control', 'bulk'] as const) if (this.#live[pipe] !== undefined) this.#drop(pipe);
+    for (const pipe of ['control', 'bulk', 'log'] as const) if (this.#live[pipe] !== undefined) this.#drop(pipe);
   }
 
   #serverGone(): void {
     const { queue, random, network, redis } = this.#world;
-    for (const pipe of ['control', 'bulk'] as const) {
+    for (const pipe of ['control', 'bulk', 'log'] as const) {
       const live = this.#live[pipe];
       if (live === undefined) continue;
       queue.after(live.back.delay(queue.nowMs, wireMs(random)), () =>

@@ -2,6 +2,7 @@
  *  Does not know: what goes wrong (faults.ts) or what must hold (the oracles).
  *  Invariant: all chance comes from one seeded source and all time from one queue, so a seed replays exactly. */
 import type { NodeEnd, NodeMetric } from '../../node/ports.ts';
+import type { LogRules } from '../../node/room-log.ts';
 import type { RoomLimits } from '../../node/room-output.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
@@ -133,6 +134,14 @@ export class World implements ProcessWorld {
 
   livingNodes(): SimNode[] {
     return [...this.#nodes.values()].filter((node) => node.isAlive && node.ended === undefined);
+  }
+
+  isDurable(_room: string): boolean {
+    return false;
+  }
+
+  get logRules(): LogRules {
+    return { keep: { entries: 1_000, ms: 86_400_000 }, sendersMax: 2_000 };
   }
 
   count(metric: NodeMetric, by = 1): void {

@@ -1,0 +1,114 @@
+/** What a durable room's owner knows beside its last messages: what the log holds further back, and which senders it remembers.
+ *  Owns: the answer to "may this cursor go on" where memory does not reach, what a claim puts back of a log that Redis lost, and the
+ *  marks of senders that have not come back. Does not know: links, programs, how a log is read.
+ *  In a relay room there is no log, and every answer is memory's own.
+ *  @see DESIGN §4 History changes, §6 */
+import type { Args, LogEntry, Reply, RoomRecord, SenderMark } from '../shared/directory/directory.ts';
+import type { Cursor, Open } from '../shared/link/messages.ts';
+import type { Recent, Standing } from './recent.ts';
+import { endAt, logEntryOf, recentOf } from './room-entries.ts';
+import type { RoomLog } from './room-log.ts';
+import type { RoomSession, Roster } from './roster.ts';
+
+/** More messages than this are not replayed to one reader: what a router keeps for a client that is being seated is bounded. */
+const REPLAYED_MAX = 900;
+
+export class RoomHistory {
+  readonly #recent: Recent;
+  readonly #roster: Roster;
+  readonly #log: RoomLog | undefined;
+  /** Of sessions that the log knows and that have not come back yet. */
+  readonly #marks = new Map<string, SenderMark>();
+  #marksUntilMs = Number.POSITIVE_INFINITY;
+
+  constructor(recent: Recent, roster: Roster, log: RoomLog | undefined) {
+    this.#recent = recent;
+    this.#roster = roster;
+    this.#log = log;
+  }
+
+  /** Takes over what the log of a room that was just claimed holds. @param marksUntilMs  when who has not come back cannot any more */
+  adopt(record: RoomRecord, { entries, senders }: Reply<'openLog'>, marksUntilMs: number): void {
+    // A log that does not end where the record says is none that a cursor could stand in.
+    if (endAt(entries, record.head)) {
+      this.#recent.restore(record.head, record.tags.slice(0, -1), entries.map(recentOf));
+    } else {
+      this.#recent.startAt(record.head, []);
+    }
+    for (const [sender, mark] of Object.entries(senders)) {
+      if (sender !== '*' && !sender.startsWith('k:')) this.#marks.set(sender, mark);
+    }
+    if (this.#marks.size > 0) this.#marksUntilMs = marksUntilMs;
+  }
+
+  /** Entries that were logged here though no answer came, up to `head`. What is not all of them voids the memory. */
+  catchUp(head: number, entries: readonly LogEntry[]): void {
+    const isAll = entries.length === head - this.#recent.head && endAt(entries, head);
+    if (isAll) for (const entry of entries) this.#recent.push(recentOf(entry));
+    else this.#recent.startAt(head, []);
+  }
+
+  /** What a claim puts back of the log; undefined where the record shows that it is all there, or further than memory. */
+  restorable(record: RoomRecord | undefined): Args<'claim'>['restore'] {
+    const { head } = this.#recent;
+    if (record !== undefined && record.head > head) return undefined;
+    const tag = record?.tags.findLast(({ firstSeq }) => firstSeq <= record.head)?.tag;
+    const isPrefix = record !== undefined && (record.head === 0 || this.#recent.tagAt(record.head) === tag);
+    if (isPrefix && record.head === head) return undefined;
+    const after = isPrefix ? record.head : 0;
+    const senders: Record<string, SenderMark> = {};
+    for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
+    return {
+      afresh: record !== undefined && !isPrefix,
+      entries: this.#recent.entries.filter(({ seq }) => seq > after).map(logEntryOf),
+      senders,
+    };
+  }
+
+  /** Where the log is to be read from before an OPEN is answered; undefined where memory has all that is asked for. */
+  olderThan(open: Open): number | undefined {
+    if (this.#log === undefined) return undefined;
+    let from: number | undefined;
+    for (const one of open.sessions) {
+      const cursor = one.kind === 'rebind' ? open.cursor : one.cursor;
+      const standing = cursor === undefined ? undefined : this.#recent.standing(cursor);
+      if (standing?.kind === 'older') from = Math.min(from ?? standing.after, standing.after);
+    }
+    return from;
+  }
+
+  /** Where a reader stands. @param older  what was read of the log for it, without a gap */
+  standing(cursor: Cursor, older: readonly LogEntry[]): Exclude<Standing, { kind: 'older' }> {
+    const standing = this.#recent.standing(cursor);
+    if (standing.kind !== 'older') return standing;
+    const { oldest, head, entries } = this.#recent;
+    const before = older.filter(({ seq }) => seq > cursor.seq && seq < oldest);
+    if (before[0]?.seq !== cursor.seq + 1) return { kind: 'reset', reason: 'trimmed' };
+    const isWhole = before.length === oldest - 1 - cursor.seq;
+    if (!isWhole || head - cursor.seq > REPLAYED_MAX) return { kind: 'reset', reason: 'too_far' };
+    return { kind: 'resumed', missed: [...before.map(recentOf), ...entries] };
+  }
+
+  /** A session is here that was not. @param isResumed  it says that it was before */
+  recall(session: RoomSession, isResumed: boolean): void {
+    const mark = this.#marks.get(session.session);
+    if (mark === undefined) {
+      if (isResumed && this.#log !== undefined) session.isUnsure = true;
+      return;
+    }
+    session.mark = mark;
+    session.lastId = Math.max(session.lastId, mark.id);
+    this.#marks.delete(session.session);
+  }
+
+  get dueMs(): number {
+    return this.#marksUntilMs;
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs < this.#marksUntilMs) return;
+    for (const sender of this.#marks.keys()) this.#log?.forget(sender);
+    this.#marks.clear();
+    this.#marksUntilMs = Number.POSITIVE_INFINITY;
+  }
+}

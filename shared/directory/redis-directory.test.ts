@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { passTime, plainRedis } from '../testing/redis-client.ts';
+import { passTime, plainRedis, redisTime } from '../testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { CONFORMANCE_CERTS_MAX, directoryConformance } from './conformance.ts';
 import type { Args, DirectoryError, RoomRecord } from './directory.ts';
@@ -93,10 +93,7 @@ describe('with one server for all', () => {
     directory,
     runId,
     passTime: (ms) => passTime(plain, ms),
-    now: async () => {
-      const [seconds = 0, micros = 0] = (await plain.time()).map(Number);
-      return seconds * 1_000 + Math.floor(micros / 1_000);
-    },
+    now: () => redisTime(plain),
   }));
 
   const register = () => directory.call('register', { record: nodeRecord('n1', A), runId, newGen: 'g1' });

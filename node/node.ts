@@ -58,8 +58,8 @@ export class Node {
     this.#programs = programs;
     this.#log = log;
     this.#onEnd = onEnd;
-    const { redisUrl, cluster, prefix, timings } = config;
-    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.metrics = new NodeMetrics({
       rooms: () => this.#core?.load().rooms ?? 0,
       sessions: () => this.#core?.load().sessions ?? 0,

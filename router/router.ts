@@ -69,8 +69,8 @@ export class Router {
     this.#config = config;
     this.#log = log;
     this.#onRefused = onRefused;
-    const { redisUrl, cluster, prefix, timings } = config;
-    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.#clients = new Clients(
       { clock: systemClock, random: systemRandom, ...config },
       {

@@ -4,10 +4,12 @@ import { FrameDecoder } from './decode.ts';
 import { prepare } from './encode.ts';
 import { HandOver } from './hand-over.ts';
 import type { LinkMessage } from './messages.ts';
+import { ManualTimers } from './timers.ts';
 
 /** A kernel that takes a batch only when told to. */
 class ManualKernel {
   readonly clock = new ManualClock();
+  readonly timers = new ManualTimers(this.clock);
   readonly decoder = new FrameDecoder();
   readonly taken: LinkMessage[] = [];
   readonly lateMs: number[] = [];
@@ -28,7 +30,7 @@ class ManualKernel {
         this.idles += 1;
       },
     };
-    this.out = new HandOver(edge, this.clock);
+    this.out = new HandOver(edge, this.clock, this.timers);
   }
 
   take(): void {

@@ -90,9 +90,11 @@ export class Clients implements ClientOutput {
   readonly #keepAlive: KeepAlive;
   readonly #backlog: Backlog;
   readonly #owner: ClientOwner;
-  /** Found to be undeliverable within a call; closed when the turn ends. */
-  readonly #doomed = new Set<Client>();
+  /** Found to be too slow while the turn's output is delivered; closed behind it. */
+  #slow: Client[] = [];
   #flushDue = false;
+  /** When the turn's output is delivered, monotonic ms. */
+  #flushedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopping: { readonly spreadMs: number; readonly done: Promise<void> } | undefined;
   #whenEmpty: (() => void) | undefined;
@@ -103,20 +105,15 @@ export class Clients implements ClientOutput {
     this.#events = events;
     this.#adapter = options.adapter ?? directAdapter;
     this.#messageRate = options.messageRate ?? 0;
-    const backlogBytesMax = options.backlogBytesMax ?? 1_048_576;
     this.#backlog = new Backlog({
-      bytesMax: backlogBytesMax,
+      bytesMax: options.backlogBytesMax ?? 1_048_576,
       totalBytesMax: options.backlogTotalBytesMax ?? 256 * 1_048_576,
       lagMsMax: options.backlogMsMax ?? 10_000,
       backlogBytesOf: (client) => this.#adapter.backlogBytes(client.ws),
     });
     this.#fanOut = new FanOut({
-      messageBytesMax: backlogBytesMax,
       isPressured: (client) => this.#backlog.isPressured(client),
-      overflow: (client) => {
-        this.#doomed.add(client);
-        this.#scheduleFlush();
-      },
+      deliver: (client, bytes, messages) => this.#deliver(client, bytes, messages),
     });
     this.#keepAlive = new KeepAlive({
       pingIntervalMs: options.pingIntervalMs ?? 25_000,
@@ -284,27 +281,26 @@ export class Clients implements ClientOutput {
   #scheduleFlush(): void {
     if (this.#flushDue) return;
     this.#flushDue = true;
-    setImmediate(() => this.#flush());
+    setImmediate(this.#flush);
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#flushDue = false;
-    const nowMs = this.#clock.now().monoMs;
-    const slow: Client[] = [];
-    this.#fanOut.flush((client, bytes, messages) => {
-      this.#adapter.write(client.ws, bytes);
-      this.stats.writes += 1;
-      this.stats.deliveries += messages;
-      this.stats.bytesOut += bytes.length;
-      if (this.#backlog.note(client, bytes.length, nowMs)) slow.push(client);
-    });
+    this.#flushedMs = this.#clock.now().monoMs;
+    this.#fanOut.flush();
+    if (this.#slow.length === 0) return;
+    const slow = this.#slow;
+    this.#slow = [];
     for (const client of slow) if (client.live) this.#closeSlow(client);
-    if (this.#doomed.size === 0) return;
-    const doomed = [...this.#doomed];
-    this.#doomed.clear();
-    for (const client of doomed) {
-      this.#closeOwn(client, { code: 1011, reason: 'a message is too large to be delivered' }, 'internal');
-    }
+  };
+
+  #deliver(client: Client, bytes: Buffer, messages: number): void {
+    const { stats } = this;
+    this.#adapter.write(client.ws, bytes);
+    stats.writes += 1;
+    stats.deliveries += messages;
+    stats.bytesOut += bytes.length;
+    if (this.#backlog.note(client, bytes.length, this.#flushedMs)) this.#slow.push(client);
   }
 
   #onFrame(client: Client, payload: Buffer, isBinary: boolean): void {
@@ -405,7 +401,6 @@ export class Clients implements ClientOutput {
     this.#table.delete(client.handle);
     this.#keepAlive.remove(client);
     this.#fanOut.remove(client);
-    this.#doomed.delete(client);
   }
 }
 

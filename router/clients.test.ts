@@ -320,14 +320,29 @@ describe('a slow client', () => {
     expect(fixture.events.closed).toEqual([{ handle: stuck.handle, how: 'broken' }]);
   });
 
-  it('is closed when all together are too much: the largest first', async () => {
+  it('is closed when all together are too much, as soon as that is written: the largest first', async () => {
     const list = await members(4);
     const sizes = [0.7, 0.9, 0.8, 0.7];
     for (const [i, size] of sizes.entries()) fixture.adapter.backlog.set(at(list, i).far, size * BOUND);
     cast('1');
-    await until(() => list.every((one) => one.texts.length === 1));
-    fixture.clients.tick();
+    await until(() => fixture.events.closed.length > 0);
     expect(fixture.events.closed).toEqual([{ handle: at(list, 1).handle, how: 'broken' }]);
+  });
+
+  it('is cut off when all together are too much again while it closes: before others are told', async () => {
+    const list = await members(4);
+    const [big, other] = [at(list, 1), at(list, 0)];
+    const sizes = [0.7, 0.9, 0.8, 0.7];
+    for (const [i, size] of sizes.entries()) fixture.adapter.backlog.set(at(list, i).far, size * BOUND);
+    cast('1');
+    await until(() => fixture.events.closed.length === 1);
+    expect(fixture.clients.backlogBytes).toBeGreaterThan(3 * BOUND);
+    direct(other, '2');
+    await until(() => other.texts.includes('2'));
+    expect(fixture.clients.backlogBytes).toBeLessThanOrEqual(3 * BOUND);
+    expect(fixture.events.closed).toEqual([{ handle: big.handle, how: 'broken' }]);
+    await big.closed;
+    expect(fixture.clients.sockets).toBe(3);
   });
 });
 

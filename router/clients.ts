@@ -234,10 +234,7 @@ export class Clients implements ClientOutput {
         client.ws.terminate();
       },
     );
-    for (const client of this.#backlog.sweep(nowMs)) {
-      if (client.live) this.#closeSlow(client);
-      else client.ws.terminate();
-    }
+    this.#letGo(this.#backlog.sweep(nowMs));
   }
 
   /** Sends every client away, each with its own time to come back, uniformly spread. Later clients are sent away too.
@@ -288,11 +285,26 @@ export class Clients implements ClientOutput {
     this.#flushDue = false;
     this.#flushedMs = this.#clock.now().monoMs;
     this.#fanOut.flush();
-    if (this.#slow.length === 0) return;
-    const slow = this.#slow;
-    this.#slow = [];
-    for (const client of slow) if (client.live) this.#closeSlow(client);
+    if (this.#slow.length > 0) {
+      const slow = this.#slow;
+      this.#slow = [];
+      for (const client of slow) if (client.live) this.#closeSlow(client);
+    }
+    // Not left to the timer: much can be written in a quarter of a second.
+    this.#letGo(this.#backlog.excess());
   };
+
+  /** Closes clients as slow, and cuts off those that are closing already: what waits for them is let go. */
+  #letGo(clients: readonly Client[]): void {
+    for (const client of clients) {
+      if (client.live) {
+        this.#closeSlow(client);
+      } else {
+        this.#backlog.forget(client);
+        client.ws.terminate();
+      }
+    }
+  }
 
   #deliver(client: Client, bytes: Buffer, messages: number): void {
     const { stats } = this;

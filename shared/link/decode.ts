@@ -4,7 +4,14 @@
 import { isUtf8 } from 'node:buffer';
 import { CALL_BYTES_MAX, CAST_CLASSES, CLOSE_HOWS, REDIS_ANSWERS, VERDICTS } from './encode.ts';
 import { FragmentAssembler } from './fragments.ts';
-import { FRAGMENT_FLAG, FRAME_HEADER_BYTES, type Frame, HELLO_MAGIC, payloadOfFrame, VOID_FLAG } from './frame-header.ts';
+import {
+  FRAGMENT_FLAG,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  HELLO_MAGIC,
+  payloadOfFrame,
+  VOID_FLAG,
+} from './frame-header.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { parseJson } from './json-fields.ts';
 import * as shape from './json-shapes.ts';

@@ -16,18 +16,8 @@ export interface Clock {
 /** Where `performance.now` began on CLOCK_MONOTONIC: reading that clock by `hrtime` costs several times as much. */
 const ORIGIN_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
 
-/** Within this time one reading stands for another: it is asked for several times for each message, and made once a batch. */
-const SAME_MS = 0.1;
-let last: Instant = { monoMs: ORIGIN_MS + performance.now(), wallMs: Date.now() };
-
 export const systemClock: Clock = {
-  /** Both clocks are read each time; what is spared is the object. */
-  now() {
-    const monoMs = ORIGIN_MS + performance.now();
-    const wallMs = Date.now();
-    if (wallMs !== last.wallMs || monoMs - last.monoMs >= SAME_MS) last = { monoMs, wallMs };
-    return last;
-  },
+  now: () => ({ monoMs: ORIGIN_MS + performance.now(), wallMs: Date.now() }),
 };
 
 /** Milliseconds between two readings: the larger of what the monotonic and the wall clock say, since CLOCK_MONOTONIC

@@ -16,6 +16,7 @@ class Bench {
   readonly messages: LinkMessage[] = [];
   readonly calls: Call[] = [];
   gate = true;
+  listener: ((what: string) => void) | undefined;
   #wake: (() => void)[] = [];
   readonly edge: LinkEdge;
 
@@ -48,6 +49,7 @@ class Bench {
 
   #hear(what: string): void {
     this.heard.push(what);
+    this.listener?.(what);
     for (const wake of this.#wake.splice(0)) wake();
   }
 
@@ -97,6 +99,25 @@ describe('a router’s link', () => {
     await end.events.until(() => end.events.messages.length > 0);
     await bench.until('dropped 1');
     expect(end.events.messages.map((one) => one.type)).toEqual(['moved']);
+  });
+
+  it('is sent what a turn brought only once the turn has ended: what is said then leaves with it', async () => {
+    const bench = new Bench();
+    const { end, link } = await router(bench);
+    const queued: LinkMessage[] = [];
+    bench.listener = (what) => {
+      if (what === 'message 1 close-session') bench.edge.send(1, { type: 'moved', room: 3, epoch: 4 });
+      if (what !== 'turn end') return;
+      bench.edge.dropQueued(1, (message) => {
+        queued.push(message);
+        return false;
+      });
+      bench.edge.send(1, { type: 'acks', entries: [{ session: 1, cseq: 1 }] });
+    };
+    link.send({ type: 'close-session', session: 1, how: 'left' });
+    await end.events.until(() => end.events.messages.length === 2);
+    expect(queued).toEqual([{ type: 'moved', room: 3, epoch: 4 }]);
+    expect(end.events.messages.map((one) => one.type)).toEqual(['moved', 'acks']);
   });
 
   it('calls back once everything queued has left', async () => {

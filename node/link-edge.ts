@@ -166,13 +166,15 @@ export class LinkEdge {
   #take(link: LinkConnection, message: LinkMessage): void {
     const number = this.#numbers.get(link);
     if (number === undefined) return;
+    // Before what the message brings asks for the end of the turn: acks leave with what was answered, not in a batch of their own.
+    if (!this.#turnDue) {
+      this.#turnDue = true;
+      setImmediate(() => {
+        this.#turnDue = false;
+        this.#options.turnEnd();
+      });
+    }
     if (message.type === 'call') this.#options.call(number, message);
     else this.#options.message(number, message);
-    if (this.#turnDue) return;
-    this.#turnDue = true;
-    setImmediate(() => {
-      this.#turnDue = false;
-      this.#options.turnEnd();
-    });
   }
 }

@@ -36,7 +36,7 @@ const VIOLATION =
 
 export function readPan(output: string, exit: PanExit): PanReport {
   const states = Number(/^\s*([\d.e+]+) states, stored/m.exec(output)?.[1] ?? 0);
-  const megabytes = Number(/^\s*([\d.]+)\s+(?:total actual memory usage|memory used)/m.exec(output)?.[1] ?? 0);
+  const megabytes = Number(/^\s*([\d.]+)\s+total actual memory usage/m.exec(output)?.[1] ?? 0);
   return { verdict: judge(output, exit), states, megabytes };
 }
 
@@ -50,7 +50,8 @@ function judge(output: string, exit: PanExit): Verdict {
   if (/Search not completed/.test(output)) return { kind: 'incomplete', why: 'the search was not completed' };
   const errors = /^State-vector .* errors: (\d+)/m.exec(output)?.[1];
   if (errors === undefined) return { kind: 'incomplete', why: `pan ended without a report (exit code ${exit.code})` };
-  if (errors !== '0') return { kind: 'incomplete', why: `pan counts ${errors} errors of a kind that is not known here` };
+  if (errors !== '0')
+    return { kind: 'incomplete', why: `pan counts ${errors} errors of a kind that is not known here` };
   if (exit.code !== 0) return { kind: 'incomplete', why: `pan ended with exit code ${exit.code}` };
   return { kind: 'holds' };
 }

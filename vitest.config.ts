@@ -31,7 +31,7 @@ export default defineConfig({
           name: 'model',
           include: [MODEL],
           exclude: NOT_OURS,
-          testTimeout: 600_000,
+          testTimeout: 1_800_000,
           // Spin may have to be installed first.
           hookTimeout: 600_000,
         },

@@ -32,7 +32,7 @@ interface Limits {
 
 /** A small search takes less time than an optimizer. */
 const LIMITS: Readonly<Record<Size, Limits>> = {
-  small: { ms: 120_000, megabytes: 1_024, optimize: '-O0' },
+  small: { ms: 300_000, megabytes: 1_024, optimize: '-O0' },
   full: { ms: 1_200_000, megabytes: 6_000, optimize: '-O2' },
 };
 const COMPILE_MS = 120_000;

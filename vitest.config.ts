@@ -1,8 +1,10 @@
-/** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for half a minute. A `scenario` starts
- *  a cluster of processes from dist/ and needs the machine for itself, so its files run one after another; `npm test` builds first. */
+/** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for half a minute. `model` has Spin search
+ *  the models of docs/model in small bounds. A `scenario` starts a cluster of processes from dist/ and needs the machine for itself, so
+ *  its files run one after another; `npm test` builds first. */
 import { defineConfig } from 'vitest/config';
 
 const FUZZ = 'scripts/fuzz/*.fuzz.test.ts';
+const MODEL = 'scripts/model/*.model.test.mjs';
 const NOT_OURS = ['**/node_modules/**', 'dist/**', '.bellhop/**'];
 
 export default defineConfig({
@@ -12,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['**/*.test.ts', '**/*.test.mjs'],
-          exclude: [...NOT_OURS, '**/*.scenario.test.ts', '**/*.browser.test.ts', FUZZ],
+          exclude: [...NOT_OURS, '**/*.scenario.test.ts', '**/*.browser.test.ts', FUZZ, MODEL],
           testTimeout: 30_000,
         },
       },
@@ -22,6 +24,16 @@ export default defineConfig({
           include: [FUZZ],
           exclude: NOT_OURS,
           testTimeout: 180_000,
+        },
+      },
+      {
+        test: {
+          name: 'model',
+          include: [MODEL],
+          exclude: NOT_OURS,
+          testTimeout: 1_800_000,
+          // Spin may have to be installed first.
+          hookTimeout: 600_000,
         },
       },
       {

@@ -1,4 +1,4 @@
-// `npm test`: unit tests, then scenarios. Owns: the shares, their times, the summary as last line, and the exit code.
+// `npm test`: unit tests, the model, fuzzing, then scenarios. Owns: the shares, their times, the summary as last line, and the exit code.
 // Invariant: exit code 0 only if every share ran to its end and nothing in it failed; the last line is `N passed, N failed`.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { runNode } from './child.mjs';
 import { findRedisServer } from './redis.mjs';
 
 /** Projects of vitest.config.ts, quickest first. */
-const SHARES = ['unit', 'fuzz', 'scenario'];
+const SHARES = ['unit', 'fuzz', 'model', 'scenario'];
 
 /** @param argv  handed to vitest: files, `-t name`, …
  *  @returns exit code */

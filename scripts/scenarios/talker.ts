@@ -51,15 +51,11 @@ export class Talker {
   constructor(room: Room, name: string) {
     this.#room = room;
     this.#name = name;
+    this.#note();
     room.on('message', ({ seq, tag, data }) => this.#heard.push({ kind: 'message', seq, tag, text: String(data) }));
     room.on('reset', ({ reason, seq, tag }) => this.#heard.push({ kind: 'reset', reason, seq, tag }));
     room.on('leave', ({ user }) => this.#left.push(user));
-    room.on('state', (state) => {
-      const { status } = state;
-      this.#states.push(status === 'waiting' || status === 'closed' ? `${status} ${state.code}` : status);
-      const { session } = room;
-      if (status === 'open' && session !== undefined && !this.#sessions.includes(session)) this.#sessions.push(session);
-    });
+    room.on('state', () => this.#note());
   }
 
   /** Says something every `everyMs`. */
@@ -107,5 +103,11 @@ export class Talker {
       sessions: [...this.#sessions],
       members: this.#room.memberCount,
     };
+  }
+  #note(): void {
+    const { state, session } = this.#room;
+    const { status } = state;
+    this.#states.push(status === 'waiting' || status === 'closed' ? `${status} ${state.code}` : status);
+    if (status === 'open' && session !== undefined && !this.#sessions.includes(session)) this.#sessions.push(session);
   }
 }

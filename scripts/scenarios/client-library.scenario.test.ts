@@ -1,5 +1,5 @@
 /** The client library in Node keeps its conversations: through the death of an owner, the death of a router, and a drain. */
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connect } from '../../client/index.ts';
 import { useCluster } from './suite.ts';
@@ -101,4 +101,41 @@ test('a drain of the owner is not noticed at all', async () => {
     expect(resets(heard)).toBe(resets(before[i]?.heard));
   });
   expect(cluster().crashes()).toEqual([]);
+});
+
+describe('a router that stands still', () => {
+  // The owner's interval is what welcomes name; the router's own bounds stay far above.
+  const stopped = useCluster({ nodes: 1, routers: 2, nodeArgs: ['--ping-interval-ms', '500'] });
+
+  test('is noticed by its silence, and its client goes on at the other one', async () => {
+    const [r1 = '', r2 = ''] = ['r1', 'r2'].map(
+      (id) => `${stopped().router(id).url.replace('http', 'ws')}/rooms/still`,
+    );
+    const ada = new Talker(connect([r1, r2], { user: 'ada', WebSocket }), 'ada');
+    const bob = new Talker(connect([r2], { user: 'bob', WebSocket }), 'bob');
+    const both = () => [ada.record(), bob.record()];
+    await until('they see each other', () => both().every(({ members }) => members === 2));
+    const router = stopped().router('r1').process;
+    router.signal('SIGSTOP');
+    try {
+      // Into a socket that is open, as far as anybody can tell.
+      const said = ada.say();
+      await until('ada is back', () => ada.record().states.at(-1) === 'open' && ada.record().states.length > 2);
+      await said;
+      await until('both heard all', () => talkFaults(both()).length === 0);
+      expect(ada.record()).toMatchObject({ refused: [], left: [] });
+      expect(ada.record().states).toEqual(['connecting', 'open', 'waiting 1006', 'connecting', 'open']);
+      expect(ada.record().heard).toHaveLength(1);
+    } finally {
+      router.signal('SIGCONT');
+    }
+    // What it had in its sockets when it wakes is void: its seat is taken.
+    await bob.say();
+    await until('both heard all', () => talkFaults(both()).length === 0);
+    expect(both().map(({ heard, left }) => [heard.length, left])).toEqual([
+      [2, []],
+      [2, []],
+    ]);
+    for (const talker of [ada, bob]) talker.close();
+  });
 });

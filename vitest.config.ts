@@ -1,6 +1,6 @@
 /** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for half a minute. `model` has Spin search
  *  the models of docs/model in small bounds. A `scenario` starts a cluster of processes from dist/ and needs the machine for itself, so
- *  its files run one after another; `npm test` builds first. */
+ *  its files run one after another; `npm test` builds first. A `browser` test does so too, and opens pages in a Chromium. */
 import { defineConfig } from 'vitest/config';
 
 const FUZZ = 'scripts/fuzz/*.fuzz.test.ts';
@@ -44,6 +44,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['**/*.browser.test.ts'],
+          exclude: NOT_OURS,
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
     ],

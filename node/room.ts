@@ -26,7 +26,7 @@ import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { PRESENCE_KEPT_MS, PresenceList } from './room-presence.ts';
 import { type Published, RoomSpeech } from './room-speech.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
-import { welcomeText } from './room-words.ts';
+import { isForgotten, welcomeText } from './room-words.ts';
 import { type Place, type RoomSession, Roster } from './roster.ts';
 
 /** Largest `meta` of a member, as JSON text. */
@@ -268,6 +268,7 @@ export class Room implements RoomContext {
     const known = this.#roster.get(one.session);
     if (known === undefined && this.#roster.size >= this.#limits.sessionsMax)
       return this.#refuse(link, one.handle, 'full');
+    const forgotten = isForgotten(one, known);
     const session = known ?? this.#roster.add(one, router);
     if (known === undefined) this.#history.recall(session, one.kind === 'resume');
     this.#speech.log?.keep(session.session);
@@ -288,7 +289,7 @@ export class Room implements RoomContext {
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(
       session,
-      welcomeText(this, session, this.#limits, { seq, resumed, resume: this.#output.resumeToken(session) }),
+      welcomeText(this, session, this.#limits, { seq, resumed, forgotten, resume: this.#output.resumeToken(session) }),
     );
     if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason));
     this.#direct(session, this.#presenceText());

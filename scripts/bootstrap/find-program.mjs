@@ -1,9 +1,10 @@
-// Where a program of the system is found. Owns: the search on the PATH and, where the user may, the installation by the system's
-// package manager. Does not know: which program, or what for.
+// Where a program is found that npm does not bring. Owns: the search on the PATH and, where the user may, the installation by the
+// system's package manager. Does not know: what the program is for.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
+import { Sentence } from './sentence.mjs';
 
 const INSTALL_MS = 300_000;
 
@@ -25,22 +26,22 @@ export const system = {
   say: (line) => process.stderr.write(`bellhop: ${line}\n`),
 };
 
-/** Path of the first of `names` that is there; has each of `managers` try to install one where there is none and the user may.
+/** Path of the first of `names` on the PATH, or of `places`; installs one where there is none and the user may.
  *  @param managers  package managers and what each runs, in the order of trial; the last command of each installs
- *  @param what  the program as a sentence names it
- *  @returns undefined where there is none and none could be installed */
-export function findProgram({ names, managers, what }, world) {
-  const found = firstOnPath(names, world);
+ *  @throws Sentence that says what to install */
+export function findProgram({ what, names, places = [], managers, sentence }, world) {
+  const find = () => firstOnPath(names, world) ?? places.find((file) => world.isExecutable(file));
+  const found = find();
   if (found !== undefined) return found;
   const sudo = world.isRoot() ? [] : passwordlessSudo(world);
   for (const manager of managers) {
     if (firstOnPath([manager.name], world) === undefined || (manager.root && sudo === undefined)) continue;
     world.say(`no ${what} here: installing it with ${manager.name}…`);
     installWith(manager, manager.root ? sudo : [], world);
-    const installed = firstOnPath(names, world);
+    const installed = find();
     if (installed !== undefined) return installed;
   }
-  return undefined;
+  throw new Sentence(sentence);
 }
 
 function passwordlessSudo(world) {

@@ -1,10 +1,9 @@
-// Where a Redis server program is found. Owns: what it is called and how each package manager installs it. Does not know: running
-// it (private-redis.ts does).
+// Where a Redis server program is found. Owns: its names here and at package managers. Does not know: running it (private-redis.ts does).
 import { findProgram, system } from './find-program.mjs';
-import { Sentence } from './sentence.mjs';
 
 const SERVERS = ['redis-server', 'valkey-server'];
 
+/** Package managers and what each runs, in the order of trial; the last command of each installs. */
 const MANAGERS = [
   {
     name: 'apt-get',
@@ -26,9 +25,7 @@ const MANAGERS = [
 /** Path of a Redis or Valkey server program; installs one where there is none and the user may.
  *  @throws Sentence that says what to install */
 export function findRedisServer(world = system) {
-  const found = findProgram({ names: SERVERS, managers: MANAGERS, what: 'Redis' }, world);
-  if (found !== undefined) return found;
-  throw new Sentence(
-    'Bellhop needs Redis 6.2 or Valkey 7.2 or newer: install redis-server or valkey-server so that it is on the PATH, or name a running one in BELLHOP_REDIS_URL.',
-  );
+  const sentence =
+    'Bellhop needs Redis 6.2 or Valkey 7.2 or newer: install redis-server or valkey-server so that it is on the PATH, or name a running one in BELLHOP_REDIS_URL.';
+  return findProgram({ what: 'Redis', names: SERVERS, managers: MANAGERS, sentence }, world);
 }

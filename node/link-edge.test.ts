@@ -30,6 +30,7 @@ class Bench {
       now: () => systemClock.now(),
       linkUp: (link, peer) => this.#hear(`up ${link} ${peer.role} ${peer.id}`),
       linkDown: (link) => this.#hear(`down ${link}`),
+      pong: () => undefined,
       linkDrained: (link) => this.#hear(`drained ${link}`),
       message: (link, message) => {
         this.messages.push(message);

@@ -17,6 +17,7 @@ class Bench {
   constructor(count = 5) {
     this.nodes = NODES.slice(0, count);
     for (const { node } of this.nodes) this.counters[node] = 1;
+    this.observer.registered(1);
   }
 
   poll(still: readonly string[] = []): void {

@@ -11,7 +11,7 @@ const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
 
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router']);
-const COUNTS = new Set(['epoch', 'floor', 'head', 'counter', 'limit', 'rooms', 'sessions', 'ver']);
+const COUNTS = new Set(['epoch', 'floor', 'head', 'counter', 'limit', 'rooms', 'sessions', 'ver', 'view']);
 const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load']);
 
 /** Checks the arguments of one operation.

@@ -117,10 +117,9 @@ describe('Redis away', () => {
     bench.redisFailed = true;
     bench.client(1);
     bench.opens();
-    bench.bind(A, 'lobby', 7, 5);
-    bench.opened(A, 1, 7);
+    bench.seat(A, [1]);
     expect(bench.closed.size).toBe(0);
-    expect(bench.core.boundAt('lobby')).toEqual(A);
+    expect(bench.core.boundAt('room')).toEqual(A);
   });
 
   it('refuses at once what no node can be asked for', () => {

@@ -226,7 +226,7 @@ const ANY_MESSAGE = fc.oneof(
   fc
     .tuple(
       fc.record({ type: fc.constant('open'), room: label, floor: safe, sessions: fc.array(session, { maxLength: 5 }) }),
-      fc.record({ cursor, more: fc.boolean() }, optional),
+      fc.record({ cursor, more: fc.boolean(), heldOnly: fc.boolean() }, optional),
     )
     .map(([fixed, optionals]) => ({ ...fixed, ...optionals })),
   fc.record({

@@ -31,6 +31,7 @@ class Bench {
       now: () => systemClock.now(),
       linkUp: (link, peer) => this.#hear(`up ${link} ${peer.role} ${peer.id}`),
       linkDown: (link) => this.#hear(`down ${link}`),
+      pong: (link, { sentAt, redis }) => this.#hear(`pong ${link} ${redis} ${sentAt.monoMs > 0}`),
       linkDrained: (link) => this.#hear(`drained ${link}`),
       message: (link, message) => {
         this.messages.push(message);
@@ -69,6 +70,14 @@ async function router(bench: Bench) {
 }
 
 describe('a router’s link', () => {
+  it('is asked how its router does, and brings the answer', async () => {
+    const bench = new Bench();
+    await router(bench);
+    bench.edge.ping(1);
+    bench.edge.ping(99);
+    await bench.until('pong 1 unknown true');
+  });
+
   it('is heard as up, messages, the end of their turn, down: each once', async () => {
     const bench = new Bench();
     const { link } = await router(bench);

@@ -6,6 +6,7 @@ import { LINK_DEFAULTS, type LinkConnection, type LinkEvents, type LinkOptions }
 import { dialLink, type LinkAddress, parseAddress } from '../shared/link/dial.ts';
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import { LinkListener } from '../shared/link/listener.ts';
+import type { PongSample } from '../shared/link/liveness.ts';
 import type { Call, LinkMessage, Pong } from '../shared/link/messages.ts';
 import { LinkEncodeError } from '../shared/link/protocol-error.ts';
 import type { LinkPeer } from './links.ts';
@@ -20,6 +21,7 @@ export interface LinkEdgeOptions {
   readonly now: () => Instant;
   readonly linkUp: (link: number, peer: LinkPeer) => void;
   readonly linkDown: (link: number) => void;
+  readonly pong: (link: number, sample: PongSample) => void;
   readonly linkDrained: (link: number) => void;
   readonly linkPressed?: (link: number, isPressed: boolean) => void;
   /** Bytes of data that a router may send ahead of what was taken. */
@@ -82,6 +84,10 @@ export class LinkEdge {
     for (const link of this.#byNumber.values()) link.renewCredit();
   }
 
+  ping(number: number): void {
+    this.#byNumber.get(number)?.ping();
+  }
+
   lanes(number: number): ReadonlyMap<unknown, unknown> | undefined {
     return this.#byNumber.get(number)?.lanes;
   }
@@ -132,6 +138,10 @@ export class LinkEdge {
       onDropped: (link, message) => {
         const number = this.#numbers.get(link);
         if (number !== undefined) this.#options.dropped(number, message);
+      },
+      onPong: (link, sample) => {
+        const number = this.#numbers.get(link);
+        if (number !== undefined) this.#options.pong(number, sample);
       },
       onIdle: (link) => {
         const number = this.#numbers.get(link);

@@ -217,6 +217,7 @@ export class RouterCore {
       floor: route.floor,
       ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
       serial,
+      ...(this.#options.mayCauseClaims() ? {} : { heldOnly: true }),
       sessions: sessions.map((session) => session.opening()),
     });
     if (sent) for (const session of sessions) session.asked(serial);

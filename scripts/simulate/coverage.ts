@@ -9,7 +9,7 @@ export const OWNERSHIP_STATES = [
   'releasing',
   'transferring',
 ] as const;
-export const LEASE_STATES = ['living', 'suspended', 'rejoining', 'observing'] as const;
+export const LEASE_STATES = ['living', 'islanded', 'suspended', 'rejoining', 'observing'] as const;
 
 export class Coverage {
   readonly #counts = new Map<string, number>();

@@ -22,6 +22,7 @@ export const FAULTS = [
   'node-node-cut',
   'node-redis-cut',
   'router-redis-cut',
+  'island-cut',
   'redis-slow',
   'redis-reset',
   'redis-pause',
@@ -53,6 +54,7 @@ const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   releasing: [],
   transferring: ['move', 'node-drain'],
   suspended: ['node-redis-cut', 'redis-pause'],
+  islanded: ['island-cut', 'redis-pause', 'redis-restart'],
   rejoining: ['redis-restart', 'redis-flush', 'redis-empty'],
   observing: ['node-crash'],
 };
@@ -189,6 +191,19 @@ export class Faults {
         return this.#cut(node.process.name, redis.name);
       case 'router-redis-cut':
         return router !== undefined && this.#cut(router.process.name, redis.name);
+      case 'island-cut': {
+        // One node and some of the routers, often all, are cut from Redis together; the rest of the cluster is not.
+        if (routers.length === 0) return false;
+        const which = random.unit() < 0.6 ? routers : routers.filter(() => random.unit() < 0.5);
+        const away = [node, ...which].map((one) => one.process.name);
+        for (const name of away) network.cut(name, redis.name);
+        const early = random.unit() < 0.3 ? random.pick(away) : undefined;
+        const ms = 1_500 + random.unit() * 8_000;
+        if (early !== undefined) this.#lasting(random.unit() * ms, () => network.heal(early, redis.name));
+        return this.#lasting(ms, () => {
+          for (const name of away) if (name !== early) network.heal(name, redis.name);
+        });
+      }
       case 'redis-slow': {
         const { directory } = node;
         directory.slowMs = 300 + random.unit() * 2_500;

@@ -85,6 +85,7 @@ export class SimRouter {
         now,
         membership: this.watch.membership,
         redisFailed: () => this.watch.redis === 'failed',
+        mayCauseClaims: () => this.#bugs.mayCauseClaims() || this.watch.mayCauseClaims(this.process.now().monoMs),
         pollSoon: () => this.watch.pollSoon(this.process.now()),
       },
       ports,
@@ -176,6 +177,7 @@ export class SimRouter {
       accept: (node) => node.accept('router', this.id, this.incarnation),
       up: () => this.#inOrder(at, () => this.core.linkUp(at, this.process.now())),
       message: (tagged) => this.#take(at, tagged),
+      pulse: () => this.watch.tell(at.incarnation),
       down: () => {
         this.#bugs.linkDown(at);
         this.#inOrder(at, () => this.core.linkDown(at, this.process.now()));

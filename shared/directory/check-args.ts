@@ -18,7 +18,7 @@ const ENTRIES_MAX = 10_000;
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router']);
 const COUNTS = new Set(
-  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at'.split(
+  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
     ' ',
   ),
 );

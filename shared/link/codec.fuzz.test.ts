@@ -232,7 +232,7 @@ const ANY_MESSAGE = fc.oneof(
         floor: safe,
         sessions: fc.array(session, { maxLength: 5 }),
       }),
-      fc.record({ cursor, more: fc.boolean() }, optional),
+      fc.record({ cursor, more: fc.boolean(), heldOnly: fc.boolean() }, optional),
     )
     .map(([fixed, optionals]) => ({ ...fixed, ...optionals })),
   fc.record({

@@ -88,6 +88,7 @@ export function openHead(value: unknown): Body<Open, 'sessions'> {
     floor: integer(f, 'floor', 0),
     ...cursorOf(f),
     ...(field(f, 'more') === undefined ? {} : { more: flag(f, 'more') }),
+    ...(field(f, 'heldOnly') === undefined ? {} : { heldOnly: flag(f, 'heldOnly') }),
     ...serialOf(f),
   };
 }

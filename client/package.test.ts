@@ -26,6 +26,7 @@ describe('the file for a <script>', () => {
       constructor(...args: unknown[]) {
         dialled.push(args);
       }
+      close(): void {}
     }
     const page = { WebSocket, URL, TextEncoder, performance, setTimeout, clearTimeout, queueMicrotask };
     const location = { href: 'https://edge.example/chat' };
@@ -33,7 +34,10 @@ describe('the file for a <script>', () => {
     const before = Object.keys(context);
     runInContext(readFileSync(GLOBAL_FILE, 'utf8'), context);
     expect(Object.keys(context).filter((name) => !before.includes(name))).toEqual(['Bellhop']);
-    runInContext(`Bellhop.connect('/rooms/lobby').setMeta({ mood: 'fine' })`, context);
+    runInContext(
+      `{ const room = Bellhop.connect('/rooms/lobby'); room.setMeta({ mood: 'fine' }); room.close(); }`,
+      context,
+    );
     expect(JSON.stringify(dialled)).toBe('[["wss://edge.example/rooms/lobby",["bellhop.v1"]]]');
   });
 });
@@ -106,14 +110,22 @@ describe('bellhop/client', () => {
     expect(run(join(project, 'plain.js'), [])).toBe('true no_websocket\n');
   });
 
-  it('takes the WebSocket of `ws`, and gives way where nobody listens', () => {
+  it.each([
+    ['of `ws`', [], `import { WebSocket } from '${join(ROOT, 'node_modules', 'ws', 'wrapper.mjs')}';`, '{ WebSocket }'],
+    // Node 20 has one behind a flag, later versions without it.
+    ['of the runtime', ['--experimental-websocket'], '', '{}'],
+  ])('takes the WebSocket %s, and waits where nobody listens', (_, flags, head, options) => {
     writeFileSync(
       join(project, 'node.js'),
       `import { connect } from 'bellhop/client';
-       import { WebSocket } from '${join(ROOT, 'node_modules', 'ws', 'wrapper.mjs')}';
-       const room = connect('ws://127.0.0.1:9/rooms/lobby', { WebSocket });
-       room.on('state', ({ status, code }) => { if (status === 'waiting') { console.log(status, code); room.close(); } });`,
+       ${head}
+       const room = connect('ws://127.0.0.1:9/rooms/lobby', ${options});
+       room.on('state', ({ status, code }) => {
+         if (status !== 'waiting') return;
+         console.log(status, code);
+         room.close();
+       });`,
     );
-    expect(run(join(project, 'node.js'), [])).toBe('waiting 1006\n');
+    expect(run('--no-warnings', [...flags, join(project, 'node.js')])).toBe('waiting 1006\n');
   });
 });

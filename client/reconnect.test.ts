@@ -33,6 +33,19 @@ describe('connecting', () => {
     expect([bench.room.state.status, first.closed]).toEqual(['waiting', 4000]);
   });
 
+  it('does not wait for a close where an error says that nobody was reached', () => {
+    const bench = new Bench();
+    bench.socket.onerror?.();
+    expect(bench.room.state).toMatchObject({ status: 'waiting', code: 1006 });
+    bench.clock.advance(bench.waitMs ?? 0);
+    bench.seat();
+    // Of an open socket the close tells more.
+    bench.socket.onerror?.();
+    expect(bench.room.state.status).toBe('open');
+    bench.socket.end(4409);
+    expect(bench.room.state).toMatchObject({ status: 'closed', code: 4409 });
+  });
+
   it('ends where the socket cannot even be made', () => {
     class Refusing {
       constructor() {

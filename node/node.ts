@@ -27,7 +27,7 @@ const RECENT_MAX = 100;
 const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
-const RETRY_WINDOW_MS = 5_000;
+const RETRY_WINDOW_MS = 3_000;
 /** What waits for logs in all rooms together: beyond it publishes are refused. */
 const LOG_BYTES_MAX = 64 * 1_048_576;
 /** Keys of backends that a room's log remembers beside its sessions. */

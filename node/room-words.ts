@@ -28,8 +28,14 @@ export function welcomeText(
   });
 }
 
-/** Whether a session comes back to an owner that sees it for the first time, or again after having let it go: what it publishes
- *  under ids that it used before cannot be told from what it says for the first time. */
-export function isForgotten({ kind }: OpenSession, known: RoomSession | undefined): true | undefined {
-  return kind === 'resume' && (known === undefined || known.seat === 0) ? true : undefined;
+/** Whether a session comes back to a room that does not know it, or let it go: what it publishes under ids that it used before cannot
+ *  be told from what it says for the first time. A log remembers senders for as long as they may come back. */
+export function isForgotten(
+  { kind }: OpenSession,
+  known: RoomSession | undefined,
+  session: RoomSession,
+  isLogged: boolean,
+): true | undefined {
+  const isUnknown = isLogged ? session.isUnsure : known === undefined || known.seat === 0;
+  return kind === 'resume' && isUnknown ? true : undefined;
 }

@@ -261,9 +261,9 @@ export class Room implements RoomContext {
     const known = this.#roster.get(one.session);
     if (known === undefined && this.#roster.size >= this.#limits.sessionsMax)
       return this.#refuse(link, one.handle, 'full');
-    const forgotten = isForgotten(one, known);
     const session = known ?? this.#roster.add(one, router);
     if (known === undefined) this.#history.recall(session, one.kind === 'resume');
+    const forgotten = isForgotten(one, known, session, this.#speech.log !== undefined);
     this.#speech.log?.keep(session.session);
     const bound = this.#bindings.get(link);
     const binding =

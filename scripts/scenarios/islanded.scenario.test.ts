@@ -11,6 +11,8 @@ import { expectSound, untilSettled, useCluster } from './suite.ts';
 import { pause, until } from './wait.ts';
 
 const { fenceMs } = DEFAULT_TIMINGS;
+/** What goes on without Redis: durable rooms wait for it with what they are told to log. */
+const RELAY = ['--relay-rooms', 'load-*,new,unknown,island*'];
 /** From its last question to a router until a node is silent, and what it had checked by then is on the wire. */
 const SILENT_MS = fenceMs + 1_000;
 
@@ -82,7 +84,7 @@ async function expectWhole(cluster: Cluster, talk: Load): Promise<void> {
 }
 
 describe('away for everybody', () => {
-  const cluster = useCluster({ nodes: 2, routers: 2 });
+  const cluster = useCluster({ nodes: 2, routers: 2, nodeArgs: RELAY });
   const closers: (() => void)[] = [];
   afterAll(() => {
     for (const close of closers) close();
@@ -92,8 +94,11 @@ describe('away for everybody', () => {
     const talk = await talkIn(cluster());
     closers.push(() => talk.close());
     const [room = ''] = talk.rooms;
+    const logged = await ScenarioClient.join({ url: cluster().router('r1').url, room: 'logged', user: 'ada' });
+    await logged.say('before');
     cluster().redis.pause();
     const began = performance.now();
+    const waits = logged.say('meanwhile');
     try {
       await until('both nodes are islanded', () => ['n1', 'n2'].every((id) => saysOf(cluster(), id, 'islanded') > 0));
       // What is heard from here on was said without a lease.
@@ -121,13 +126,17 @@ describe('away for everybody', () => {
         () => false,
       ),
     );
+    // What could not be logged meanwhile waited, and is there once.
+    expect(await waits).toBe(2);
+    expect([logged.received, logged.resets, logged.closes]).toEqual([2, [], []]);
+    logged.close();
     await expectWhole(cluster(), talk);
     expect(talk.counts().resets).toBe(0);
   });
 });
 
 describe('away for one node and one router', () => {
-  const cluster = useCluster({ nodes: 2, routers: 2, gated: true });
+  const cluster = useCluster({ nodes: 2, routers: 2, nodeArgs: RELAY, gated: true });
   const closers: (() => void)[] = [];
   afterAll(() => {
     for (const close of closers) close();
@@ -149,7 +158,7 @@ describe('away for one node and one router', () => {
 });
 
 describe('away for everybody, and one router says nothing', () => {
-  const cluster = useCluster({ nodes: 2, routers: 2 });
+  const cluster = useCluster({ nodes: 2, routers: 2, nodeArgs: RELAY });
   const closers: (() => void)[] = [];
   afterAll(() => {
     for (const close of closers) close();
@@ -177,7 +186,7 @@ describe('away for everybody, and one router says nothing', () => {
 });
 
 describe('away for everybody, and one router regains it first', () => {
-  const cluster = useCluster({ nodes: 2, routers: 2, gated: true });
+  const cluster = useCluster({ nodes: 2, routers: 2, nodeArgs: RELAY, gated: true });
   const closers: (() => void)[] = [];
   afterAll(() => {
     for (const close of closers) close();

@@ -65,17 +65,17 @@ export const BUGS = {
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'client-break': 2 },
+    mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'unknown-router-certifies': {
     doc: 'a router certifies by patience also nodes that cannot know of it',
     breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'router-crash': 4, 'client-break': 2 },
+    mix: { 'island-cut': 6, 'client-break': 6 },
   },
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'redis-empty': 2, 'redis-flush': 3, 'redis-rollback': 2, 'client-break': 3 },
+    mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;
 

@@ -4,6 +4,7 @@
 import { LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
 import type { LinkSide } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
+import type { SimRouter } from './sim-router.ts';
 import type { World } from './world.ts';
 
 export const FAULTS = [
@@ -192,17 +193,7 @@ export class Faults {
       case 'router-redis-cut':
         return router !== undefined && this.#cut(router.process.name, redis.name);
       case 'island-cut': {
-        // One node and some of the routers, often all, are cut from Redis together; the rest of the cluster is not.
-        if (routers.length === 0) return false;
-        const which = random.unit() < 0.6 ? routers : routers.filter(() => random.unit() < 0.5);
-        const away = [node, ...which].map((one) => one.process.name);
-        for (const name of away) network.cut(name, redis.name);
-        const early = random.unit() < 0.3 ? random.pick(away) : undefined;
-        const ms = 1_500 + random.unit() * 8_000;
-        if (early !== undefined) this.#lasting(random.unit() * ms, () => network.heal(early, redis.name));
-        return this.#lasting(ms, () => {
-          for (const name of away) if (name !== early) network.heal(name, redis.name);
-        });
+        return router !== undefined && this.#island(node, routers);
       }
       case 'redis-slow': {
         const { directory } = node;
@@ -256,6 +247,31 @@ export class Faults {
     if (who.process.isPaused) return false;
     who.process.pause();
     return this.#lasting(ms, () => who.process.resume());
+  }
+
+  /** One node and some of the routers, often all, are cut from Redis together, and often from the other routers too, of which one may
+   *  come new meanwhile. One of those that were cut off may have Redis back before the others. */
+  #island(node: SimNode, routers: readonly SimRouter[]): true {
+    const { network, random, redis } = this.#world;
+    const inside = random.unit() < 0.5 ? routers : routers.filter(() => random.unit() < 0.5);
+    const outside = routers.filter((one) => !inside.includes(one));
+    const newcomer = outside.length === 0 && random.unit() < 0.5 ? this.#world.joinRouter() : undefined;
+    const away = [node, ...inside].map((one) => one.process.name);
+    const early = random.unit() < 0.3 ? random.pick(away) : undefined;
+    const ms = 1_500 + random.unit() * 8_000;
+    const cutFor = (lastsMs: number, a: string, b: string) => {
+      network.cut(a, b);
+      network.cut(b, a);
+      this.#lasting(lastsMs, () => {
+        network.heal(a, b);
+        network.heal(b, a);
+      });
+    };
+    for (const name of away) cutFor(name === early ? random.unit() * ms : ms, name, redis.name);
+    if (random.unit() < 0.3) return true;
+    for (const one of [...outside, ...(newcomer === undefined ? [] : [newcomer])])
+      cutFor(ms, one.process.name, node.process.name);
+    return true;
   }
 
   /** A partition between two hosts: both ways, or only one. */

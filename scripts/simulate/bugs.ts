@@ -3,7 +3,7 @@
 import type { RouterPorts } from '../../router/ports.ts';
 import type { Holder } from '../../router/route.ts';
 import type { Instant } from '../../shared/clock.ts';
-import { type Args, type Beat, DirectoryError, type Operation } from '../../shared/directory/directory.ts';
+import { type Args, DirectoryError, type Operation } from '../../shared/directory/directory.ts';
 import type { Timings } from '../../shared/timing.ts';
 import type { Mix } from './faults.ts';
 import type { Execute } from './sim-redis.ts';
@@ -65,17 +65,12 @@ export const BUGS = {
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'client-break': 2 },
-  },
-  'unknown-router-certifies': {
-    doc: 'a router certifies by patience also nodes that cannot know of it',
-    breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'router-crash': 4, 'client-break': 2 },
+    mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
-    mix: { 'island-cut': 6, 'redis-empty': 2, 'redis-flush': 3, 'redis-rollback': 2, 'client-break': 3 },
+    mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;
 
@@ -121,7 +116,6 @@ export class RouterBugs {
   }
 
   wrap(ports: RouterPorts): RouterPorts {
-    if (this.#bug === 'unknown-router-certifies') return withFullViews(ports);
     if (this.#bug !== 'observer-keeps-timer') return ports;
     const again = <K extends Operation>(operation: K, args: Args<K>, done: Parameters<typeof ports.call<K>>[2]): void =>
       ports.call(operation, args, (result) => {
@@ -166,17 +160,4 @@ export class RouterBugs {
       directory.call('claim', { room, seen, node, incarnation, nonce, floor: 0, numbering, runId }, () => undefined);
     });
   }
-}
-
-/** As if every beat named the newest list of routers. */
-function withFullViews(ports: RouterPorts): RouterPorts {
-  const call: RouterPorts['call'] = (operation, args, done) =>
-    ports.call(operation, args, (result) => {
-      if (!(result instanceof DirectoryError) && 'beats' in result) {
-        const named = ([node, beat]: [string, Beat]) => [node, { ...beat, view: result.ver }] as const;
-        return done({ ...result, beats: Object.fromEntries(Object.entries(result.beats).map(named)) });
-      }
-      done(result);
-    });
-  return { ...ports, call };
 }

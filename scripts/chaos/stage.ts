@@ -32,6 +32,8 @@ export interface StageOptions extends LoadShape {
 
 /** After faults have ended everything must work again within this. The protocol's promise is 15 s. */
 const HEAL_BOUND_MS = 15_000;
+/** All that a run says is in its logs at the end. */
+const WHOLE_LOGS = ['--log-messages', '100000'];
 const APPEND_ONLY = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
 
 export class Stage {
@@ -83,7 +85,7 @@ export class Stage {
       nodes: options.nodes,
       routers: options.routers,
       redis,
-      nodeArgs: ['--durability', options.roomClass],
+      nodeArgs: ['--durability', options.roomClass, ...(options.roomClass === 'durable' ? WHOLE_LOGS : [])],
       routerArgs: options.proof === 'patience' ? ['--certify-by', 'patience'] : [],
       ...(network === undefined ? {} : { argsOf: (id: string) => network.argsOf(id) }),
     });

@@ -124,6 +124,11 @@ describe('a sound history', () => {
     expect(check(historyOf(also(...again), 'relay'), endOf('none', ['A'])).broken).toEqual({});
   });
 
+  it('counts a publish once that was acked by its echo and again by an ack', () => {
+    const { broken, counts } = check(historyOf(also({ kind: 'ok', at: 2_000, client: ANN, id: 1, seq: 1 })), endOf());
+    expect({ broken, ok: counts.ok }).toEqual({ broken: {}, ok: 3 });
+  });
+
   it('may let a session leave that was away for long', () => {
     const events: readonly HistoryEvent[] = [
       { kind: 'close', at: 2_000, client: BOB, code: 1006, ours: true },

@@ -5,19 +5,18 @@ import { agreement } from './agreement.ts';
 import { deliveries } from './deliveries.ts';
 import { incarnations } from './incarnations.ts';
 import { type LogCounts, logs } from './logs.ts';
-import { publishes } from './publishes.ts';
+import { type PublishCounts, publishes } from './publishes.ts';
 import type { Finding, RuleName } from './rule.ts';
 import { type SeatCounts, seats } from './seats.ts';
 
 /** Kept of each rule; all are counted. */
 const KEPT_MAX = 20;
 
-export interface Counts extends LogCounts, SeatCounts {
+export interface Counts extends LogCounts, SeatCounts, PublishCounts {
   events: number;
   /** Publishes; one that was handed over again counts once. */
   published: number;
   sentAgain: number;
-  ok: number;
   /** By error code. */
   readonly failed: Record<string, number>;
   readonly unknown: Record<string, number>;
@@ -47,7 +46,7 @@ export function check(history: History, end: EndState): Verdict {
     broken[finding.rule] = times;
     if (times <= KEPT_MAX) findings.push(finding);
   };
-  const rules = [deliveries, agreement, publishes, logs(counts), seats(counts), incarnations].map((make) =>
+  const rules = [deliveries, agreement, publishes(counts), logs(counts), seats(counts), incarnations].map((make) =>
     make(history, find),
   );
   let index = 0;
@@ -69,9 +68,6 @@ function count(counts: Counts, event: HistoryEvent): void {
       if (event.again) counts.sentAgain++;
       else counts.published++;
       return;
-    case 'ok':
-      counts.ok++;
-      return;
     case 'fail':
       counts.failed[event.code] = (counts.failed[event.code] ?? 0) + 1;
       return;
@@ -90,6 +86,7 @@ function count(counts: Counts, event: HistoryEvent): void {
     case 'emit':
       counts.emits++;
       return;
+    case 'ok':
     case 'dial':
     case 'close':
     case 'join':

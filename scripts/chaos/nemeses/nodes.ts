@@ -19,10 +19,12 @@ export const kill: Nemesis = {
     const rooms = await stage.roomsOf(id);
     const process = stage.cluster.node(id);
     const what = `kill -9 ${id}`;
-    stage.begin(what);
+    const atMs = stage.begin(what);
     stage.signal(process, 'SIGKILL');
-    if (stage.options.proof === 'supervisor') await stage.certify(process);
-    return { what, rooms, by: 'next-owner', repair: () => stage.startNode(id) };
+    const isProved = stage.options.proof === 'supervisor';
+    if (isProved) await stage.certify(process);
+    const figures = isProved ? { certifiedMs: Math.round(stage.now() - atMs) } : {};
+    return { what, rooms, by: 'next-owner', figures: () => figures, repair: () => stage.startNode(id) };
   },
 };
 

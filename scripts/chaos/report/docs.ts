@@ -156,7 +156,7 @@ function details(result: PartResult): string[] {
       : []),
     ...(counts.belowLog > 0
       ? [
-          `${figureOf(counts.belowLog)} acked publishes lie below the oldest entry of their log and could not be looked up.`,
+          `${figureOf(counts.belowLog)} acked publishes lie below the oldest entry of their log: trimmed, or gone with what Redis lost and no owner remembered. Whoever resumes from there is told so by a reset.`,
         ]
       : []),
     ...(starved > 0

@@ -1,5 +1,6 @@
 /** A small chaos run: what `npm run chaos` does at length, once of each kind, judged by the same checker. */
 import { describe, expect, test } from 'vitest';
+import { OPTIONS } from '../../shared/config-options.ts';
 import { add, drain, freeze, kill } from './nemeses/nodes.ts';
 import { restartRedis } from './nemeses/redis.ts';
 import { killRouter } from './nemeses/routers.ts';
@@ -13,7 +14,7 @@ const SHAPE: Part['shape'] = {
   clients: 36,
   rate: 200,
   signals: 50,
-  roomClass: 'relay',
+  roomClass: OPTIONS.durability.default,
   proof: 'supervisor',
   redis: 'append-only',
   proxies: false,

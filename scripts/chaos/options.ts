@@ -1,5 +1,6 @@
 /** What a chaos run is asked for. Owns: its flags. */
 import { parseArgs } from 'node:util';
+import { OPTIONS } from '../../shared/config-options.ts';
 import type { RoomClass } from './history/events.ts';
 import { PART_IDS, type PartId } from './part.ts';
 
@@ -41,7 +42,7 @@ Faults on a cluster of real processes under load; what was said and heard is che
   --evidence              the whole table of numbers; --parts kills,pauses for some of it, --resume for what is missing
   --seed <n>              of the random choices (1)
 Load:
-  --nodes 3 --routers 2 --class relay|durable; --rooms, --clients, --rate (publishes/s) instead of each part's own
+  --nodes 3 --routers 2 --class durable|relay (else as nodes have it by default); --rooms, --clients, --rate (publishes/s) instead of each part's own
 Output:
   --out <folder>          where each part is saved as it ends (.bellhop/chaos)
   --docs                  writes docs/evidence.md and its charts from what is saved
@@ -121,7 +122,7 @@ export function readOptions(
   }
   for (const [part, times] of rounds) if (times === 0) rounds.delete(part);
   if (rounds.size === 0 && !values.docs) return 'help';
-  const { class: roomClass = 'relay' } = values;
+  const roomClass: string = values.class ?? OPTIONS.durability.default;
   if (roomClass !== 'durable' && roomClass !== 'relay') throw new Error('--class must be relay or durable');
   const awaySeconds = away ?? awayRelay;
   return {

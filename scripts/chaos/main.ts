@@ -69,4 +69,6 @@ function writeDocs(results: readonly PartResult[]): void {
   }
 }
 
+// Ended from outside, it still takes along what it started: that is done on `exit`.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main(process.argv.slice(2));

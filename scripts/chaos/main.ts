@@ -1,15 +1,17 @@
-/** `npm run chaos`: faults on a cluster of real processes under load, and what they cost. Owns: the order of a run and its exit code.
- *  Does not know: how clusters start (scenarios/cluster.ts). */
-import { Cluster } from '../scenarios/cluster.ts';
-import { Load } from '../scenarios/load.ts';
-import { pause, until } from '../scenarios/wait.ts';
-import { drain, type FaultResult, freeze, kill, loseRedis } from './faults.ts';
+/** `npm run chaos`: faults on a cluster of real processes under load, and what they cost. Owns: the order of parts, what is written where,
+ *  and the exit code. Does not know: how a part is carried out (run-part.ts). */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { VERSION } from '../../shared/version.ts';
+import { ROOT } from '../scenarios/processes.ts';
 import { type ChaosOptions, HELP, readOptions } from './options.ts';
-import { reportOf, type SeriesReport, seriesOf, tableOf } from './report.ts';
-import { storm } from './storm.ts';
-
-const SETTLE_BOUND_MS = 30_000;
-const WARM_UP_MS = 3_000;
+import { brokenPromises, type PartResult } from './part.ts';
+import { EVIDENCE, partOf } from './parts.ts';
+import { evidencePages } from './report/docs.ts';
+import { textOf } from './report/text.ts';
+import { runPart } from './run-part.ts';
+import { PartStore } from './store.ts';
 
 const say = (line: string): void => void process.stderr.write(`chaos: ${line}\n`);
 
@@ -17,7 +19,7 @@ const say = (line: string): void => void process.stderr.write(`chaos: ${line}\n`
 async function main(argv: readonly string[]): Promise<number> {
   let options: ChaosOptions | 'help';
   try {
-    options = readOptions(argv);
+    options = readOptions(argv, EVIDENCE);
   } catch (error) {
     process.stderr.write(`chaos: ${error instanceof Error ? error.message : String(error)}\n`);
     return 2;
@@ -26,63 +28,47 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const cluster = await Cluster.start({
-    nodes: options.nodes,
-    routers: options.routers,
-    routerArgs: options.proof ? [] : ['--certify-by', 'patience'],
-    redisArgs: ['--appendonly', 'yes'],
-  });
-  try {
-    return await run(cluster, options);
-  } catch (error) {
-    process.stderr.write(`${cluster.said()}\n`);
-    throw error;
-  } finally {
-    await cluster.stop();
-  }
+  const store = new PartStore(options.out ?? join(ROOT, '.bellhop', 'chaos'));
+  const results = await run(options, store);
+  if (options.docs) writeDocs(store.all());
+  const broken = results.flatMap((result) => brokenPromises(result).map((text) => `${result.part}: ${text}`));
+  process.stdout.write(`${results.map(textOf).join('\n\n')}\n${JSON.stringify({ broken, parts: results })}\n`);
+  return broken.length === 0 ? 0 : 1;
 }
 
-async function run(cluster: Cluster, options: ChaosOptions): Promise<number> {
-  const urls = [...cluster.routers.values()].map(({ url }) => url);
-  const load = new Load({ ...options, urls, signals: options.storm > 0, resume: options.storm > 0 });
-  say(`connecting ${options.clients} clients`);
-  await load.connect();
-  load.start();
-  await pause(WARM_UP_MS);
-  const series = await strike(cluster, load, options);
-  const stormy = options.storm > 0 ? await storm(cluster, load, options.storm, options.seed, say) : undefined;
-  load.pause();
-  await until('every publish has an outcome', () => load.pending === 0, SETTLE_BOUND_MS).catch(() => undefined);
-  await until('everyone has heard all', () => load.counts().lost === 0, SETTLE_BOUND_MS).catch(() => undefined);
-  const report = reportOf(options, series, load.counts(), cluster.crashes(), stormy);
-  load.close();
-  if (report.broken.length > 0) process.stderr.write(`${cluster.said()}\n`);
-  process.stdout.write(`${tableOf(report)}\n${JSON.stringify(report)}\n`);
-  return report.broken.length === 0 ? 0 : 1;
-}
-
-async function strike(cluster: Cluster, load: Load, options: ChaosOptions): Promise<SeriesReport[]> {
-  const series: SeriesReport[] = [];
-  const ids = [...cluster.nodes.keys()];
-  const repeat = async (name: string, times: number, act: (id: string) => Promise<FaultResult>) => {
-    const results: FaultResult[] = [];
-    for (let i = 0; i < times; i++) {
-      const result = await act(ids[i % ids.length] ?? 'n1');
-      results.push(result);
-      const slowest = Math.round(Math.max(0, ...result.firstMs));
-      say(
-        `${i + 1}/${times} ${result.what}: ${result.rooms} rooms, ${result.unanswered} unanswered, last heard after ${slowest} ms`,
-      );
+async function run(options: ChaosOptions, store: PartStore): Promise<PartResult[]> {
+  const results: PartResult[] = [];
+  for (const [id, rounds] of options.rounds) {
+    const before = options.resume ? store.load(id) : undefined;
+    if (before !== undefined) {
+      say(`${id} was run before`);
+      results.push(before);
+      continue;
     }
-    if (times > 0) series.push(seriesOf(name, results));
-  };
-  await repeat('kill -9', options.kills, (id) => kill(cluster, load, id));
-  await repeat('drain', options.drains, (id) => drain(cluster, load, id));
-  await repeat(`pause ${options.pauseMs} ms`, options.pauses, (id) => freeze(cluster, load, id, options.pauseMs));
-  if (options.redis) {
-    for (const result of await loseRedis(cluster, load, options, say)) series.push(seriesOf(result.what, [result]));
+    say(`${id}, seed ${options.seed}`);
+    const result = await runPart({ part: partOf(id, rounds, options), seed: options.seed, say });
+    store.save(result);
+    say(`done\n${textOf(result)}`);
+    results.push(result);
   }
-  return series;
+  return results;
 }
 
+function writeDocs(results: readonly PartResult[]): void {
+  const host = {
+    processor: cpus()[0]?.model.trim() ?? 'unknown processor',
+    cores: availableParallelism(),
+    node: process.versions.node,
+    version: VERSION,
+  };
+  for (const [file, text] of evidencePages(results, host)) {
+    const path = join(ROOT, 'docs', file);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    say(`wrote docs/${file}`);
+  }
+}
+
+// Ended from outside, it still takes along what it started: that is done on `exit`.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main(process.argv.slice(2));

@@ -1,84 +1,150 @@
 /** What a chaos run is asked for. Owns: its flags. */
 import { parseArgs } from 'node:util';
+import { OPTIONS } from '../../shared/config-options.ts';
+import type { RoomClass } from './history/events.ts';
+import { PART_IDS, type PartId } from './part.ts';
 
 export interface ChaosOptions {
-  readonly kills: number;
-  readonly drains: number;
-  readonly pauses: number;
-  readonly redis: boolean;
-  /** Faults of a storm, and the seed of their order. */
-  readonly storm: number;
+  /** How many rounds of which parts. */
+  readonly rounds: ReadonlyMap<PartId, number>;
+  readonly evidence: boolean;
+  /** With parts that were saved before and are not run again. */
+  readonly resume: boolean;
+  readonly docs: boolean;
+  readonly out: string | undefined;
   readonly seed: number;
-  /** Whether deaths may be proved; without, routers find out by patience alone. */
-  readonly proof: boolean;
-  readonly rooms: number;
-  readonly clients: number;
+  readonly roomClass: RoomClass;
   readonly nodes: number;
   readonly routers: number;
-  /** Publishes a second, all rooms together. */
-  readonly rate: number;
-  readonly pauseMs: number;
-  readonly redisAwayMs: number;
+  /** Absent: as each part has it. */
+  readonly rooms: number | undefined;
+  readonly clients: number | undefined;
+  readonly rate: number | undefined;
+  readonly mixedMs: number;
+  readonly awayMs: number | undefined;
 }
 
-export const HELP = `Usage: npm run chaos -- [faults] [load]
+export const HELP = `Usage: npm run chaos -- [faults] [load] [output]
 
-Faults, one after another, on a cluster of real processes under load:
-  --kills <n>          kill -9 of one node after another
-  --no-supervisor      nobody may prove a death: routers certify by patience alone
-  --drains <n>         SIGTERM to one node after another
-  --pauses <n>         SIGSTOP of a node for --pause-ms (10000), then SIGCONT
-  --redis              Redis killed for --redis-away-ms (10000) and back with its data; emptied; back empty
-  --storm <n>          n faults of every kind in the random order of --seed, while clients break their sockets and
-                       come back (closed sockets and told losses are then no fault)
+Faults on a cluster of real processes under load; what was said and heard is checked afterwards.
+  --kills <n>             SIGKILL of a node; its supervisor certifies it
+  --kills-patience <n>    SIGKILL of a node; nobody can prove its death
+  --pauses <n>            SIGSTOP of a node for 4 to 10 s
+  --drains <n>            SIGTERM to a node, then a node is added
+  --routers-killed <n>    SIGKILL of a router; its clients resume at others (2,000 clients)
+  --redis-restarts <n>    SIGKILL of Redis, back with its data
+  --redis-empties <n>     SIGKILL of Redis, back empty
+  --redis-pauses <n>      SIGSTOP of Redis
+  --failovers <n>         the primary dies, its replica takes its place
+  --away <s>              Redis is away for so long; --away-relay the same with relay rooms
+  --partitions <n>        node–Redis, router–node and router–Redis cut, each way
+  --mixed --seconds <n>   all of it at random, two at once now and then (60 s)
+  --evidence              the whole table of numbers; --parts kills,pauses for some of it, --resume for what is missing
+  --seed <n>              of the random choices (1)
 Load:
-  --rooms 100 --clients 400 --nodes 3 --routers 2 --rate 1000
+  --nodes 3 --routers 2 --class durable|relay (else as nodes have it by default); --rooms, --clients, --rate (publishes/s) instead of each part's own
+Output:
+  --out <folder>          where each part is saved as it ends (.bellhop/chaos)
+  --docs                  writes docs/evidence.md and its charts from what is saved
 
-Prints a table and, as the last line, the same as JSON. Exit code 1 where a promise was broken.
+Prints tables and, as the last line, the same as JSON. Exit code 1 where a promise was broken.
 `;
 
+/** Flags that name a part and how often. */
+const COUNTED = {
+  kills: 'kills',
+  'kills-patience': 'kills-patience',
+  pauses: 'pauses',
+  drains: 'drains',
+  'routers-killed': 'routers',
+  'redis-restarts': 'redis-restarts',
+  'redis-empties': 'redis-empties',
+  'redis-pauses': 'redis-pauses',
+  failovers: 'failovers',
+  partitions: 'partitions',
+} as const satisfies Record<string, PartId>;
+
 /** @throws Error with one sentence for what cannot be understood */
-export function readOptions(argv: readonly string[]): ChaosOptions | 'help' {
-  const text = (fallback: string) => ({ type: 'string', default: fallback }) as const;
+export function readOptions(
+  argv: readonly string[],
+  evidence: Readonly<Record<PartId, number>>,
+): ChaosOptions | 'help' {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean', default: false } as const;
   const { values } = parseArgs({
     args: [...argv],
     options: {
-      kills: text('0'),
-      drains: text('0'),
-      pauses: text('0'),
-      redis: { type: 'boolean', default: false },
-      storm: text('0'),
-      seed: text('1'),
-      'no-supervisor': { type: 'boolean', default: false },
-      rooms: text('100'),
-      clients: text('400'),
-      nodes: text('3'),
-      routers: text('2'),
-      rate: text('1000'),
-      'pause-ms': text('10000'),
-      'redis-away-ms': text('10000'),
-      help: { type: 'boolean', short: 'h', default: false },
+      kills: text,
+      'kills-patience': text,
+      pauses: text,
+      drains: text,
+      'routers-killed': text,
+      'redis-restarts': text,
+      'redis-empties': text,
+      'redis-pauses': text,
+      failovers: text,
+      partitions: text,
+      away: text,
+      'away-relay': text,
+      mixed: flag,
+      seconds: text,
+      evidence: flag,
+      parts: text,
+      resume: flag,
+      docs: flag,
+      out: text,
+      seed: text,
+      class: text,
+      nodes: text,
+      routers: text,
+      rooms: text,
+      clients: text,
+      rate: text,
+      help: { ...flag, short: 'h' },
     },
   });
   if (values.help) return 'help';
-  const options: ChaosOptions = {
-    kills: whole('kills', values.kills, 0),
-    drains: whole('drains', values.drains, 0),
-    pauses: whole('pauses', values.pauses, 0),
-    redis: values.redis,
-    storm: whole('storm', values.storm, 0),
-    seed: whole('seed', values.seed, 0),
-    proof: !values['no-supervisor'],
-    rooms: whole('rooms', values.rooms, 1),
-    clients: whole('clients', values.clients, 1),
-    nodes: whole('nodes', values.nodes, 2),
-    routers: whole('routers', values.routers, 1),
-    rate: whole('rate', values.rate, 1),
-    pauseMs: whole('pause-ms', values['pause-ms'], 0),
-    redisAwayMs: whole('redis-away-ms', values['redis-away-ms'], 0),
+  const rounds = new Map<PartId, number>();
+  for (const [name, part] of Object.entries(COUNTED)) {
+    const value = values[name as keyof typeof COUNTED];
+    if (value !== undefined) rounds.set(part, whole(name, value, 0));
+  }
+  const seconds = (name: 'away' | 'away-relay'): number | undefined => optional(name, values[name], 1);
+  const [away, awayRelay] = [seconds('away'), seconds('away-relay')];
+  if (away !== undefined) rounds.set('away', 1);
+  if (awayRelay !== undefined) rounds.set('away-relay', 1);
+  if (values.mixed) rounds.set('mixed', 1);
+  const chosen = values.parts?.split(',') ?? (values.evidence ? PART_IDS : []);
+  for (const name of chosen) {
+    const part = PART_IDS.find((id) => id === name);
+    if (part === undefined) throw new Error(`--parts knows ${PART_IDS.join(', ')}; not ${name}`);
+    if (!rounds.has(part)) rounds.set(part, evidence[part]);
+  }
+  for (const [part, times] of rounds) if (times === 0) rounds.delete(part);
+  if (rounds.size === 0 && !values.docs) return 'help';
+  const roomClass: string = values.class ?? OPTIONS.durability.default;
+  if (roomClass !== 'durable' && roomClass !== 'relay') throw new Error('--class must be relay or durable');
+  const awaySeconds = away ?? awayRelay;
+  return {
+    rounds,
+    evidence: values.evidence || values.parts !== undefined,
+    resume: values.resume,
+    docs: values.docs,
+    out: values.out,
+    seed: whole('seed', values.seed ?? '1', 0),
+    roomClass,
+    nodes: whole('nodes', values.nodes ?? '3', 2),
+    routers: whole('routers', values.routers ?? '2', 2),
+    rooms: optional('rooms', values.rooms, 1),
+    clients: optional('clients', values.clients, 1),
+    rate: optional('rate', values.rate, 1),
+    mixedMs: whole('seconds', values.seconds ?? '60', 1) * 1_000,
+    awayMs: awaySeconds === undefined ? undefined : awaySeconds * 1_000,
   };
-  if (options.kills + options.drains + options.pauses + options.storm === 0 && !options.redis) return 'help';
-  return options;
+}
+
+function optional(name: string, text: string | undefined, least: number): number | undefined {
+  return text === undefined ? undefined : whole(name, text, least);
 }
 
 function whole(name: string, text: string, least: number): number {

@@ -19,6 +19,10 @@ export interface ClusterOptions {
   readonly redisArgs?: readonly string[];
   /** Each of its first processes reaches Redis through a gate of its own. */
   readonly gated?: boolean;
+  /** A Redis that runs already and becomes the cluster's own; `redisArgs` is void then. */
+  readonly redis?: RedisServer;
+  /** Further flags of one process, e.g. the way to Redis through a proxy. They come last and win. */
+  readonly argsOf?: (id: string) => readonly string[];
 }
 
 export interface RunningRouter {
@@ -33,7 +37,8 @@ const KEYS = buildKeys({ cluster: CLUSTER_NAME });
 const EXAMPLES = join(ROOT, 'examples');
 
 export class Cluster {
-  readonly redis: RedisServer;
+  /** Whom the processes' Redis is now, for looks behind their back. */
+  redis: RedisServer;
   readonly nodes = new Map<string, ClusterProcess>();
   readonly routers = new Map<string, RunningRouter>();
   readonly #options: ClusterOptions;
@@ -49,7 +54,7 @@ export class Cluster {
 
   /** Starts Redis, `n1` … and `r1` …, and waits until routers see every node. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    const redis = await startRedis({ args: options.redisArgs ?? [] });
+    const redis = options.redis ?? (await startRedis({ args: options.redisArgs ?? [] }));
     const cluster = new Cluster(redis, options);
     try {
       await cluster.#nameHistory();
@@ -84,6 +89,7 @@ export class Cluster {
       ...flags,
       ...(this.#options.nodeArgs ?? []),
       ...args,
+      ...(this.#options.argsOf?.(id) ?? []),
     ]);
     this.#processes.push(started);
     return started;
@@ -92,7 +98,13 @@ export class Cluster {
   async startRouter(id: string, args: readonly string[] = []): Promise<RunningRouter> {
     const more = [...(this.#options.routerArgs ?? []), ...args];
     const script = more.includes('--workers') ? 'scripts/router-command.js' : 'router/main.js';
-    const process = launch(id, script, [...this.#common(id), '--port', '0', ...more]);
+    const process = launch(id, script, [
+      ...this.#common(id),
+      '--port',
+      '0',
+      ...more,
+      ...(this.#options.argsOf?.(id) ?? []),
+    ]);
     this.#processes.push(process);
     const { url } = await process.ready;
     if (typeof url !== 'string') throw new Error(`${id} did not say its url`);

@@ -28,6 +28,7 @@ export class LinkRouter {
   private constructor(
     to: { readonly host: string; readonly port: number; readonly incarnation: string },
     node: string,
+    hear: (stamped: Stamped) => void,
   ) {
     this.#link = dialLink(to, {
       handshake: {
@@ -46,7 +47,7 @@ export class LinkRouter {
       // It must outlive the node's pause, to hear what comes after.
       silentMs: 60_000,
       events: {
-        onMessage: (_link, message) => this.frames.push({ atMs: systemClock.now().monoMs, message }),
+        onMessage: (_link, message) => hear({ atMs: systemClock.now().monoMs, message }),
         onDown: (_link, { code, text }) => {
           this.down = `${code} ${text}`;
         },
@@ -54,9 +55,17 @@ export class LinkRouter {
     });
   }
 
-  /** Dials the node and takes a seat in the room. */
-  static async open(cluster: Cluster, node: string, room: string): Promise<LinkRouter> {
-    const router = new LinkRouter(await cluster.linkOf(node), node);
+  /** Dials the node and takes a seat in the room. `also` hears each frame as it comes. */
+  static async open(
+    cluster: Cluster,
+    node: string,
+    room: string,
+    also?: (stamped: Stamped) => void,
+  ): Promise<LinkRouter> {
+    const router: LinkRouter = new LinkRouter(await cluster.linkOf(node), node, (stamped) => {
+      router.frames.push(stamped);
+      also?.(stamped);
+    });
     await until('the link is up', () => router.#link.isUp);
     const sessions = [LISTENER, TALKER].map((handle) => ({
       handle,

@@ -1,5 +1,5 @@
 /** Many clients that talk: rooms `load-0` … with the same number of clients each, publishes at a steady rate. Owns: who speaks when,
- *  what came of it, and per room when a new owner was first heard. Does not know: faults.
+ *  what came of it, and whether a next owner was heard in each room. Does not know: faults.
  *  Everything is stamped by this process alone (performance.now). */
 import type { RoomMessage } from '../../shared/protocol.ts';
 import { epochOf, ScenarioClient } from './client.ts';
@@ -13,17 +13,6 @@ export interface LoadOptions {
   readonly urls: readonly string[];
   readonly signals?: boolean;
   readonly prefix?: string;
-  /** Whether clients that lose their socket come back by themselves, at any of the routers. */
-  readonly resume?: boolean;
-}
-
-/** What a room showed around a fault. */
-export interface RoomChange {
-  readonly room: string;
-  /** From the fault to the first message of the next owner. */
-  readonly firstMs: number;
-  /** Between the last message of the one owner and the first of the next. */
-  readonly silentMs: number;
 }
 
 export interface LoadCounts {
@@ -33,8 +22,6 @@ export interface LoadCounts {
   readonly pending: number;
   readonly resets: number;
   readonly socketsClosed: number;
-  /** Times that clients came back on another socket. */
-  readonly resumes: number;
   readonly violations: readonly string[];
   /** Messages that some member of the room was not told though it had no reset. */
   readonly lost: number;
@@ -48,15 +35,12 @@ interface RoomWatch {
   readonly said: Map<string, string>;
   readonly clients: ScenarioClient[];
   epoch: number;
-  lastMs: number;
-  /** Since the last `mark`. */
-  change: { atMs: number; silentMs: number } | undefined;
-  slowestAckMs: number;
+  /** Whether a next owner was heard since the last `mark`. */
+  isHeardAnew: boolean;
 }
 
 const TICK_MS = 10;
 const CONNECT_BATCH = 25;
-const RESUME_PAUSE_MS = 200;
 const SAID_MAX = 1_000;
 const DISAGREEMENTS_MAX = 20;
 
@@ -70,9 +54,6 @@ export class Load {
   #turn = 0;
   #published = 0;
   #markMs = 0;
-  #stopping = false;
-  #churn: NodeJS.Timeout | undefined;
-  #resumes = 0;
   readonly #disagreements: string[] = [];
 
   constructor(options: LoadOptions) {
@@ -84,19 +65,13 @@ export class Load {
         said: new Map(),
         clients: [],
         epoch: 0,
-        lastMs: 0,
-        change: undefined,
-        slowestAckMs: 0,
+        isHeardAnew: false,
       });
     }
   }
 
   get rooms(): readonly string[] {
     return this.#rooms.map(({ room }) => room);
-  }
-
-  membersOf(room: string): readonly ScenarioClient[] {
-    return this.#rooms.find((watch) => watch.room === room)?.clients ?? [];
   }
 
   /** Connects every client and waits for their seats. */
@@ -122,46 +97,16 @@ export class Load {
     this.#timer = undefined;
   }
 
-  /** Breaks the socket of some client so many times a second. */
-  churn(perSecond: number): void {
-    this.endChurn();
-    this.#churn = setInterval(() => {
-      const client = this.clients[Math.floor(Math.random() * this.clients.length)];
-      if (client?.isSeated === true) client.terminate();
-    }, 1_000 / perSecond);
-  }
-
-  endChurn(): void {
-    clearInterval(this.#churn);
-  }
-
   /** A fault happens now: what rooms show is measured from here. */
   mark(): number {
     this.#markMs = performance.now();
-    for (const watch of this.#rooms) {
-      watch.change = undefined;
-      watch.slowestAckMs = 0;
-    }
+    for (const watch of this.#rooms) watch.isHeardAnew = false;
     return this.#markMs;
-  }
-
-  /** Rooms that were heard under a new owner since the mark. */
-  changes(): RoomChange[] {
-    return this.#rooms.flatMap(({ room, change }) =>
-      change === undefined ? [] : [{ room, firstMs: change.atMs - this.#markMs, silentMs: change.silentMs }],
-    );
-  }
-
-  /** The slowest ack in each of these rooms since the mark, ms. */
-  slowestAcks(rooms: readonly string[]): number[] {
-    return this.#rooms.filter(({ room }) => rooms.includes(room)).map(({ slowestAckMs }) => slowestAckMs);
   }
 
   /** Of `rooms`, those that were not heard under a new owner since the mark. */
   silent(rooms: readonly string[]): string[] {
-    return this.#rooms
-      .filter(({ room, change }) => rooms.includes(room) && change === undefined)
-      .map(({ room }) => room);
+    return this.#rooms.filter(({ room, isHeardAnew }) => rooms.includes(room) && !isHeardAnew).map(({ room }) => room);
   }
 
   get pending(): number {
@@ -185,7 +130,6 @@ export class Load {
       pending: this.pending,
       resets: this.clients.reduce((sum, { resets }) => sum + resets.length, 0),
       socketsClosed: this.clients.reduce((sum, { closes }) => sum + closes.length, 0),
-      resumes: this.#resumes,
       violations,
       lost: violations.filter((text) => / seq \d+ of /.test(text)).length + this.#behind(),
       doubled: violations.filter((text) => / id \d+ of /.test(text)).length,
@@ -204,8 +148,6 @@ export class Load {
   }
 
   close(): void {
-    this.#stopping = true;
-    this.endChurn();
     this.pause();
     for (const client of this.clients) client.terminate();
   }
@@ -216,36 +158,13 @@ export class Load {
     // Members of one room sit on different routers.
     const url = urls[Math.floor(index / this.#rooms.length) % urls.length] ?? '';
     const client = new ScenarioClient({ url, room: watch.room, user: `u${index}`, keep: false });
-    client.onMessage = (message, atMs) => {
-      this.#heard(watch, epochOf(message.tag), atMs);
+    client.onMessage = (message) => {
+      this.#heard(watch, epochOf(message.tag));
       this.#compare(watch, message);
     };
-    client.onAck = (ms) => {
-      watch.slowestAckMs = Math.max(watch.slowestAckMs, ms);
-    };
-    if (this.#options.resume === true) client.onClosed = () => this.#comeBack(client);
     watch.clients.push(client);
     this.clients.push(client);
     return client;
-  }
-
-  #comeBack(client: ScenarioClient): void {
-    if (this.#stopping || client.welcomes.length === 0) return;
-    const { urls } = this.#options;
-    const url = urls[Math.floor(Math.random() * urls.length)];
-    // A failure closes the socket again, which leads here again.
-    setTimeout(
-      () => {
-        if (this.#stopping) return;
-        client.resume(url).then(
-          () => {
-            this.#resumes++;
-          },
-          () => undefined,
-        );
-      },
-      RESUME_PAUSE_MS * (0.5 + Math.random()),
-    );
   }
 
   #compare(watch: RoomWatch, { seq, tag, session, id }: RoomMessage): void {
@@ -258,16 +177,14 @@ export class Load {
     if (watch.said.size > SAID_MAX) watch.said.delete(watch.said.keys().next().value ?? key);
   }
 
-  #heard(watch: RoomWatch, epoch: number, atMs: number): void {
+  #heard(watch: RoomWatch, epoch: number): void {
     if (epoch > watch.epoch) {
-      if (watch.epoch > 0 && this.#markMs > 0) watch.change ??= { atMs, silentMs: atMs - watch.lastMs };
+      if (watch.epoch > 0 && this.#markMs > 0) watch.isHeardAnew = true;
       watch.epoch = epoch;
     }
-    watch.lastMs = atMs;
   }
 
   #tick(): void {
-    if (this.#stopping) return;
     const nowMs = performance.now();
     this.#due += ((nowMs - this.#lastMs) * this.#options.rate) / 1_000;
     this.#lastMs = nowMs;
@@ -278,10 +195,4 @@ export class Load {
       if (this.#options.signals === true) client.signal(this.#published);
     }
   }
-}
-
-/** The value below which a share `p` of the values lies. */
-export function percentile(values: readonly number[], p: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(p * sorted.length) - 1))] ?? 0;
 }

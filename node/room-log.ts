@@ -204,12 +204,12 @@ export class RoomLog {
     this.#idle = undefined;
   }
 
+  /** When `tick` has something to do: at once while something waits that could not be sent, since the gate was shut. */
   get dueMs(): number {
+    if (this.#flight === undefined && this.#waiting.length > 0) return 0;
     const oldest = this.#waiting.find((said) => !said.isHanded);
-    return Math.min(
-      this.#flight?.againAtMs ?? Number.POSITIVE_INFINITY,
-      oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sinceMs + WAIT_MAX_MS,
-    );
+    const oldMs = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sinceMs + WAIT_MAX_MS;
+    return Math.min(this.#flight?.againAtMs ?? Number.POSITIVE_INFINITY, oldMs);
   }
 
   /** Does what is due; harmless at any other time. */

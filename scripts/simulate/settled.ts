@@ -51,7 +51,10 @@ export class Settling {
       if (members.length === 0) continue;
       this.#checkOwner(room);
       if (queue.nowMs - oracle.ownedSinceMs(room) < EXPECT_MS) this.#isTakenLate = true;
-      for (const member of members) this.#checkPublishes(room, member, members);
+      for (const member of members) {
+        this.#checkPublishes(room, member, members);
+        member.open?.deliveries.settle();
+      }
     }
   }
 

@@ -1,7 +1,7 @@
-/** A client as a well-made one behaves: joins, publishes with ids, resumes where the close code says so, and re-sends only what is
- *  known not to have an outcome. Owns: one user's place. Does not know: which node serves it.
+/** A client as a well-made one behaves: joins, publishes with ids, resumes where the close code says so, at whichever router, and
+ *  sends again what has no outcome: in a durable room always, under the same ids; in a relay room only until it is told a reset. Owns: one user's place. Does not know: which node serves it.
  *  Invariant: what it is shown goes through its DeliveryOracle. */
-import { verdictOf } from '../../shared/errors.ts';
+import { ERRORS, type ErrorCode, verdictOf } from '../../shared/errors.ts';
 import type { ServerMessage } from '../../shared/protocol.ts';
 import { DeliveryOracle } from './delivery-oracle.ts';
 import type { Speaks } from './sim-link.ts';
@@ -14,6 +14,7 @@ const UNACKED_MAX = 20;
 interface Session {
   readonly id: string;
   readonly room: string;
+  readonly isDurable: boolean;
   readonly since: number;
   readonly deliveries: DeliveryOracle;
   /** Of the last welcome; 0 before the first. */
@@ -73,15 +74,17 @@ export class SimClient {
       if (this.#session !== undefined) return;
       const room = random.pick(this.#world.rooms);
       const id = `${this.user}-${++this.#attempt}`;
+      const isDurable = this.#world.isDurable(room);
       const deliveries = new DeliveryOracle(
         this.#world.trace,
         this.#world.oracle,
         this.#world.sayings,
         `${this.user}`,
         room,
+        isDurable ? this.#world.logs : undefined,
       );
       const since = Math.floor(this.#world.redis.wallMs);
-      this.#session = { id, room, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
+      this.#session = { id, room, isDurable, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
       this.#connect();
       queue.after(1_000 + random.unit() * 12_000, () => {
         if (!this.#stays && this.#session?.id === id) this.leave();
@@ -168,29 +171,40 @@ export class SimClient {
         session.deliveries.welcome(message.seq, message.tag, message.resumed);
         session.seat = message.seat;
         socket.isWelcome = true;
-        if (!message.resumed) session.pending.clear();
-        for (const id of session.pending.keys()) this.#say({ type: 'publish', id, data: id });
-        return;
+        if (!message.resumed && !session.isDurable) session.pending.clear();
+        return this.#sayAgain(session);
       case 'message':
         session.deliveries.message({ ...message, ...(message.id === undefined ? {} : { id: message.id }) } as never);
         if (message.session === session.id && message.id !== undefined) session.pending.delete(message.id);
         return;
       case 'ack':
+        session.deliveries.acked(session.id, message.id, message.seq);
         session.pending.delete(message.id);
         return;
       case 'reset':
         this.#world.resets++;
         session.deliveries.reset(message.seq, message.tag);
-        // Whether they took effect before cannot be known from here on.
-        session.pending.clear();
+        // What became of them is not shown from here on: the log of a durable room knows it, of a relay room nobody does.
+        if (session.isDurable) this.#sayAgain(session);
+        else session.pending.clear();
         return;
       case 'error':
         if (message.id === undefined) this.#world.trace.violate('protocol', `${this.user} gets error ${message.code}`);
-        else session.pending.delete(message.id);
+        else this.#failed(session, message.id, message.code);
         return;
       default:
         return;
     }
+  }
+
+  #sayAgain(session: Session): void {
+    for (const id of session.pending.keys()) this.#say({ type: 'publish', id, data: id });
+  }
+
+  #failed(session: Session, id: number, code: ErrorCode): void {
+    session.pending.delete(id);
+    // A code that says that it may be sent again says that it did not take effect.
+    if (ERRORS[code].retryable) session.deliveries.refused(session.id, id);
   }
 
   closed(handle: number, code: number, retryAfterMs: number | undefined): void {

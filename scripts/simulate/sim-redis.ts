@@ -26,17 +26,19 @@ export class SimRedis {
   readonly #execute: Execute;
   readonly #onExecuted: OnExecuted;
   readonly #onRestart = new Set<() => void>();
+  readonly #onLost: () => void;
   #life = 1;
   #isUp = true;
   #isPaused = false;
   #waiting: (() => void)[] = [];
   #snapshots: { readonly atMs: number; readonly data: MemorySnapshot }[] = [];
 
-  constructor(queue: EventQueue, random: SeededRandom, execute: Execute, onExecuted: OnExecuted) {
+  constructor(queue: EventQueue, random: SeededRandom, execute: Execute, onExecuted: OnExecuted, onLost: () => void) {
     this.#queue = queue;
     this.#random = random;
     this.#execute = execute;
     this.#onExecuted = onExecuted;
+    this.#onLost = onLost;
     this.directory = new MemoryDirectory({ runId: random.hex(20) });
   }
 
@@ -89,6 +91,7 @@ export class SimRedis {
     const next = data === 'rollback' ? (saved?.data ?? 'kept') : data;
     if (data !== 'kept') this.#snapshots = this.#snapshots.filter((one) => one.data === next);
     this.directory.restart({ runId: this.#random.hex(20), data: next });
+    if (next !== 'kept') this.#onLost();
     for (const listener of this.#onRestart) listener();
     this.#queue.after(downMs, () => {
       this.#isUp = true;
@@ -99,6 +102,17 @@ export class SimRedis {
   flush(): void {
     this.#snapshots = [];
     this.directory.restart({ runId: this.directory.runId, data: 'empty' });
+    this.#onLost();
+  }
+
+  /** An older state is back under the same run id, as after a FLUSHALL and a restored file. @returns whether there was one */
+  rewind(): boolean {
+    const saved = this.#snapshots.length === 0 ? undefined : this.#random.pick(this.#snapshots);
+    if (saved === undefined) return false;
+    this.#snapshots = [saved];
+    this.directory.restore(saved.data);
+    this.#onLost();
+    return true;
   }
 
   pause(): void {

@@ -4,6 +4,7 @@
 import type { NodeEnd, NodeMetric } from '../../node/ports.ts';
 import type { LogRules } from '../../node/room-log.ts';
 import type { RoomLimits } from '../../node/room-output.ts';
+import type { Args, Reply } from '../../shared/directory/directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
@@ -11,6 +12,7 @@ import { type Bug, executeWith } from './bugs.ts';
 import { Coverage } from './coverage.ts';
 import { Sayings } from './delivery-oracle.ts';
 import { EventQueue } from './event-queue.ts';
+import { LogOracle } from './log-oracle.ts';
 import { Network } from './network.ts';
 import { Oracle } from './oracle.ts';
 import { SimClient } from './sim-client.ts';
@@ -38,6 +40,8 @@ export class World implements ProcessWorld {
   readonly trace: Trace;
   readonly oracle: Oracle;
   readonly sayings = new Sayings();
+  readonly logs: LogOracle;
+  readonly logRules: LogRules;
   readonly coverage = new Coverage();
   readonly redis: SimRedis;
   readonly placement = new Placement(Buffer.alloc(16, 7));
@@ -81,11 +85,29 @@ export class World implements ProcessWorld {
       },
       (by, operation, args, reply) => {
         this.oracle.executed(by, operation, args, reply);
+        if (operation === 'append') this.logs.executed(args as Args<'append'>, reply as Reply<'append'>);
+        if (
+          operation === 'claim' &&
+          'kind' in reply &&
+          reply.kind === 'owned' &&
+          'room' in args &&
+          this.isDurable(args.room)
+        ) {
+          this.logs.claimed(args.room);
+        }
         if (operation === 'certify' && 'kind' in reply && reply.kind === 'certified' && 'node' in args) {
           this.trace.say('redis', `${args.node} is certified by ${by}`, 'by' in args ? args.by : undefined);
         }
       },
+      () => {
+        this.oracle.lost();
+        this.logs.lost();
+      },
     );
+    this.logRules = { keep: { entries: random.pick([40, 1_000]), ms: 86_400_000 }, sendersMax: 2_000 };
+    const readLog = (room: string) =>
+      this.redis.directory.execute('readLog', { room, after: 0, limit: 1e6, bytesMax: 1e9 }, this.redis.wallMs);
+    this.logs = new LogOracle(this.trace, this.oracle, readLog, this.logRules.keep.entries);
     this.limits = {
       recentMax: random.pick([3, 20, 100]),
       sessionsMax: 1_000,
@@ -99,7 +121,7 @@ export class World implements ProcessWorld {
       pingIntervalMs: 25_000,
       retryWindowMs: 5_000,
     };
-    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) => `room-${at}`);
+    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) => (at % 2 === 0 ? `log-${at}` : `relay-${at}`));
     this.proofs = { supervisor: random.unit() < 0.5, pid: random.unit() < 0.3 };
     this.meanFaultMs = random.pick([500, 1_200, 2_500]);
     const gen = random.hex(16);
@@ -136,12 +158,9 @@ export class World implements ProcessWorld {
     return [...this.#nodes.values()].filter((node) => node.isAlive && node.ended === undefined);
   }
 
-  isDurable(_room: string): boolean {
-    return false;
-  }
-
-  get logRules(): LogRules {
-    return { keep: { entries: 1_000, ms: 86_400_000 }, sendersMax: 2_000 };
+  /** Whether what is said there is logged: its name says so. */
+  isDurable(room: string): boolean {
+    return room.startsWith('log-');
   }
 
   count(metric: NodeMetric, by = 1): void {

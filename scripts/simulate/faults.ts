@@ -1,7 +1,7 @@
 /** What goes wrong, and when. Owns: the kinds of faults, how each begins and ends, and when the next one comes. Does not know: what
  *  must hold meanwhile.
  *  Invariant: every fault that lasts has an end, and `endAll` brings all of them to it. */
-import { LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
+import { LEASE_STATES } from './coverage.ts';
 import type { LinkSide } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
 import type { World } from './world.ts';
@@ -10,11 +10,14 @@ export const FAULTS = [
   'node-crash',
   'node-pause',
   'node-drain',
+  'drain-storm',
   'move',
   'wall-step',
   'router-crash',
   'router-pause',
   'client-break',
+  'client-slow',
+  'join-storm',
   'link-reset',
   'link-reject',
   'link-stall',
@@ -23,12 +26,16 @@ export const FAULTS = [
   'node-redis-cut',
   'router-redis-cut',
   'redis-slow',
+  'redis-late',
+  'redis-lost',
   'redis-reset',
   'redis-pause',
   'redis-restart',
   'redis-empty',
   'redis-rollback',
+  'redis-rewind',
   'redis-flush',
+  'redis-clock',
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -43,6 +50,11 @@ export const FULL_MIX: Mix = {
   'node-pause': 4,
 };
 
+/** What an operator does, and clients: none of it may close a socket, or lose anything. */
+export const CALM_MIX: Mix = { 'node-drain': 2, 'drain-storm': 1, move: 6, 'join-storm': 3 };
+
+/** Faults of one node's way to Redis; the others of that name are of Redis itself. */
+const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 'redis-lost', 'redis-reset']);
 /** A fault waits this long at most for a room in the state it is meant for. */
 const ARMED_MS = 2_000;
 /** What leads to states that are seldom met by themselves. */
@@ -55,6 +67,9 @@ const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   suspended: ['node-redis-cut', 'redis-pause'],
   rejoining: ['redis-restart', 'redis-flush', 'redis-empty'],
   observing: ['node-crash'],
+  settling: ['node-crash', 'join-storm'],
+  quiet: ['move', 'node-drain'],
+  replaying: ['client-break', 'client-slow', 'join-storm'],
 };
 
 export class Faults {
@@ -99,7 +114,7 @@ export class Faults {
     }
     const isMet =
       node.leaseState() === armed.state ||
-      [...node.core.rooms.all()].some((hosted) => hosted.ownership.state.kind === armed.state);
+      [...node.core.rooms.all()].some(({ name }) => (node.roomStates(name) as string[]).includes(armed.state));
     if (!isMet) return;
     this.#armed = undefined;
     // Somewhere within the few milliseconds that such a state lasts.
@@ -129,7 +144,7 @@ export class Faults {
 
   #inject(fault: Fault, node: SimNode): void {
     if (!node.isAlive) return;
-    const isGlobal = fault.startsWith('redis-') && fault !== 'redis-slow' && fault !== 'redis-reset';
+    const isGlobal = fault.startsWith('redis-') && !OF_ONE_NODE.has(fault);
     const affected = isGlobal || fault.startsWith('router-') ? this.#world.livingNodes() : [node];
     const cells = affected.flatMap((one) => statesOf(one, this.#world.rooms));
     if (!this.#begin(fault, node)) return;
@@ -149,6 +164,8 @@ export class Faults {
         return this.#pause(node, random.unit() < 0.6 ? 300 + random.unit() * 1_500 : 2_000 + random.unit() * 5_000);
       case 'node-drain':
         return this.#world.drain(node);
+      case 'drain-storm':
+        return this.#drainAll(node);
       case 'move': {
         const held = [...node.core.rooms.all()].filter((hosted) => hosted.ownership.held !== undefined);
         const others = this.#world.livingNodes().filter((one) => one !== node);
@@ -166,6 +183,12 @@ export class Faults {
         return router !== undefined && this.#pause(router, 200 + random.unit() * 4_000);
       case 'client-break':
         return random.pick(this.#world.clients).breakSocket();
+      case 'client-slow': {
+        const readOn = random.pick(this.#world.clients).stopReading();
+        return readOn !== undefined && this.#lasting(200 + random.unit() * 3_000, readOn);
+      }
+      case 'join-storm':
+        return this.#world.clients.filter((client) => random.unit() < 0.7 && client.comeOrGo()).length > 0;
       case 'link-reset':
         return this.#onSide(node, (side) => side.fail());
       case 'link-reject':
@@ -196,21 +219,38 @@ export class Faults {
           directory.slowMs = 0;
         });
       }
+      case 'redis-late': {
+        const { directory } = node;
+        directory.lateMs = 300 + random.unit() * 1_500;
+        return this.#lasting(50 + random.unit() * 1_000, () => {
+          directory.lateMs = 0;
+        });
+      }
+      case 'redis-lost':
+        node.directory.repliesToLose += 1 + random.below(4);
+        return this.#lasting(1_000, () => {
+          node.directory.repliesToLose = 0;
+        });
       case 'redis-reset':
         if (node.process.isPaused) return false;
         node.directory.reset();
         return true;
       case 'redis-pause':
         redis.pause();
-        return this.#lasting(100 + random.unit() * (random.unit() < 0.5 ? 900 : 6_000), () => redis.resume());
+        return this.#lasting(100 + this.#span(900, 6_000), () => redis.resume());
       case 'redis-restart':
         return this.#restart('kept');
       case 'redis-empty':
         return this.#restart('empty');
       case 'redis-rollback':
         return this.#restart('rollback');
+      case 'redis-rewind':
+        return redis.isUp && redis.rewind();
       case 'redis-flush':
         redis.flush();
+        return true;
+      case 'redis-clock':
+        redis.stepClock((random.unit() * 2 - 1) * 10_000);
         return true;
       default:
         fault satisfies never;
@@ -218,11 +258,31 @@ export class Faults {
     }
   }
 
-  #restart(data: 'kept' | 'empty' | 'rollback'): boolean {
-    const { random, redis } = this.#world;
-    if (!redis.isUp) return false;
-    redis.restart(data, random.unit() < 0.6 ? random.unit() * 300 : random.unit() * 5_000);
+  /** One node after the other is told to go, while those before it may still be at it. */
+  #drainAll(node: SimNode): boolean {
+    const { random, queue } = this.#world;
+    if (!this.#world.drain(node)) return false;
+    for (const other of this.#world.livingNodes()) {
+      if (other === node || random.unit() < 0.3) continue;
+      queue.after(random.unit() * 1_500, () => {
+        if (!this.#isOver && other.isAlive && other.ended === undefined) this.#world.drain(other);
+      });
+    }
     return true;
+  }
+
+  #restart(data: 'kept' | 'empty' | 'rollback'): boolean {
+    const { redis } = this.#world;
+    if (!redis.isUp) return false;
+    redis.restart(data, this.#span(300, 5_000));
+    return true;
+  }
+
+  /** How long something is away: mostly short, sometimes long, and now and then longer than anybody waits. */
+  #span(shortMs: number, longMs: number): number {
+    const { random } = this.#world;
+    const luck = random.unit();
+    return random.unit() * (luck < 0.6 ? shortMs : luck < 0.95 ? longMs : 14_000);
   }
 
   #lasting(ms: number, end: () => void): true {
@@ -257,8 +317,7 @@ export class Faults {
               [b, a],
             ];
     for (const [from, to] of ways) network.cut(from, to);
-    const ms = random.unit() < 0.5 ? 200 + random.unit() * 1_500 : 1_500 + random.unit() * 7_000;
-    return this.#lasting(ms, () => {
+    return this.#lasting(200 + this.#span(1_500, 8_000), () => {
       for (const [from, to] of ways) network.heal(from, to);
     });
   }
@@ -273,8 +332,7 @@ export class Faults {
 
 /** The states that a fault at this node meets. */
 function statesOf(node: SimNode, rooms: readonly string[]): string[] {
-  const ownership = rooms.map((room) => node.core.rooms.get(room)?.ownership.state.kind ?? 'none');
   const lease = node.leaseState();
-  const known: readonly string[] = [...OWNERSHIP_STATES, ...LEASE_STATES];
-  return [...ownership, lease].filter((state) => known.includes(state));
+  const known: readonly string[] = LEASE_STATES;
+  return [...rooms.flatMap((room) => node.roomStates(room)), ...(known.includes(lease) ? [lease] : [])];
 }

@@ -71,24 +71,28 @@ export class SimClient {
   #joinSoon(): void {
     const { queue, random } = this.#world;
     queue.after(20 + random.unit() * 900, () => {
-      if (this.#session !== undefined) return;
-      const room = random.pick(this.#world.rooms);
-      const id = `${this.user}-${++this.#attempt}`;
-      const isDurable = this.#world.isDurable(room);
-      const deliveries = new DeliveryOracle(
-        this.#world.trace,
-        this.#world.oracle,
-        this.#world.sayings,
-        `${this.user}`,
-        room,
-        isDurable ? this.#world.logs : undefined,
-      );
-      const since = Math.floor(this.#world.redis.wallMs);
-      this.#session = { id, room, isDurable, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
-      this.#connect();
-      queue.after(1_000 + random.unit() * 12_000, () => {
-        if (!this.#stays && this.#session?.id === id) this.leave();
-      });
+      if (this.#session === undefined) this.#join();
+    });
+  }
+
+  #join(): void {
+    const { queue, random } = this.#world;
+    const room = random.pick(this.#world.rooms);
+    const id = `${this.user}-${++this.#attempt}`;
+    const isDurable = this.#world.isDurable(room);
+    const deliveries = new DeliveryOracle(
+      this.#world.trace,
+      this.#world.oracle,
+      this.#world.sayings,
+      `${this.user}`,
+      room,
+      isDurable ? this.#world.logs : undefined,
+    );
+    const since = Math.floor(this.#world.redis.wallMs);
+    this.#session = { id, room, isDurable, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
+    this.#connect();
+    queue.after(1_000 + random.unit() * 12_000, () => {
+      if (!this.#stays && this.#session?.id === id) this.leave();
     });
   }
 
@@ -116,6 +120,23 @@ export class SimClient {
     const socket = this.#socket;
     if (socket === undefined) return;
     socket.router.frame(socket.handle, Buffer.from(JSON.stringify(message), 'utf8'));
+  }
+
+  /** Comes now rather than later, or goes. @returns whether it did either */
+  comeOrGo(): boolean {
+    if (this.#stays) return false;
+    if (this.#session === undefined) this.#join();
+    else this.leave();
+    return true;
+  }
+
+  /** Does not read for so long. @returns how to have it read again; undefined where it has no socket */
+  stopReading(): (() => void) | undefined {
+    const socket = this.#socket;
+    if (socket?.isWelcome !== true) return undefined;
+    this.#world.trace.say(this.user, 'stops reading');
+    socket.router.stopReading(socket.handle);
+    return () => socket.router.readOn(socket.handle);
   }
 
   leave(): void {

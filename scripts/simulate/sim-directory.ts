@@ -44,6 +44,10 @@ export class SimDirectory {
   #inForce: string | undefined;
   /** Added to each request's way: a stalled connection, whose commands execute long after they were given up. */
   slowMs = 0;
+  /** Added to each reply's way: it comes after its caller has given up, or just before. */
+  lateMs = 0;
+  /** So many replies are lost from here on: their commands were executed, and the connection breaks instead. */
+  repliesToLose = 0;
 
   constructor(process: SimProcess, world: DirectoryWorld) {
     this.#process = process;
@@ -119,7 +123,12 @@ export class SimDirectory {
 
   #back(pipe: PipeName, live: Live, arrived: () => void): void {
     const { queue, random, network, redis } = this.#world;
-    queue.after(live.back.delay(queue.nowMs, wireMs(random)), () => {
+    if (this.repliesToLose > 0 && live.isOpen) {
+      this.repliesToLose--;
+      this.#process.receive(`redis ${pipe} ${live.life}`, () => this.#live[pipe] === live && this.#drop(pipe));
+      return;
+    }
+    queue.after(live.back.delay(queue.nowMs, wireMs(random) + this.lateMs), () => {
       network.pass(redis.name, this.#process.name, () => {
         if (live.isOpen) this.#process.receive(`redis ${pipe} ${live.life}`, () => live.isOpen && arrived());
       });

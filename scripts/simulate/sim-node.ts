@@ -6,6 +6,7 @@ import type { NodeEnd, NodePorts } from '../../node/ports.ts';
 import { chat } from '../../node/programs/chat.ts';
 import { type NodeRecord, tagOf } from '../../shared/directory/directory.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
+import type { RoomState } from './coverage.ts';
 import { SimDirectory } from './sim-directory.ts';
 import { dial, type LinkSide, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
@@ -25,6 +26,8 @@ export class SimNode {
   /** Room handle → what a message under it speaks for. */
   readonly #handles = new Map<number, Speaks>();
   #next = 0;
+  /** Rooms whose log is being read for somebody who comes back. */
+  readonly #replays = new Map<string, number>();
   #turnDue = false;
   #gateAsOfTick = false;
   #ended: NodeEnd | undefined;
@@ -37,7 +40,15 @@ export class SimNode {
     this.directory = new SimDirectory(this.process, world);
     const { process, directory } = this;
     const ports: NodePorts = {
-      call: (operation, args, done) => directory.call(operation, args, done),
+      call: (operation, args, done) => {
+        if (operation !== 'readLog' || !('room' in args)) return directory.call(operation, args, done);
+        const { room } = args;
+        this.#replays.set(room, (this.#replays.get(room) ?? 0) + 1);
+        directory.call(operation, args, (result) => {
+          this.#replays.set(room, (this.#replays.get(room) ?? 1) - 1);
+          done(result);
+        });
+      },
       useRun: (runId) => directory.useRun(runId),
       send: (link, message) => this.#links.get(link)?.send(this.#tagged(message)) ?? false,
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
@@ -93,6 +104,19 @@ export class SimNode {
   leaseState(): string {
     const { kind } = this.core.lease.state;
     return kind === 'living' && !this.gateOpen() ? 'suspended' : kind;
+  }
+
+  /** Where a room stands, in the words of the coverage table: its ownership, and what else is under way there. */
+  roomStates(room: string): RoomState[] {
+    const hosted = this.core.rooms.get(room);
+    if (hosted === undefined) return ['none'];
+    const states: RoomState[] = [hosted.ownership.state.kind];
+    if (!hosted.isDurable || hosted.ownership.held === undefined) return states;
+    if (hosted.settling) states.push('settling');
+    else if ((this.#replays.get(room) ?? 0) > 0) states.push('replaying');
+    if (hosted.room?.isSettled === false) states.push('logging');
+    if (hosted.quiet) states.push('quiet');
+    return states;
   }
 
   #record(): NodeRecord {

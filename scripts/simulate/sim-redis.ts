@@ -1,6 +1,6 @@
 /** Redis as a server process: runs, loses and forgets. Owns: the data, its life, who hears of what was executed. Does not know:
  *  connections (sim-directory.ts) or what faults are for.
- *  Invariant: operations execute one at a time, at one moment of Redis' own clock, which never goes back. */
+ *  Invariant: operations execute one at a time, at one moment of Redis' own clock. */
 import type { Args, Operation, Reply } from '../../shared/directory/directory.ts';
 import { MemoryDirectory, type MemorySnapshot } from '../../shared/directory/memory-directory.ts';
 import type { SeededRandom } from '../../shared/random.ts';
@@ -31,6 +31,7 @@ export class SimRedis {
   #isUp = true;
   #isPaused = false;
   #waiting: (() => void)[] = [];
+  #clockMs = 0;
   #snapshots: { readonly atMs: number; readonly data: MemorySnapshot }[] = [];
 
   constructor(queue: EventQueue, random: SeededRandom, execute: Execute, onExecuted: OnExecuted, onLost: () => void) {
@@ -56,7 +57,12 @@ export class SimRedis {
   }
 
   get wallMs(): number {
-    return EPOCH_MS + this.#queue.nowMs;
+    return EPOCH_MS + this.#queue.nowMs + this.#clockMs;
+  }
+
+  /** Its clock is set, as by an administrator, or since it runs on another host now. */
+  stepClock(ms: number): void {
+    this.#clockMs += ms;
   }
 
   /** Runs `arrived` when the server reads it: now, or when its pause ends; never if the server is another by then. */

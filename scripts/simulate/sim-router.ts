@@ -27,7 +27,12 @@ interface Seated {
   isReading: boolean;
   /** Frames that lie in the socket while it is not read. */
   unread: Buffer[];
+  /** What waits for a client that does not read; undefined while it does. */
+  backlog: { readonly frame: Buffer; readonly speaks: Speaks | undefined }[] | undefined;
 }
+
+/** A client with more than this waiting is closed; in production it is bytes and seconds that count. */
+const BACKLOG_MAX = 25;
 
 export class SimRouter {
   readonly id: string;
@@ -221,7 +226,7 @@ export class SimRouter {
     const handle = this.#world.newHandle(accepted.room);
     this.#sockets.set(handle, client);
     this.#hear(handle, () => {
-      this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [] });
+      this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [], backlog: undefined });
       this.core.clientOpened(handle, accepted, this.process.now());
     });
     return handle;
@@ -287,8 +292,37 @@ export class SimRouter {
   }
 
   #show(handle: number, frame: Buffer): void {
-    const speaking = this.#speaking;
-    this.#clients.get(handle)?.client.shown(handle, payloadOf(frame).toString('utf8'), speaking);
+    const seated = this.#clients.get(handle);
+    if (seated === undefined) return;
+    const speaks = this.#speaking;
+    if (seated.backlog === undefined) return seated.client.shown(handle, payloadOf(frame).toString('utf8'), speaks);
+    seated.backlog.push({ frame, speaks });
+    if (seated.backlog.length <= BACKLOG_MAX) return;
+    seated.backlog = [];
+    this.process.timer(0, () => this.#slowConsumer(handle));
+  }
+
+  #slowConsumer(handle: number): void {
+    if (!this.#clients.has(handle)) return;
+    this.#close(handle, { code: 4100, reason: 'too slow', retryAfterMs: 100 });
+    this.core.clientClosed(handle, 'broken');
+  }
+
+  /** The client at this socket does not read any more. */
+  stopReading(handle: number): void {
+    const seated = this.#clients.get(handle);
+    if (seated !== undefined) seated.backlog ??= [];
+  }
+
+  /** It reads again, and takes what has waited. */
+  readOn(handle: number): void {
+    const seated = this.#clients.get(handle);
+    const backlog = seated?.backlog ?? [];
+    if (seated !== undefined) seated.backlog = undefined;
+    for (const { frame, speaks } of backlog) {
+      if (this.#clients.get(handle) !== seated) return;
+      seated?.client.shown(handle, payloadOf(frame).toString('utf8'), speaks);
+    }
   }
 
   #close(handle: number, how: ClientClose): void {

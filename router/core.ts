@@ -512,7 +512,7 @@ export class RouterCore {
     this.#ports.count('hops');
     this.#cache.forgetPlace(route.room);
     if (hint !== undefined) route.floor = Math.max(route.floor, hint.epoch);
-    if (route.hops > bounds.HOPS_MAX) {
+    if (route.hops > (this.#options.hopsMax ?? bounds.HOPS_MAX)) {
       route.hops = 0;
       return this.#pause(route, now);
     }

@@ -77,7 +77,8 @@ export class SimClient {
 
   #join(): void {
     const { queue, random } = this.#world;
-    const room = random.pick(this.#world.rooms);
+    // One room is busier than the others: there is something to miss there.
+    const room = random.unit() < 0.35 ? (this.#world.rooms[0] ?? '') : random.pick(this.#world.rooms);
     const id = `${this.user}-${++this.#attempt}`;
     const isDurable = this.#world.isDurable(room);
     const deliveries = new DeliveryOracle(
@@ -99,7 +100,8 @@ export class SimClient {
   #publishSoon(): void {
     const { queue, random } = this.#world;
     queue.after(40 + random.unit() * 500, () => {
-      this.publish();
+      // Now and then several in one go, so that they share a batch.
+      for (let left = random.unit() < 0.15 ? 2 + random.below(6) : 1; left > 0; left--) this.publish();
       this.#publishSoon();
     });
   }

@@ -2,11 +2,12 @@
  *  in production. Does not know: faults.
  *  Invariant: nothing gated reaches a wire without `core.gateOpen` asked in that very step. */
 import { NodeCore } from '../../node/core.ts';
-import type { NodeEnd, NodePorts } from '../../node/ports.ts';
+import type { CallDirectory, NodeEnd, NodePorts } from '../../node/ports.ts';
 import { chat } from '../../node/programs/chat.ts';
 import { type NodeRecord, tagOf } from '../../shared/directory/directory.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
 import type { RoomState } from './coverage.ts';
+import { NodeBugs } from './node-bugs.ts';
 import { SimDirectory } from './sim-directory.ts';
 import { dial, type LinkSide, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
@@ -26,10 +27,12 @@ export class SimNode {
   /** Room handle → what a message under it speaks for. */
   readonly #handles = new Map<number, Speaks>();
   #next = 0;
+  readonly #bugs: NodeBugs;
   /** Rooms whose log is being read for somebody who comes back. */
   readonly #replays = new Map<string, number>();
+  /** Since when it is draining, monotonic ms. */
+  #drainedMs: number | undefined;
   #turnDue = false;
-  #gateAsOfTick = false;
   #ended: NodeEnd | undefined;
 
   constructor(world: World, id: string, bootstrap: string | undefined) {
@@ -39,18 +42,12 @@ export class SimNode {
     this.process = new SimProcess(id, world);
     this.directory = new SimDirectory(this.process, world);
     const { process, directory } = this;
+    this.#bugs = new NodeBugs(world, this, (operation, args, done) => this.#call(operation, args, done));
     const ports: NodePorts = {
-      call: (operation, args, done) => {
-        if (operation !== 'readLog' || !('room' in args)) return directory.call(operation, args, done);
-        const { room } = args;
-        this.#replays.set(room, (this.#replays.get(room) ?? 0) + 1);
-        directory.call(operation, args, (result) => {
-          this.#replays.set(room, (this.#replays.get(room) ?? 1) - 1);
-          done(result);
-        });
-      },
+      call: (operation, args, done) => this.#bugs.call(operation, args, done),
       useRun: (runId) => directory.useRun(runId),
-      send: (link, message) => this.#links.get(link)?.send(this.#tagged(message)) ?? false,
+      send: (link, message) =>
+        this.#bugs.send(message, () => this.#links.get(link)?.send(this.#tagged(message)) ?? false),
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
@@ -74,12 +71,12 @@ export class SimNode {
         logBytesMax: 1_048_576,
         resumeToken: () => 'token',
         bootstrap,
-        random: world.random,
+        random: this.#bugs.random(world.random),
         now: () => process.now(),
       },
       ports,
     );
-    if (world.options.bug === 'gate-by-timer') this.#plantGateByTimer();
+    this.#bugs.born();
     world.trace.say(id, 'starts', { incarnation: this.incarnation.slice(0, 6) });
     this.#tick();
   }
@@ -104,6 +101,31 @@ export class SimNode {
   leaseState(): string {
     const { kind } = this.core.lease.state;
     return kind === 'living' && !this.gateOpen() ? 'suspended' : kind;
+  }
+
+  readonly #call: CallDirectory = (operation, args, done) => {
+    if (!('room' in args)) return this.directory.call(operation, args, done);
+    const { room } = args;
+    if (operation === 'claim') this.#judgeClaim(room);
+    if (operation !== 'readLog') return this.directory.call(operation, args, done);
+    this.#replays.set(room, (this.#replays.get(room) ?? 0) + 1);
+    this.directory.call(operation, args, (result) => {
+      this.#replays.set(room, (this.#replays.get(room) ?? 1) - 1);
+      done(result);
+    });
+  };
+
+  /** A node that is about to leave looks for no rooms. */
+  #judgeClaim(room: string): void {
+    const { state } = this.core.rooms.get(room)?.ownership ?? {};
+    if (this.#drainedMs === undefined || state?.kind !== 'seeking' || state.sinceMs <= this.#drainedMs) return;
+    this.#world.trace.violate('7', `${this.id} is draining, and claims ${room}`);
+  }
+
+  drain(): void {
+    const now = this.process.now();
+    this.#drainedMs ??= now.monoMs;
+    this.core.drain(now);
   }
 
   /** Where a room stands, in the words of the coverage table: its ownership, and what else is under way there. */
@@ -150,18 +172,8 @@ export class SimNode {
     if (this.#ended !== undefined) return;
     const now = this.process.now();
     this.core.tick(now);
-    this.#gateAsOfTick = this.#timelyGateOpen();
+    this.#bugs.tick(now);
     this.process.timer(TICK_MS + this.#world.random.unit() * 5, () => this.#tick());
-  }
-
-  /** The gate as the core has it; replaced by the planted bug. */
-  #timelyGateOpen = (): boolean => this.gateOpen();
-
-  #plantGateByTimer(): void {
-    const { lease } = this.core;
-    const honest = lease.gateOpen.bind(lease);
-    this.#timelyGateOpen = () => honest(this.process.now());
-    lease.gateOpen = () => this.#gateAsOfTick;
   }
 
   // Links

@@ -20,6 +20,9 @@ import type { World } from './world.ts';
 const TICK_MS = 20;
 const STALL_MS = 1_000;
 const CLIENT_WAY_MS = 0.5;
+/** More redirections than are followed in a row take at least the shortest pause. */
+const HOPS_IN_A_ROW = 6;
+const HOP_PAUSE_MS = 30;
 
 interface Seated {
   readonly client: SimClient;
@@ -53,6 +56,10 @@ export class SimRouter {
   #speaking: Speaks | undefined;
   #aliveMs: number;
   #isHeld = false;
+  /** Rooms of which the message that is being told redirects. */
+  readonly #follows = new Set<string>();
+  /** Room → when its last redirections were followed, monotonic ms. */
+  readonly #hops = new Map<string, readonly number[]>();
   #later: (() => void)[] = [];
 
   constructor(world: World, id: string) {
@@ -90,6 +97,7 @@ export class SimRouter {
         now,
         membership: this.watch.membership,
         redisFailed: () => this.watch.redis === 'failed',
+        hopsMax: world.options.bug === 'unbounded-hops' ? Number.POSITIVE_INFINITY : undefined,
         pollSoon: () => this.watch.pollSoon(this.process.now()),
       },
       ports,
@@ -145,7 +153,10 @@ export class SimRouter {
       direct: (handle, frame) => this.#show(handle, frame),
       close: (handle, how) => this.#close(handle, how),
       setReading: (handle, reading) => this.#setReading(handle, reading),
-      send: (_node, incarnation, message) => this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false,
+      send: (_node, incarnation, message) => {
+        if (message.type === 'open' && this.#follows.has(message.room)) this.#hop(message.room);
+        return this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false;
+      },
       keepLink: (node, incarnation) => this.#keep({ node, incarnation }),
       dropLink: (_node, incarnation) => {
         this.#kept.get(incarnation)?.stop();
@@ -166,6 +177,17 @@ export class SimRouter {
       count: () => undefined,
       observe: () => undefined,
     };
+  }
+
+  /** Whoever is redirected again and again pauses in between. */
+  #hop(room: string): void {
+    this.#follows.delete(room);
+    const nowMs = this.process.now().monoMs;
+    const hops = [...(this.#hops.get(room) ?? []), nowMs].slice(-HOPS_IN_A_ROW);
+    this.#hops.set(room, hops);
+    const [first] = hops;
+    if (hops.length < HOPS_IN_A_ROW || first === undefined || nowMs - first >= HOP_PAUSE_MS) return;
+    this.#world.trace.violate('4 Routers', `${this.id} follows ${hops.length} redirections of ${room} without a pause`);
   }
 
   #judge(node: string, nowMs: number): void {
@@ -202,6 +224,11 @@ export class SimRouter {
   }
 
   #tell(at: Holder, { message, speaks }: Tagged): void {
+    this.#follows.clear();
+    if (message.type === 'refused' && (message.reason === 'not-owner' || message.reason === 'draining')) {
+      const room = this.#world.roomOf(message.session);
+      if (room !== undefined && message.hint !== undefined) this.#follows.add(room);
+    }
     this.#speaking = speaks.length === 1 ? speaks[0] : undefined;
     this.core.message(at, message, this.process.now());
     this.#speaking = undefined;

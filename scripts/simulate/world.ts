@@ -8,7 +8,7 @@ import type { Args, Reply } from '../../shared/directory/directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
-import { type Bug, executeWith } from './bugs.ts';
+import { BUGS, type Bug, executeWith } from './bugs.ts';
 import { Coverage } from './coverage.ts';
 import { Sayings } from './delivery-oracle.ts';
 import { EventQueue } from './event-queue.ts';
@@ -121,7 +121,10 @@ export class World implements ProcessWorld {
       pingIntervalMs: 25_000,
       retryWindowMs: 5_000,
     };
-    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) => (at % 2 === 0 ? `log-${at}` : `relay-${at}`));
+    const isRelayOnly = options.bug !== undefined && BUGS[options.bug].rooms === 'relay';
+    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) =>
+      at % 2 === 0 && !isRelayOnly ? `log-${at}` : `relay-${at}`,
+    );
     this.proofs = { supervisor: random.unit() < 0.5, pid: random.unit() < 0.3 };
     this.meanFaultMs = random.pick([500, 1_200, 2_500]);
     const gen = random.hex(16);
@@ -142,11 +145,11 @@ export class World implements ProcessWorld {
 
   /** What nodes publish. Under the bug it is not what they keep, or routers would refuse to join. */
   publishedFenceMs(): number {
-    return this.options.bug === 'dead-below-fence' ? 1 : this.timings.fenceMs;
+    return this.options.bug === 'dead-below-fence' ? -1_000 : this.timings.fenceMs;
   }
 
   routerTimings(): Timings {
-    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 1_005 } : this.timings;
+    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 700 } : this.timings;
   }
 
   /** The process that runs, or ran last, under this id. */
@@ -161,6 +164,17 @@ export class World implements ProcessWorld {
   /** Whether what is said there is logged: its name says so. */
   isDurable(room: string): boolean {
     return room.startsWith('log-');
+  }
+
+  get queuesOffline(): boolean {
+    return this.options.bug === 'offline-queue';
+  }
+
+  onStray(by: string, operation: string): void {
+    this.trace.violate(
+      '4 Connections',
+      `${operation} of ${by} is executed in another run of Redis than it was made for`,
+    );
   }
 
   count(metric: NodeMetric, by = 1): void {
@@ -209,7 +223,7 @@ export class World implements ProcessWorld {
   drain(node: SimNode): boolean {
     const others = this.livingNodes().filter((one) => one !== node && one.gateOpen() && !one.core.draining);
     if (others.length === 0 || node.process.isPaused || node.core.draining) return false;
-    node.core.drain(node.process.now());
+    node.drain();
     return true;
   }
 

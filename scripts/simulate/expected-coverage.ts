@@ -3,6 +3,9 @@
 import { type Coverage, STATES } from './coverage.ts';
 import { FAULTS, type Fault } from './faults.ts';
 
+/** A run of so many seeds meets all of them. */
+export const COVERED_SEEDS = 1_000;
+
 const ALWAYS = ['none', 'held', 'stale', 'living', 'suspended'] as const;
 
 /** A room is handed over only by a living owner that holds it. */

@@ -102,6 +102,26 @@ export class Faults {
     this.#armed = undefined;
     for (const end of [...this.#ends]) end();
     this.#world.network.healAll();
+    this.#world.trace.say('FAULT', 'all faults end');
+  }
+
+  /** Faults end but for one node, which is gone, stands still or does not reach Redis, for good. */
+  endAllButOne(): void {
+    this.endAll();
+    const { random, network, redis, trace } = this.#world;
+    const nodes = this.#world.livingNodes();
+    if (nodes.length < 2) return;
+    const node = random.pick(nodes);
+    const how = random.pick(['gone', 'paused', 'cut'] as const);
+    trace.say('FAULT', 'but one node stays ill', { node: node.id, how });
+    this.#world.ill = node;
+    if (how === 'gone') node.kill('host');
+    else if (how === 'paused') node.process.pause();
+    else {
+      const which = random.below(3);
+      if (which !== 1) network.cut(node.process.name, redis.name);
+      if (which !== 0) network.cut(redis.name, node.process.name);
+    }
   }
 
   /** A turn of this node has ended: is it what an armed fault waits for? */

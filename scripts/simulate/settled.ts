@@ -74,7 +74,9 @@ export class Settling {
     const { redis, trace } = this.#world;
     const read = redis.directory.execute('readRoom', { room }, redis.wallMs);
     const record = read.kind === 'record' ? read.record : undefined;
-    const holders = this.#world.livingNodes().filter((node) => node.core.rooms.held(room) !== undefined);
+    const holders = this.#world
+      .livingNodes()
+      .filter((node) => node !== this.#world.ill && node.core.rooms.held(room) !== undefined);
     const holder = holders[0];
     if (holders.length !== 1 || holder === undefined) {
       return trace.violate('6', `${room} is held by ${holders.map((one) => one.id).join(' and ') || 'nobody'}`);

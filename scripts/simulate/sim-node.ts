@@ -52,7 +52,10 @@ export class SimNode {
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
       end: (how) => this.#end(how),
-      log: (event, fields) => world.trace.say(id, event, fields),
+      log: (event, fields) => {
+        world.trace.say(id, event, fields);
+        if (event === 'leaving with rooms that could not be handed over') world.leftBehind++;
+      },
       count: (metric, by = 1) => world.count(metric, by),
       observe: () => undefined,
     };

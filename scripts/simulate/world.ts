@@ -56,6 +56,10 @@ export class World implements ProcessWorld {
   closes = 0;
   /** Resets that clients were told. */
   resets = 0;
+  /** Rooms that nodes still had when their drains ended. */
+  leftBehind = 0;
+  /** A node that stays paused, cut off or gone when faults end: what it holds does not count. */
+  ill: SimNode | undefined;
   /** Told of each turn of a living node. */
   onNodeTurn: (node: SimNode) => void = () => undefined;
   readonly #nodes = new Map<string, SimNode>();

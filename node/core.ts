@@ -83,7 +83,11 @@ export class NodeCore {
       now,
       send: (link, message) => this.#links.send(link, message),
       linkTo: (target) => this.#links.to(target),
-      afterHandedOver: (room, done) => ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done),
+      afterHandedOver: (room, done) => {
+        // Acks are output too: none may leave once the target can be the owner.
+        this.#links.flushAcks();
+        ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done);
+      },
       carry: (room) => this.#carry(room),
       quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),

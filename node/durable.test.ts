@@ -326,6 +326,23 @@ describe('a handover', () => {
     expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
   });
 
+  it('sends the acks of what was logged last before the target can be the owner', () => {
+    const { cluster, node, router } = one();
+    cluster.livingNode('n2');
+    cluster.run(1_100);
+    let held = 0;
+    const before: unknown[] = [];
+    node.fate = (operation) => {
+      if (operation === 'transfer') before.push(...acked(router.take()));
+      return operation === 'append' && held++ < 3 ? 'unavailable' : undefined;
+    };
+    router.frame(1, 1, 'x');
+    expect(node.core.moveRoom(ROOM, 'n2', cluster.clock.now())).toBeUndefined();
+    cluster.run(1_500);
+    expect(node.core.rooms.held(ROOM)).toBeUndefined();
+    expect(before).toEqual([{ session: 1, cseq: 1 }]);
+  });
+
   it('that is called off lets the room take again what it did not take meanwhile', () => {
     const { cluster, node, router } = one();
     cluster.livingNode('n2');

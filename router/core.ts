@@ -285,6 +285,15 @@ export class RouterCore {
       reason: 'certified',
       text: 'this incarnation is certified',
     });
+    this.#letGo(at, now);
+  }
+
+  /** An incarnation whose record Redis has lost has not come back: it may be alive, cut off from Redis, and its lease has ended. */
+  nodeForgotten(at: Holder, now: Instant): void {
+    this.#letGo(at, now);
+  }
+
+  #letGo(at: Holder, now: Instant): void {
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
     this.#reading.eased(at);

@@ -21,7 +21,7 @@ const TICK_MS = 20;
 const STALL_MS = 1_000;
 const CLIENT_WAY_MS = 0.5;
 /** More redirections than are followed in a row take at least the shortest pause. */
-const HOPS_IN_A_ROW = 6;
+const HOPS_IN_A_ROW = 5;
 const HOP_PAUSE_MS = 30;
 
 interface Seated {
@@ -56,8 +56,8 @@ export class SimRouter {
   #speaking: Speaks | undefined;
   #aliveMs: number;
   #isHeld = false;
-  /** Rooms of which the message that is being told redirects. */
-  readonly #follows = new Set<string>();
+  /** The room of which the message that is being told may redirect. */
+  #redirected: string | undefined;
   /** Room → when its last redirections were followed, monotonic ms. */
   readonly #hops = new Map<string, readonly number[]>();
   #later: (() => void)[] = [];
@@ -85,6 +85,7 @@ export class SimRouter {
         isGone: world.proofs.pid ? (record) => world.isGone(record.incarnation) : undefined,
         sessions: () => this.core.sessions,
         onCertified: (at, when) => this.core.nodeCertified(at, when),
+        onForgotten: (at, when) => this.core.nodeForgotten(at, when),
         onRefused: (message) => world.trace.violate('join', `${id} may not join: ${message}`),
       },
       ports,
@@ -153,10 +154,7 @@ export class SimRouter {
       direct: (handle, frame) => this.#show(handle, frame),
       close: (handle, how) => this.#close(handle, how),
       setReading: (handle, reading) => this.#setReading(handle, reading),
-      send: (_node, incarnation, message) => {
-        if (message.type === 'open' && this.#follows.has(message.room)) this.#hop(message.room);
-        return this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false;
-      },
+      send: (_node, incarnation, message) => this.#kept.get(incarnation)?.side?.send({ message, speaks: [] }) ?? false,
       keepLink: (node, incarnation) => this.#keep({ node, incarnation }),
       dropLink: (_node, incarnation) => {
         this.#kept.get(incarnation)?.stop();
@@ -174,14 +172,15 @@ export class SimRouter {
       },
       useRun: (runId) => this.directory.useRun(runId),
       log: (event, fields) => trace.say(this.id, event, fields),
-      count: () => undefined,
+      count: (metric) => {
+        if (metric === 'hops' && this.#redirected !== undefined) this.#hop(this.#redirected);
+      },
       observe: () => undefined,
     };
   }
 
   /** Whoever is redirected again and again pauses in between. */
   #hop(room: string): void {
-    this.#follows.delete(room);
     const nowMs = this.process.now().monoMs;
     const hops = [...(this.#hops.get(room) ?? []), nowMs].slice(-HOPS_IN_A_ROW);
     this.#hops.set(room, hops);
@@ -224,14 +223,11 @@ export class SimRouter {
   }
 
   #tell(at: Holder, { message, speaks }: Tagged): void {
-    this.#follows.clear();
-    if (message.type === 'refused' && (message.reason === 'not-owner' || message.reason === 'draining')) {
-      const room = this.#world.roomOf(message.session);
-      if (room !== undefined && message.hint !== undefined) this.#follows.add(room);
-    }
+    this.#redirected = message.type === 'refused' ? this.#world.roomOf(message.session) : undefined;
     this.#speaking = speaks.length === 1 ? speaks[0] : undefined;
     this.core.message(at, message, this.process.now());
     this.#speaking = undefined;
+    this.#redirected = undefined;
   }
 
   #holdBack(): void {

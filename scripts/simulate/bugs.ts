@@ -121,7 +121,7 @@ const LIST = {
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    mix: { 'node-drain': 6, 'redis-rewind': 4, 'redis-lost': 6, 'node-crash': 3, move: 4 },
+    mix: { 'node-drain': 6, 'redis-rewind': 6, 'redis-lost': 4, 'node-crash': 2, 'join-storm': 4, move: 4 },
   },
 } as const satisfies Record<string, BugInfo>;
 

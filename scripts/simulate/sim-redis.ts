@@ -9,6 +9,10 @@ import type { EventQueue } from './event-queue.ts';
 /** Redis' clock at the begin, Unix ms. */
 const EPOCH_MS = 1_700_000_000_000;
 
+/** What is put back under the same run id is at least this old: by then every living node's counter has moved on, by which alone nodes
+ *  can tell. Within one heartbeat nobody could, but for the heads of logs, and presence is right again only once it is re-asserted. */
+const REWOUND_MS = 1_500;
+
 export type Execute = <K extends Operation>(
   directory: MemoryDirectory,
   operation: K,
@@ -113,8 +117,9 @@ export class SimRedis {
 
   /** An older state is back under the same run id, as after a FLUSHALL and a restored file. @returns whether there was one */
   rewind(): boolean {
-    const saved = this.#snapshots.length === 0 ? undefined : this.#random.pick(this.#snapshots);
-    if (saved === undefined) return false;
+    const old = this.#snapshots.filter(({ atMs }) => this.#queue.nowMs - atMs >= REWOUND_MS);
+    if (old.length === 0) return false;
+    const saved = this.#random.pick(old);
     this.#snapshots = [saved];
     this.directory.restore(saved.data);
     this.#onLost();

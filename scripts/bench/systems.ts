@@ -119,7 +119,11 @@ export function bellhopFlagsOf(_role: 'node' | 'router'): readonly string[] {
 }
 
 /** Bellhop's settings in a bench; all else is as by default. A client of the load may speak as fast as it likes. */
-export const BELLHOP_ENV = { BELLHOP_LOG_LEVEL: 'error', BELLHOP_MESSAGE_RATE: '0' } as const;
+export const BELLHOP_ENV = {
+  BELLHOP_LOG_LEVEL: 'error',
+  BELLHOP_MESSAGE_RATE: '0',
+  BELLHOP_DURABILITY: 'relay',
+} as const;
 
 /** Has Bellhop's processes run under other flags of Node's than its image. */
 export function useNodeFlags(flags: readonly string[]): void {

@@ -1,7 +1,8 @@
-/** What every directory has to do. Owns: one example, at least, of every documented reply on nodes, routers and owners; the
- *  projections have a file of their own. Does not know: Redis or memory; each of their tests gives this suite a way to make an empty
+/** What every directory has to do. Owns: one example, at least, of every documented reply on nodes, routers and owners; log
+ *  and projections have files of their own. Does not know: Redis or memory; each of their tests gives this suite a way to make an empty
  *  directory. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { logConformance } from './conformance-log.ts';
 import { projectionConformance } from './conformance-projections.ts';
 import type { Args, Directory, NodeRecord, RoomRecord } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
@@ -465,6 +466,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
       });
     });
 
+    logConformance(() => fixture);
     projectionConformance(() => fixture);
 
     describe('arguments', () => {

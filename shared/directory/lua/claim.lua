@@ -1,14 +1,19 @@
--- Makes an incarnation the owner if the record is still what was seen, and removes the expiry that a release set. The presence
--- key is not among the keys: as a projection it keeps an expiry of its own, which each write of it sets anew.
+-- Makes an incarnation the owner if the record is still what was seen, puts back what it gives of the log, and removes the expiry
+-- that a release set. A log that would not end at the head is dropped; `restart` drops all that belongs to it. The presence key is
+-- not among the keys: as a projection it keeps an expiry of its own, which each write of it sets anew.
 -- KEYS  1 owner  2 log  3 senders  4 order  5 state
 -- ARGV  1 run id  2 'missing' or 'record'  3 seen incarnation or ''  4 seen epoch  5 seen nonce
 --       6 node  7 incarnation  8 nonce  9 floor  10 'continue' or 'restart'  11 head known to the claimer, or ''
+--       12 '' or what is put back: see restore
 -- Reply {'owned', record}
 --       {'changed', record}   the record is not the one that was seen; record is read-room's
 --       {'changed'}           there is no record any more
 --       {'other-run', run id}
 --@include run-id
 --@include room-record
+--@include log-entry
+--@include sender-mark
+--@include restore
 local run = run_id()
 if run ~= ARGV[1] then
   return { 'other-run', run }
@@ -27,13 +32,20 @@ local tags = ''
 if record then
   above = math.max(above, tonumber(record[3]))
   if ARGV[10] == 'continue' then
-    head = record[5]
+    head = RESTORE == 'afresh' and '0' or record[5]
     tags = record[6]
   end
 end
 if ARGV[10] == 'continue' then
   head = larger(head, ARGV[11])
+  tags = restored_tags(tags)
+else
+  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5])
 end
+if RESTORE ~= '' then
+  restore_log(KEYS[2], KEYS[3], KEYS[4], head)
+end
+drop_unless_at(KEYS[2], head)
 for i = 1, #KEYS do
   redis.call('PERSIST', KEYS[i])
 end

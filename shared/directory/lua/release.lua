@@ -6,6 +6,7 @@
 --       {'changed', record}   the record does not hold this triple; record is read-room's
 --       {'changed'}           there is no record
 --@include room-record
+--@include log-entry
 local record = read_room(KEYS[1])
 if not record then
   return { 'changed' }
@@ -14,7 +15,9 @@ if record[2] ~= ARGV[1] or record[3] ~= ARGV[2] or record[4] ~= ARGV[3] then
   return { 'changed', record }
 end
 redis.call('HDEL', KEYS[1], 'node', 'incarnation')
-redis.call('HSET', KEYS[1], 'head', larger(record[5], ARGV[4]))
+local head = larger(record[5], ARGV[4])
+redis.call('HSET', KEYS[1], 'head', head)
+drop_unless_at(KEYS[2], head)
 local time = redis.call('TIME')
 local at = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[5])
 for i = 1, #KEYS do

@@ -68,9 +68,9 @@ export function holds(record: RoomRecord, triple: Triple): boolean {
 
 /** @returns the head, never lower than it was. A log that no longer ends there is dropped. */
 function raiseHead({ record, log }: StoredRoom, head: number): number {
-  if (head <= record.head) return record.head;
-  dropUnlessAt(log, head);
-  return head;
+  const raised = Math.max(record.head, head);
+  dropUnlessAt(log, raised);
+  return raised;
 }
 
 /** Drops a log that ends elsewhere than at `head`: what is there is contiguous up to the head, or nothing is. */

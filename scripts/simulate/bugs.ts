@@ -18,6 +18,8 @@ export interface BugInfo {
   readonly breaks: RegExp;
   /** Faults that reach it soon. */
   readonly mix: Mix;
+  /** States that half of the faults wait for. */
+  readonly aims?: readonly string[];
   /** Only rooms of this kind; both where absent. */
   readonly rooms?: 'relay';
   /** Seeds that are known to show it, the first of them the lowest. */
@@ -121,7 +123,8 @@ const LIST = {
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    mix: { 'node-drain': 6, 'redis-rewind': 6, 'redis-lost': 4, 'node-crash': 2, 'join-storm': 4, move: 4 },
+    mix: { 'redis-lost': 8, 'redis-late': 2, 'node-drain': 4, 'node-node-cut': 6, 'node-crash': 3, 'join-storm': 2 },
+    aims: ['seeking'],
   },
 } as const satisfies Record<string, BugInfo>;
 

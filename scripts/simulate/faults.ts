@@ -72,18 +72,21 @@ const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   replaying: ['client-break', 'client-slow', 'join-storm'],
 };
 
+/** What half of the faults of a usual run wait for. */
+export const AIMS: readonly string[] = Object.keys(LEADS_TO);
+
 export class Faults {
   readonly #world: World;
   readonly #bag: readonly Fault[];
-  readonly #isAimed: boolean;
+  readonly #aims: readonly string[];
   readonly #ends = new Set<() => void>();
   #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
   #isOver = false;
 
-  /** @param isAimed  half of the faults wait for a room or a node in a state that is seldom met */
-  constructor(world: World, mix: Mix, isAimed: boolean) {
+  /** @param aims  half of the faults wait for a room or a node in one of these states, which are seldom met */
+  constructor(world: World, mix: Mix, aims: readonly string[]) {
     this.#world = world;
-    this.#isAimed = isAimed;
+    this.#aims = aims;
     this.#bag = FAULTS.flatMap((fault) => Array.from({ length: mix[fault] ?? 0 }, () => fault));
   }
 
@@ -147,8 +150,8 @@ export class Faults {
     const { random, queue } = this.#world;
     if (this.#bag.length === 0) return;
     const fault = random.pick(this.#bag);
-    if (this.#isAimed && random.unit() < 0.5) {
-      const state = random.pick(Object.keys(LEADS_TO));
+    if (this.#aims.length > 0 && random.unit() < 0.5) {
+      const state = random.pick(this.#aims);
       this.#armed = { fault, state, untilMs: queue.nowMs + ARMED_MS };
       const leads = (LEADS_TO[state] ?? []).filter((one) => this.#bag.includes(one));
       if (leads.length > 0 && random.unit() < 0.6) this.#injectAnywhere(random.pick(leads));

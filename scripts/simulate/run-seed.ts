@@ -1,7 +1,7 @@
 /** One seed from begin to verdict. Owns: the phases of a run. Does not know: the command line. */
 import { BUGS, type Bug } from './bugs.ts';
 import type { Coverage } from './coverage.ts';
-import { CALM_MIX, Faults, FULL_MIX, type Mix } from './faults.ts';
+import { AIMS, CALM_MIX, Faults, FULL_MIX, type Mix } from './faults.ts';
 import { SETTLE_MS, Settling } from './settled.ts';
 import type { Violation } from './trace.ts';
 import { World } from './world.ts';
@@ -56,7 +56,11 @@ export function runSeed({ seed, bug, mix, mode, print }: SeedOptions): SeedResul
   const world = new World({ seed, bug, print });
   const isUsual = mix === undefined && bug === undefined;
   const usual = isCalm(seed) ? CALM_MIX : FULL_MIX;
-  const faults = new Faults(world, mix ?? (bug === undefined ? usual : BUGS[bug].mix), isUsual);
+  const faults = new Faults(
+    world,
+    mix ?? (bug === undefined ? usual : BUGS[bug].mix),
+    isUsual ? AIMS : bug === undefined ? [] : (BUGS[bug].aims ?? []),
+  );
   world.onNodeTurn = (node) => faults.onTurn(node);
   const { queue, trace } = world;
   const isBroken = () => trace.violation !== undefined;

@@ -30,13 +30,26 @@ export class SimClient {
   #session: Session | undefined;
   #socket: { readonly router: SimRouter; readonly handle: number; isWelcome: boolean } | undefined;
   #stays = false;
+  #prefers: string | undefined;
   #attempt = 0;
 
   constructor(world: World, user: string) {
     this.#world = world;
     this.user = user;
     this.#joinSoon();
-    this.#publishSoon();
+    if (world.options.isScripted !== true) this.#publishSoon();
+  }
+
+  /** Goes to this room, at this router as long as it lives, and stays there. */
+  enter(room: string, router?: SimRouter): void {
+    this.#prefers = router?.id;
+    this.stay();
+    this.#joinAt(room);
+  }
+
+  /** Publishes without an outcome. */
+  get pending(): number {
+    return this.#session?.pending.size ?? 0;
   }
 
   /** The session that is open: welcomed, and its socket there. */
@@ -69,16 +82,21 @@ export class SimClient {
   // What it does
 
   #joinSoon(): void {
-    const { queue, random } = this.#world;
+    const { queue, random, options } = this.#world;
+    if (options.isScripted === true) return;
     queue.after(20 + random.unit() * 900, () => {
       if (this.#session === undefined) this.#join();
     });
   }
 
   #join(): void {
-    const { queue, random } = this.#world;
+    const { random, rooms } = this.#world;
     // One room is busier than the others: there is something to miss there.
-    const room = random.unit() < 0.35 ? (this.#world.rooms[0] ?? '') : random.pick(this.#world.rooms);
+    this.#joinAt(random.unit() < 0.35 ? (rooms[0] ?? '') : random.pick(rooms));
+  }
+
+  #joinAt(room: string): void {
+    const { queue, random } = this.#world;
     const id = `${this.user}-${++this.#attempt}`;
     const isDurable = this.#world.isDurable(room);
     const deliveries = new DeliveryOracle(
@@ -172,7 +190,7 @@ export class SimClient {
     const routers = this.#world.routers.filter((one) => one.isAlive && one.watch.registered);
     if (session === undefined) return;
     if (routers.length === 0) return this.#connectIn(200);
-    const router = this.#world.random.pick(routers);
+    const router = routers.find((one) => one.id === this.#prefers) ?? this.#world.random.pick(routers);
     const { id, room, since, seat } = session;
     const { cursor } = session.deliveries;
     const kind = seat === 0 ? 'join' : 'resume';

@@ -51,6 +51,8 @@ export class SimDirectory {
   slowMs = 0;
   /** Added to each reply's way: it comes after its caller has given up, or just before. */
   lateMs = 0;
+  /** Only this connection can be made for now: attempts at the others fail. */
+  dialsOnly: PipeName | undefined;
   /** So many replies are lost from here on: their commands were executed, and the connection breaks instead. */
   repliesToLose = 0;
 
@@ -191,6 +193,7 @@ export class SimDirectory {
       this.#process.timer(reconnectMs * random.unit() * 0.3, () => this.#dial(pipe));
     };
     this.#process.timer(reconnectMs * ATTEMPT_SHARE, again);
+    if (this.dialsOnly !== undefined && this.dialsOnly !== pipe) return;
     // Connecting and INFO: two round trips, in which the server must be the same.
     const { life } = redis;
     queue.after(2 * wireMs(random), () =>

@@ -93,7 +93,8 @@ export class SimRedis {
     if (this.#snapshots.length > 8) this.#snapshots.shift();
   }
 
-  restart(data: 'kept' | 'empty' | 'rollback', downMs: number): void {
+  /** @param data  of a moment of which the directory's snapshot was taken, or one that was saved, or none */
+  restart(data: 'kept' | 'empty' | 'rollback' | MemorySnapshot, downMs: number): void {
     this.#life++;
     this.#waiting = [];
     this.#isUp = false;

@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly bug?: Bug | undefined;
   readonly print?: ((line: string) => void) | undefined;
+  /** Clients do only what they are told to, and no supervisor or router proves a death. */
+  readonly isScripted?: boolean;
 }
 
 const NODES = ['n1', 'n2', 'n3'];
@@ -129,7 +131,8 @@ export class World implements ProcessWorld {
     this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) =>
       at % 2 === 0 && !isRelayOnly ? `log-${at}` : `relay-${at}`,
     );
-    this.proofs = { supervisor: random.unit() < 0.5, pid: random.unit() < 0.3 };
+    const isProving = options.isScripted !== true;
+    this.proofs = { supervisor: random.unit() < 0.5 && isProving, pid: random.unit() < 0.3 && isProving };
     this.meanFaultMs = random.pick([500, 1_200, 2_500]);
     const gen = random.hex(16);
     this.redis.execute('setup', 'createHistory', { gen });
@@ -245,6 +248,12 @@ export class World implements ProcessWorld {
     queue.after(random.unit() < 0.5 ? 200 + random.unit() * 800 : 1_000 + random.unit() * 8_000, () => {
       if (this.#nodes.get(node.id) === node) this.#join(node.id);
     });
+  }
+
+  /** A node of this name starts. */
+  join(id: string): SimNode {
+    this.#join(id);
+    return this.#nodes.get(id) as SimNode;
   }
 
   #join(id: string): void {

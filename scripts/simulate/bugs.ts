@@ -22,40 +22,46 @@ export interface BugInfo {
   readonly aims?: readonly string[];
   /** Only rooms of this kind; both where absent. */
   readonly rooms?: 'relay';
-  /** Seeds that are known to show it, the first of them the lowest. */
-  readonly seeds?: readonly number[];
+  /** The first seed that shows it. */
+  readonly seed: number;
 }
 
 const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
     breaks: /^invariant [15] /,
+    seed: 169,
     mix: { 'node-crash': 4, 'redis-slow': 8, 'node-pause': 2, 'router-node-cut': 4, 'link-reset': 2, move: 2 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
+    seed: 38,
     mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
     rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
+    seed: 7,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
     doc: 'a router that has lost the link to an owner claims the room for another node',
     breaks: /^invariant [135] /,
+    seed: 1,
     mix: { 'link-reset': 4, 'router-node-cut': 4 },
   },
   'observer-keeps-timer': {
     doc: 'an observer goes on counting over polls that failed or came late',
     breaks: /^invariant 4 Certificate /,
+    seed: 1,
     mix: { 'router-redis-cut': 3, 'redis-pause': 3, 'node-redis-cut': 1 },
   },
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
+    seed: 12,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -68,61 +74,73 @@ const LIST = {
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
     breaks: /^invariant [15] /,
+    seed: 36,
     mix: { 'link-reject': 6, 'node-pause': 1 },
   },
   'ack-before-append': {
     doc: 'what is said in a durable room is told before its append was answered',
     breaks: /^invariant [34] /,
+    seed: 1,
     mix: { 'redis-slow': 1, 'node-crash': 1 },
   },
   'append-unfenced': {
     doc: 'appends are executed whatever triple they name',
     breaks: /^invariant [1234] /,
+    seed: 2,
     mix: { 'redis-slow': 6, 'node-crash': 2, 'node-pause': 4, 'node-redis-cut': 4 },
   },
   'rollback-unseen': {
     doc: 'appends are executed though the head is not where their owner left it',
     breaks: /^invariant [1234] /,
+    seed: 1,
     mix: { 'redis-rewind': 4, 'client-break': 1 },
   },
   'epoch-reused': {
     doc: 'an owner that claims its room again gets the epoch that it had',
     breaks: /^invariant [15] /,
+    seed: 16,
     mix: { move: 6, 'redis-lost': 6, 'redis-late': 4 },
   },
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
+    seed: 1,
     mix: { 'redis-clock': 4, 'redis-rollback': 4, 'redis-rewind': 2, 'node-crash': 4, move: 6 },
   },
   'dedupe-outside': {
     doc: 'repetitions are told apart in the memory of the owner, not where they are appended',
     breaks: /^invariant [2] /,
+    seed: 2,
     mix: { 'node-crash': 3, 'redis-lost': 4, 'redis-late': 3, 'client-break': 4, 'redis-slow': 3 },
   },
   'offline-queue': {
     doc: 'commands wait for a connection, and are sent to whichever run of Redis it reaches',
     breaks: /^invariant 4 Connections /,
+    seed: 1,
     mix: { 'redis-restart': 3, 'redis-rollback': 3, 'redis-empty': 1 },
   },
   'replay-after-live': {
     doc: 'a client that comes back is sent what is said now before what it missed',
     breaks: /^invariant 4 /,
+    seed: 1,
     mix: { 'client-break': 6, 'join-storm': 1 },
   },
   'presence-unfenced': {
     doc: 'presence is written whatever epoch its writer had',
     breaks: /^invariant 6 /,
+    seed: 26,
     mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
   },
   'drain-accepts-claims': {
     doc: 'a node that is about to leave claims rooms',
     breaks: /^invariant 7 /,
+    seed: 4,
     mix: { 'drain-storm': 4, 'node-drain': 4, 'join-storm': 6 },
   },
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
+    seed: 209,
     mix: { 'redis-lost': 8, 'redis-late': 2, 'node-drain': 4, 'node-node-cut': 6, 'node-crash': 3, 'join-storm': 2 },
     aims: ['seeking'],
   },

@@ -1,7 +1,7 @@
 /** One seed from begin to verdict. Owns: the phases of a run. Does not know: the command line. */
 import { BUGS, type Bug } from './bugs.ts';
 import type { Coverage } from './coverage.ts';
-import { AIMS, CALM_MIX, Faults, FULL_MIX, type Mix } from './faults.ts';
+import { AIMS, CALM_MIX, Faults, FULL_MIX } from './faults.ts';
 import { SETTLE_MS, Settling } from './settled.ts';
 import type { Violation } from './trace.ts';
 import { World } from './world.ts';
@@ -32,8 +32,8 @@ export interface SeedOptions {
   readonly seed: number;
   readonly bug?: Bug | undefined;
   readonly mode?: Mode | undefined;
-  /** The bug's mix, or that of all faults, where absent. */
-  readonly mix?: Mix | undefined;
+  /** The faults that show this bug, without the bug. */
+  readonly faultsOf?: Bug | undefined;
   readonly print?: ((line: string) => void) | undefined;
 }
 
@@ -52,15 +52,12 @@ export interface SeedResult {
   readonly appended: number;
 }
 
-export function runSeed({ seed, bug, mix, mode, print }: SeedOptions): SeedResult {
-  const world = new World({ seed, bug, print });
-  const isUsual = mix === undefined && bug === undefined;
+export function runSeed({ seed, bug, faultsOf = bug, mode, print }: SeedOptions): SeedResult {
+  const info = faultsOf === undefined ? undefined : BUGS[faultsOf];
+  const world = new World({ seed, bug, print, isRelayOnly: info?.rooms === 'relay' });
+  const isUsual = info === undefined;
   const usual = isCalm(seed) ? CALM_MIX : FULL_MIX;
-  const faults = new Faults(
-    world,
-    mix ?? (bug === undefined ? usual : BUGS[bug].mix),
-    isUsual ? AIMS : bug === undefined ? [] : (BUGS[bug].aims ?? []),
-  );
+  const faults = new Faults(world, info?.mix ?? usual, isUsual ? AIMS : (info.aims ?? []));
   world.onNodeTurn = (node) => faults.onTurn(node);
   const { queue, trace } = world;
   const isBroken = () => trace.violation !== undefined;

@@ -8,7 +8,7 @@ import type { Args, Reply } from '../../shared/directory/directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
-import { BUGS, type Bug, executeWith } from './bugs.ts';
+import { type Bug, executeWith } from './bugs.ts';
 import { Coverage } from './coverage.ts';
 import { Sayings } from './delivery-oracle.ts';
 import { EventQueue } from './event-queue.ts';
@@ -26,6 +26,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly bug?: Bug | undefined;
   readonly print?: ((line: string) => void) | undefined;
+  /** No room is durable. */
+  readonly isRelayOnly?: boolean;
   /** Clients do only what they are told to, and no supervisor or router proves a death. */
   readonly isScripted?: boolean;
 }
@@ -127,9 +129,8 @@ export class World implements ProcessWorld {
       pingIntervalMs: 25_000,
       retryWindowMs: 5_000,
     };
-    const isRelayOnly = options.bug !== undefined && BUGS[options.bug].rooms === 'relay';
     this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) =>
-      at % 2 === 0 && !isRelayOnly ? `log-${at}` : `relay-${at}`,
+      at % 2 === 0 && options.isRelayOnly !== true ? `log-${at}` : `relay-${at}`,
     );
     const isProving = options.isScripted !== true;
     this.proofs = { supervisor: random.unit() < 0.5 && isProving, pid: random.unit() < 0.3 && isProving };

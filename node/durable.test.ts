@@ -222,6 +222,26 @@ describe('a client that comes back', () => {
     expect(cluster.nodes).toHaveLength(1);
   });
 
+  it('for whom the log is read is answered before whoever asked after it, and takes no seat away from them', () => {
+    const { cluster, node, router } = one(['a']);
+    router.frame(1, 1, 0);
+    const [first] = events(router.take(), 'message');
+    for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
+    router.take();
+    const cursor = { seq: 1, tag: String(first?.['tag']) };
+    const who = (session: string, handle: number) => ({ handle, session, user: 'u', seat: 1, since: 1 });
+    const opens = [
+      { type: 'open', room: ROOM, floor: 0, cursor, sessions: [{ ...who('a', 1), kind: 'rebind' }] },
+      { type: 'open', room: ROOM, floor: 0, sessions: [{ ...who('c', 9), kind: 'join' }] },
+    ] as const;
+    for (const open of opens) node.core.message(router.link, open, cluster.clock.now());
+    cluster.settle();
+    const sent = router.take();
+    expect(sent.flatMap((message) => (message.type === 'opened' ? message.session : []))).toEqual([1, 9]);
+    router.frame(9, 1, 'x');
+    expect(events(router.take(), 'message')).toMatchObject([{ seq: 41, session: 'c' }]);
+  });
+
   it('is told why it cannot go on', () => {
     const { cluster, router } = one();
     router.frame(1, 1, 'x');

@@ -105,6 +105,7 @@ export class Faults {
     this.#armed = undefined;
     for (const end of [...this.#ends]) end();
     this.#world.network.healAll();
+    this.#world.redis.start();
     this.#world.trace.say('FAULT', 'all faults end');
   }
 

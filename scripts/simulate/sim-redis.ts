@@ -104,9 +104,15 @@ export class SimRedis {
     this.directory.restart({ runId: this.#random.hex(20), data: next });
     if (next !== 'kept') this.#onLost();
     for (const listener of this.#onRestart) listener();
+    const life = this.#life;
     this.#queue.after(downMs, () => {
-      this.#isUp = true;
+      if (life === this.#life) this.#isUp = true;
     });
+  }
+
+  /** It starts now, if it has not started yet. */
+  start(): void {
+    this.#isUp = true;
   }
 
   /** FLUSHALL: the same server, without its data. */

@@ -150,7 +150,8 @@ export class NodeCalls {
     if (!('data' in args)) throw new BellhopError('bad_request', 'publish needs data');
     const from = typeof args['from'] === 'string' ? args['from'] : null;
     const key = typeof args['key'] === 'string' ? args['key'] : undefined;
-    this.#core.rooms.whenHeld(name, numberOf(args, 'floor', 0), this.#now(), (outcome, hint) => {
+    const open = { room: name, floor: numberOf(args, 'floor', 0), heldOnly: args['heldOnly'] === true };
+    this.#core.rooms.whenHeld(open, this.#now(), (outcome, hint) => {
       const room = this.#core.rooms.held(name);
       if (outcome !== 'held' || room === undefined) {
         if (outcome === 'not-owner')

@@ -78,6 +78,8 @@ export class TestNode {
   readonly incarnation: string;
   readonly ended: NodeEnd[] = [];
   readonly logs: string[] = [];
+  /** Links over which a router was asked how its Redis does. */
+  readonly pings: number[] = [];
   /** Everything that was sent, by link. */
   readonly sent = new Map<number, LinkMessage[]>();
   /** Decides over each call. */
@@ -120,6 +122,7 @@ export class TestNode {
         dropQueued: () => [],
         afterHandedOver: (_links, done) => cluster.later(done),
         dial: (node) => this.#dial(node),
+        ping: (link) => this.pings.push(link),
         end: (how) => this.ended.push(how),
         log: (event) => this.logs.push(event),
         count: () => undefined,
@@ -187,6 +190,7 @@ export class TestNode {
 /** A router's end of one link to one node. */
 export class TestRouter {
   readonly link: number;
+  readonly incarnation: string;
   readonly #node: TestNode;
   readonly #cluster: Cluster;
   #read = 0;
@@ -194,7 +198,8 @@ export class TestRouter {
   constructor(node: TestNode, cluster: Cluster, id: string) {
     this.#node = node;
     this.#cluster = cluster;
-    this.link = node.accept({ role: 'router', id, incarnation: cluster.random.hex(16) });
+    this.incarnation = cluster.random.hex(16);
+    this.link = node.accept({ role: 'router', id, incarnation: this.incarnation });
   }
 
   say(message: LinkMessage): void {
@@ -208,7 +213,7 @@ export class TestRouter {
   open(
     room: string,
     sessions: readonly (Partial<OpenSession> & { session: string })[],
-    more: { floor?: number; cursor?: { seq: number; tag: string } } = {},
+    more: { floor?: number; cursor?: { seq: number; tag: string }; heldOnly?: boolean } = {},
   ): void {
     const whole = sessions.map((one, at) => ({
       handle: at + 1,
@@ -224,6 +229,7 @@ export class TestRouter {
       floor: more.floor ?? 0,
       sessions: whole,
       ...(more.cursor === undefined ? {} : { cursor: more.cursor }),
+      ...(more.heldOnly === undefined ? {} : { heldOnly: more.heldOnly }),
     });
   }
 

@@ -64,6 +64,7 @@ export class NodeCore {
       now,
       useRun: (runId) => ports.useRun(runId),
       load: () => this.load(),
+      ask: (incarnations) => this.#askRouters(incarnations),
       on: (event, at) => this.#onLease(event, at),
     });
     this.rooms = new RoomHost({
@@ -170,7 +171,8 @@ export class NodeCore {
     this.#viewAtMs = now.monoMs + jittered(this.#options.random, every);
     this.#call('readCluster', { known: this.#viewKnown }, (reply) => {
       this.#viewBusy = false;
-      if (reply instanceof DirectoryError) return;
+      // A version of another history would later pass for one that is known.
+      if (reply instanceof DirectoryError || !this.lease.sawCluster(reply)) return;
       if (reply.nodes !== undefined) this.#view = reply.nodes;
       if (reply.gen !== undefined) this.#viewKnown = { gen: reply.gen, ver: reply.ver };
     });
@@ -187,6 +189,17 @@ export class NodeCore {
     if (!this.#links.down(number)) return;
     this.handovers.linkDown(number, now);
     for (const hosted of this.rooms.all()) hosted.room?.linkLost(number, now);
+  }
+
+  /** The router at this link answered: did its last poll of Redis fail? */
+  pong(number: number, askedAt: Instant, redis: 'unknown' | 'answered' | 'failed', now: Instant): void {
+    const peer = this.#links.get(number)?.peer;
+    if (peer?.role === 'router' && !this.#ended) this.lease.routerSaid(peer.incarnation, askedAt, redis, now);
+  }
+
+  #askRouters(incarnations: Iterable<string>): void {
+    const asked = new Set(incarnations);
+    for (const link of this.#links.ofRouters()) if (asked.has(link.peer.incarnation)) this.#ports.ping(link.number);
   }
 
   /** The link's queue has room again. */
@@ -269,7 +282,7 @@ export class NodeCore {
         });
       }
     };
-    this.rooms.whenHeld(open.room, open.floor, now, (outcome, hint) => {
+    this.rooms.whenHeld(open, now, (outcome, hint) => {
       if (outcome !== 'held') return refuse(outcome, hint);
       const isTaken = inTurn(link, open.room, (done) => this.#answer(link, open, refuse, done));
       if (!isTaken) refuse('wait');
@@ -350,6 +363,9 @@ export class NodeCore {
         return this.#ports.log('suspended', {});
       case 'resumed':
         return this.#ports.log('gate open', {});
+      case 'islanded':
+        this.#ports.count('islandings');
+        return this.#ports.log('islanded', {});
       case 'history':
         this.#ports.count('history_changes');
         this.#ports.log('another history of Redis', {
@@ -428,6 +444,7 @@ export class NodeCore {
     const to = this.#view.find((one) => one.node === node && one.state === 'active');
     if (to === undefined) return `there is no active node ${node}`;
     if (to.incarnation === this.#options.record.incarnation) return undefined;
+    if (!this.lease.leaseOpen(now)) return 'Redis does not answer this node';
     this.handovers.start(name, { node: to.node, incarnation: to.incarnation, address: to.link }, now);
     return undefined;
   }
@@ -449,7 +466,9 @@ export class NodeCore {
         underWay: () => this.handovers.underWay,
         promised: (at) => this.handovers.promised(at),
         isMoving: (room) => this.handovers.has(room),
-        handOver: (room, to, at) => this.handovers.start(room, to, at),
+        handOver: (room, to, at) => {
+          if (this.lease.leaseOpen(at)) this.handovers.start(room, to, at);
+        },
         tell: (done) => this.#tellDraining(done),
         leave: (roomsLeft, untilMs, at) => {
           if (roomsLeft > 0) this.#ports.log('leaving with rooms that could not be handed over', { rooms: roomsLeft });

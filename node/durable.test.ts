@@ -262,10 +262,27 @@ describe('a client that comes back', () => {
     expect(cluster.nodes).toHaveLength(1);
   });
 
+  it('to the next owner is not forgotten: what it had said and was not acked, it may repeat', () => {
+    const { cluster, node, router } = one(['a', 'b']);
+    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+    router.frame(1, 1, 'x');
+    certify(cluster, node);
+    const second = cluster.livingNode('n2').router();
+    second.open(ROOM, [
+      { session: 'a', kind: 'resume', seat: 2 },
+      { session: 'b', kind: 'resume', seat: 2 },
+    ]);
+    for (const welcome of events(second.take(), 'welcome')) expect(welcome).not.toHaveProperty('forgotten');
+    second.frame(1, 1, 'x');
+    second.frame(2, 1, 'y');
+    expect(said(cluster)).toEqual(['1:"x"', '2:"y"']);
+    expect(events(second.take(), 'ack')).toEqual([{ type: 'ack', id: 1, seq: 1 }]);
+  });
+
   it('and whose publishes nobody remembers is told so, once', () => {
     const { router } = one();
     router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3 }]);
-    router.take();
+    expect(events(router.take(), 'welcome')).toMatchObject([{ forgotten: true }]);
     router.frame(5, 1, 'again', 7);
     expect(events(router.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 7 }]);
     router.frame(5, 2, 'new', 8);

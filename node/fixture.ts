@@ -42,6 +42,8 @@ export class LeaseBench {
   readonly directory = new ScriptedDirectory();
   readonly events: LeaseEvent[] = [];
   readonly runs: string[] = [];
+  /** Each time, which routers were asked. */
+  readonly asked: string[][] = [];
   readonly lease: Lease;
   #counter = 0;
 
@@ -54,6 +56,7 @@ export class LeaseBench {
       call: this.directory.call,
       useRun: (runId) => this.runs.push(runId),
       load: () => ({ rooms: 0, sessions: 0 }),
+      ask: (incarnations) => this.asked.push([...incarnations]),
       on: (event) => this.events.push(event),
       now: () => this.clock.now(),
     });

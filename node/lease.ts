@@ -1,19 +1,22 @@
 /** A node's right to exist and to speak: registration, heartbeat, gate, suspension, and what a change of history means for them.
  *  Owns: which history (run id, gen) this incarnation lives in, its deadline, and how long it has observed that history.
  *  Does not know: rooms, links, or how a certificate comes about.
- *  Invariant: `gateOpen` is true only while less than `fence` has passed, on the faster of both clocks, since the sending of a
- *  heartbeat that was counted. It is a check at use; no timer takes part, since timers do not fire in a stopped process.
- *  @see DESIGN §4 Heartbeat, Gate, History changes */
+ *  Invariants: `leaseOpen` is true only while less than `fence` has passed, on the faster of both clocks, since the sending of a
+ *  heartbeat that was counted. `gateOpen` is true only then, or while islanding.ts has prolonged that very lease without a gap. Both
+ *  are checks at use; no timer takes part, since timers do not fire in a stopped process.
+ *  @see DESIGN §4 Heartbeat, Gate, History changes, Redis is away */
 import { elapsedMs, type Instant } from '../shared/clock.ts';
 import {
   type Args,
+  type Cluster,
   DirectoryError,
   type NodeLoad,
   type NodeRecord,
   type Reply,
 } from '../shared/directory/directory.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
-import { incompatibleTimings, type Timings } from '../shared/timing.ts';
+import { ISLAND_MS, incompatibleTimings, type Timings } from '../shared/timing.ts';
+import { Islanding } from './islanding.ts';
 import type { CallDirectory } from './ports.ts';
 
 /** Where an incarnation stands. Data exists only where it is valid.
@@ -42,6 +45,8 @@ export type LeaseEvent =
   | { readonly kind: 'history'; readonly unbroken: boolean }
   | { readonly kind: 'suspended' }
   | { readonly kind: 'resumed' }
+  /** The lease has run out, and every registered router says that Redis does not answer it: the gate stays open. */
+  | { readonly kind: 'islanded' }
   | { readonly kind: 'certified' }
   | { readonly kind: 'refused'; readonly message: string };
 
@@ -54,6 +59,8 @@ export interface LeaseOptions {
   readonly call: CallDirectory;
   readonly useRun: (runId: string) => void;
   readonly load: () => NodeLoad;
+  /** Asks these routers, by incarnation, whether their last poll of Redis failed; `routerSaid` brings each answer. */
+  readonly ask: (incarnations: Iterable<string>) => void;
   readonly on: (event: LeaseEvent, now: Instant) => void;
   /** Reads the clocks: replies arrive in later turns. */
   readonly now: () => Instant;
@@ -78,10 +85,15 @@ export class Lease {
   #round = 0;
   #busy = false;
   #nextAtMs = 0;
-  #wasOpen = false;
+  /** The last question to Redis failed: routers are asked. */
+  #failing = false;
+  #nextAskMs = 0;
+  readonly #islanding: Islanding;
+  #told: 'suspended' | 'resumed' | 'islanded' = 'suspended';
 
   constructor(options: LeaseOptions) {
     this.#options = options;
+    this.#islanding = new Islanding(options.timings.fenceMs);
   }
 
   get state(): LeaseState {
@@ -102,6 +114,11 @@ export class Lease {
 
   /** Whether output that Redis does not fence may leave now. */
   gateOpen(now: Instant): boolean {
+    return this.leaseOpen(now) || this.#isIslanded(now);
+  }
+
+  /** Whether Redis itself has granted that by a renewal: what is to be written there may be begun. */
+  leaseOpen(now: Instant): boolean {
     return (
       (this.#state.kind === 'living' || this.#state.kind === 'rejoining') &&
       this.#leaseRuns(now) &&
@@ -111,7 +128,7 @@ export class Lease {
 
   /** Whether a claim may be sent now. `unbroken`: of a room held in memory under a lease that was not broken. */
   mayClaim(now: Instant, unbroken: boolean): boolean {
-    if (this.#state.kind !== 'living' || !this.gateOpen(now)) return false;
+    if (this.#state.kind !== 'living' || !this.leaseOpen(now)) return false;
     return unbroken || this.graceOver(now);
   }
 
@@ -123,6 +140,7 @@ export class Lease {
   /** Advances whatever is due. Called every few tens of milliseconds; late calls are safe. */
   tick(now: Instant): void {
     this.#reportGate(now);
+    this.#askRouters(now);
     if (this.#busy || now.monoMs < this.#nextAtMs) return;
     switch (this.#state.kind) {
       case 'observing':
@@ -164,6 +182,22 @@ export class Lease {
     if (this.#state.kind === 'living' && this.#runId !== undefined) this.#changeHistory(this.#runId, this.#gen, now);
   }
 
+  /** Another part of the process read the cluster. @returns whether that was in the history in force */
+  sawCluster({ runId, gen, ver, routers }: Cluster): boolean {
+    if (runId !== this.#runId || gen === undefined || gen !== this.#gen) return false;
+    if (routers !== undefined)
+      this.#islanding.read(
+        ver,
+        routers.map((one) => one.incarnation),
+      );
+    return true;
+  }
+
+  /** A router answered a question that was sent at `askedAt`. What has lapsed is not revived by it. */
+  routerSaid(incarnation: string, askedAt: Instant, redis: 'unknown' | 'answered' | 'failed', now: Instant): void {
+    if (redis === 'failed' && this.gateOpen(now)) this.#islanding.saidYes(incarnation, askedAt);
+  }
+
   /** Another part of the process learned that this incarnation is certified. */
   certified(now: Instant): void {
     if (this.#state.kind === 'certified' || this.#state.kind === 'gone') return;
@@ -178,6 +212,23 @@ export class Lease {
 
   #leaseRuns(now: Instant): boolean {
     return this.#renewedAt !== undefined && elapsedMs(this.#renewedAt, now) < this.#options.timings.fenceMs;
+  }
+
+  #isIslanded(now: Instant): boolean {
+    return (
+      this.#state.kind === 'living' &&
+      this.#renewedAt !== undefined &&
+      elapsedMs(this.#renewedAt, now) < ISLAND_MS &&
+      !this.#heldBack(now) &&
+      this.#islanding.holds(now)
+    );
+  }
+
+  /** From the first heartbeat that failed, as long as an answer can still count. */
+  #askRouters(now: Instant): void {
+    if (!this.#failing || now.monoMs < this.#nextAskMs || this.#state.kind !== 'living' || !this.gateOpen(now)) return;
+    this.#nextAskMs = now.monoMs + jittered(this.#options.random, this.#options.timings.heartbeatMs);
+    this.#options.ask(this.#islanding.routers);
   }
 
   #heldBack(now: Instant): boolean {
@@ -196,10 +247,10 @@ export class Lease {
 
   /** Tells of a gate that opened or shut. Reporting only: nothing depends on when, or whether, this runs. */
   #reportGate(now: Instant): void {
-    const open = this.gateOpen(now);
-    if (open === this.#wasOpen) return;
-    this.#wasOpen = open;
-    this.#options.on({ kind: open ? 'resumed' : 'suspended' }, now);
+    const kind = this.leaseOpen(now) ? 'resumed' : this.#isIslanded(now) ? 'islanded' : 'suspended';
+    if (kind === this.#told) return;
+    this.#told = kind;
+    this.#options.on({ kind }, now);
   }
 
   #call<K extends 'readCluster' | 'register' | 'heartbeat' | 'standing' | 'certify'>(
@@ -218,6 +269,7 @@ export class Lease {
       } else if (result.code === 'other-run' && result.runId !== undefined) {
         this.#foundRun(result.runId, now);
       } else {
+        this.#failing = true;
         // What was not seen to stand still all the time is watched anew.
         if (this.#state.kind === 'watching') this.#state = { ...this.#state, since: now.monoMs };
         this.#again(now);
@@ -240,6 +292,7 @@ export class Lease {
     this.#gen = gen;
     this.#historyMs = now.monoMs;
     this.#counter = -1;
+    this.#islanding.forget();
     this.#options.useRun(runId);
   }
 
@@ -247,7 +300,8 @@ export class Lease {
   #changeHistory(runId: string, gen: string | undefined, now: Instant): void {
     const neverRegistered =
       this.#state.kind === 'observing' || this.#state.kind === 'registering' || this.#state.kind === 'watching';
-    const unbroken = this.gateOpen(now);
+    // Not one that routers have prolonged: they know as little of this history as the node did.
+    const unbroken = this.leaseOpen(now);
     this.#enterHistory(runId, gen, now);
     this.#bootstrapped = false;
     if (neverRegistered) {
@@ -267,6 +321,7 @@ export class Lease {
       else if (this.#gen === undefined && cluster.runId === this.#runId) this.#gen = cluster.gen;
       else if (cluster.runId !== this.#runId || cluster.gen !== this.#gen)
         this.#changeHistory(cluster.runId, cluster.gen, at);
+      this.sawCluster(cluster);
       const others = [...(cluster.nodes ?? []), ...(cluster.routers ?? [])].filter(
         (one) => !('state' in one) || isLiving(one),
       );
@@ -302,6 +357,7 @@ export class Lease {
             // The history got another name between two reads: what was observed of it does not count.
             this.#historyMs = now.monoMs;
             this.#bootstrapped = false;
+            this.#islanding.forget();
           }
           this.#gen = reply.gen;
           this.#to({ kind: 'living' });
@@ -378,7 +434,9 @@ export class Lease {
     const { record } = this.#options;
     const sentAt = now;
     this.#nextAtMs = now.monoMs + jittered(this.#options.random, this.#options.timings.heartbeatMs);
-    const args = { node: record.node, incarnation: record.incarnation, runId, gen, load: this.#options.load() };
+    const { view } = this.#islanding;
+    const load = this.#options.load();
+    const args = { node: record.node, incarnation: record.incarnation, runId, gen, load, view };
     this.#call('heartbeat', args, (reply, at) => {
       switch (reply.kind) {
         case 'ok':
@@ -386,6 +444,8 @@ export class Lease {
           if (reply.counter <= this.#counter) return this.#changeHistory(runId, gen, at);
           this.#counter = reply.counter;
           this.#renewedAt = sentAt;
+          this.#failing = false;
+          this.#islanding.renewed(view);
           this.#reportGate(at);
           return;
         case 'dead':

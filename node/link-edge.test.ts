@@ -16,6 +16,7 @@ class Bench {
   readonly messages: LinkMessage[] = [];
   readonly calls: Call[] = [];
   gate = true;
+  listener: ((what: string) => void) | undefined;
   #wake: (() => void)[] = [];
   readonly edge: LinkEdge;
 
@@ -30,6 +31,7 @@ class Bench {
       now: () => systemClock.now(),
       linkUp: (link, peer) => this.#hear(`up ${link} ${peer.role} ${peer.id}`),
       linkDown: (link) => this.#hear(`down ${link}`),
+      pong: (link, { sentAt, redis }) => this.#hear(`pong ${link} ${redis} ${sentAt.monoMs > 0}`),
       linkDrained: (link) => this.#hear(`drained ${link}`),
       message: (link, message) => {
         this.messages.push(message);
@@ -48,6 +50,7 @@ class Bench {
 
   #hear(what: string): void {
     this.heard.push(what);
+    this.listener?.(what);
     for (const wake of this.#wake.splice(0)) wake();
   }
 
@@ -67,6 +70,14 @@ async function router(bench: Bench) {
 }
 
 describe('a router’s link', () => {
+  it('is asked how its router does, and brings the answer', async () => {
+    const bench = new Bench();
+    await router(bench);
+    bench.edge.ping(1);
+    bench.edge.ping(99);
+    await bench.until('pong 1 unknown true');
+  });
+
   it('is heard as up, messages, the end of their turn, down: each once', async () => {
     const bench = new Bench();
     const { link } = await router(bench);
@@ -97,6 +108,25 @@ describe('a router’s link', () => {
     await end.events.until(() => end.events.messages.length > 0);
     await bench.until('dropped 1');
     expect(end.events.messages.map((one) => one.type)).toEqual(['moved']);
+  });
+
+  it('is sent what a turn brought only once the turn has ended: what is said then leaves with it', async () => {
+    const bench = new Bench();
+    const { end, link } = await router(bench);
+    const queued: LinkMessage[] = [];
+    bench.listener = (what) => {
+      if (what === 'message 1 close-session') bench.edge.send(1, { type: 'moved', room: 3, epoch: 4 });
+      if (what !== 'turn end') return;
+      bench.edge.dropQueued(1, (message) => {
+        queued.push(message);
+        return false;
+      });
+      bench.edge.send(1, { type: 'acks', entries: [{ session: 1, cseq: 1 }] });
+    };
+    link.send({ type: 'close-session', session: 1, how: 'left' });
+    await end.events.until(() => end.events.messages.length === 2);
+    expect(queued).toEqual([{ type: 'moved', room: 3, epoch: 4 }]);
+    expect(end.events.messages.map((one) => one.type)).toEqual(['moved', 'acks']);
   });
 
   it('calls back once everything queued has left', async () => {

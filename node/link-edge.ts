@@ -6,6 +6,7 @@ import { LINK_DEFAULTS, type LinkConnection, type LinkEvents, type LinkOptions }
 import { dialLink, type LinkAddress, parseAddress } from '../shared/link/dial.ts';
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import { LinkListener } from '../shared/link/listener.ts';
+import type { PongSample } from '../shared/link/liveness.ts';
 import type { Call, LinkMessage, Pong } from '../shared/link/messages.ts';
 import { LinkEncodeError } from '../shared/link/protocol-error.ts';
 import type { LinkPeer } from './links.ts';
@@ -20,6 +21,7 @@ export interface LinkEdgeOptions {
   readonly now: () => Instant;
   readonly linkUp: (link: number, peer: LinkPeer) => void;
   readonly linkDown: (link: number) => void;
+  readonly pong: (link: number, sample: PongSample) => void;
   readonly linkDrained: (link: number) => void;
   readonly linkPressed?: (link: number, isPressed: boolean) => void;
   /** Bytes of data that a router may send ahead of what was taken. */
@@ -82,6 +84,10 @@ export class LinkEdge {
     for (const link of this.#byNumber.values()) link.renewCredit();
   }
 
+  ping(number: number): void {
+    this.#byNumber.get(number)?.ping();
+  }
+
   lanes(number: number): ReadonlyMap<unknown, unknown> | undefined {
     return this.#byNumber.get(number)?.lanes;
   }
@@ -133,6 +139,10 @@ export class LinkEdge {
         const number = this.#numbers.get(link);
         if (number !== undefined) this.#options.dropped(number, message);
       },
+      onPong: (link, sample) => {
+        const number = this.#numbers.get(link);
+        if (number !== undefined) this.#options.pong(number, sample);
+      },
       onIdle: (link) => {
         const number = this.#numbers.get(link);
         if (number !== undefined && this.#full.delete(number)) this.#options.linkDrained(number);
@@ -166,13 +176,15 @@ export class LinkEdge {
   #take(link: LinkConnection, message: LinkMessage): void {
     const number = this.#numbers.get(link);
     if (number === undefined) return;
+    // Before what the message brings asks for the end of the turn: acks leave with what was answered, not in a batch of their own.
+    if (!this.#turnDue) {
+      this.#turnDue = true;
+      setImmediate(() => {
+        this.#turnDue = false;
+        this.#options.turnEnd();
+      });
+    }
     if (message.type === 'call') this.#options.call(number, message);
     else this.#options.message(number, message);
-    if (this.#turnDue) return;
-    this.#turnDue = true;
-    setImmediate(() => {
-      this.#turnDue = false;
-      this.#options.turnEnd();
-    });
   }
 }

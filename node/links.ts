@@ -160,6 +160,11 @@ export class LinkTable {
     return seats;
   }
 
+  /** Links that are up with a router at the other end. */
+  ofRouters(): { readonly number: number; readonly peer: LinkPeer }[] {
+    return [...this.#links.values()].flatMap(({ number, peer }) => (peer?.role === 'router' ? [{ number, peer }] : []));
+  }
+
   get(number: number): NodeLink | undefined {
     return this.#links.get(number);
   }

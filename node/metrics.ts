@@ -11,6 +11,7 @@ const COUNTERS: Readonly<Record<NodeMetric, string>> = {
   handovers: 'Rooms handed over to another node',
   handovers_failed: 'Handovers called off before anything was written',
   suspensions: 'Times the gate shut',
+  islandings: 'Times routers’ answers kept the gate open past the lease',
   history_changes: 'Changes of Redis history met',
   dropped_gated: 'Messages dropped at a shut gate',
   dropped_ephemeral: 'Ephemeral messages dropped because much waits for their router',

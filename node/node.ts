@@ -27,7 +27,7 @@ const RECENT_MAX = 100;
 const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
-const RETRY_WINDOW_MS = 5_000;
+const RETRY_WINDOW_MS = 3_000;
 /** What waits for logs in all rooms together: beyond it publishes are refused. */
 const LOG_BYTES_MAX = 64 * 1_048_576;
 /** Keys of backends that a room's log remembers beside its sessions. */
@@ -58,8 +58,8 @@ export class Node {
     this.#programs = programs;
     this.#log = log;
     this.#onEnd = onEnd;
-    const { redisUrl, cluster, prefix, timings } = config;
-    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.metrics = new NodeMetrics({
       rooms: () => this.#core?.load().rooms ?? 0,
       sessions: () => this.#core?.load().sessions ?? 0,
@@ -172,6 +172,7 @@ export class Node {
       pulse: () => ({ loopDelayUs: this.#loop.percentile(99) / 1_000, redis: this.#redis }),
       linkUp: (link, peer) => this.#core?.linkUp(link, peer),
       linkDown: (link) => this.#core?.linkDown(link, now()),
+      pong: (link, { sentAt, redis }) => this.#core?.pong(link, sentAt, redis, now()),
       linkDrained: (link) => this.#core?.linkDrained(link),
       linkPressed: (link, isPressed) => this.#core?.linkPressed(link, isPressed),
       windowBytes: this.#config.linkWindowBytes,
@@ -260,6 +261,7 @@ export class Node {
         dropQueued: (number, predicate) => this.#links.dropQueued(number, predicate),
         afterHandedOver: (numbers, done) => this.#links.afterHandedOver(numbers, done),
         dial: (node, incarnation, address) => this.#links.dial(node, incarnation, address),
+        ping: (number) => this.#links.ping(number),
         end: (how) => this.#onEnd(how),
         log: (event, fields) => this.#log.info(event, fields),
         count: (metric, by) => this.metrics.count(metric, by),

@@ -152,7 +152,7 @@ export class RoomOwnership {
   tick(now: Instant): void {
     const state = this.#state;
     if (state.kind !== 'stale') return;
-    if (state.unbroken && !this.#options.lease.gateOpen(now)) {
+    if (state.unbroken && !this.#options.lease.leaseOpen(now)) {
       // The lease ran out before the room was claimed again: what was held under it is not held beyond doubt any more.
       this.#to({ ...state, unbroken: false });
       return;

@@ -12,6 +12,7 @@ export type NodeMetric =
   | 'handovers'
   | 'handovers_failed'
   | 'suspensions'
+  | 'islandings'
   | 'history_changes'
   | 'dropped_gated'
   | 'dropped_ephemeral'
@@ -52,6 +53,8 @@ export interface NodePorts {
   afterHandedOver(links: readonly number[], done: () => void): void;
   /** Opens a link to another node for a handover; `linkUp` and `linkDown` follow with the number returned here. */
   dial(node: string, incarnation: string, address: string): number;
+  /** Asks the router at the other end whether its last poll of Redis failed; `pong` brings the answer. */
+  ping(link: number): void;
   end(how: NodeEnd): void;
   log(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: NodeMetric, by?: number): void;

@@ -1,5 +1,5 @@
 /** Writes presence and users behind their owner's memory. Owns: what is dirty, and when it is asserted again. Does not know: what a
- *  member's leaving means. Invariants: at most `IN_FLIGHT_MAX` writes at once; what was not confirmed stays dirty; a dirty entry
+ *  member's leaving means. Invariants: of rooms and users at most `…_IN_FLIGHT_MAX` writes at once; what was not confirmed stays dirty; a dirty entry
  *  holds the newest value only, so the backlog is bounded by the members themselves.
  *  @see DESIGN §6 Projections */
 import type { Instant } from '../shared/clock.ts';
@@ -9,7 +9,10 @@ import type { CallDirectory } from './ports.ts';
 import type { RoomSession } from './roster.ts';
 
 const FLUSH_EVERY_MS = 50;
-const IN_FLIGHT_MAX = 16;
+const ROOMS_IN_FLIGHT_MAX = 16;
+const USERS_IN_FLIGHT_MAX = 64;
+/** The next writes begin once no more than this share is under way, so that they leave together in one write to the connection. */
+const REFILL_SHARE = 0.25;
 const REASSERT_EVERY_MS = 120_000;
 const EXPIRE_MS = 300_000;
 /** A write that was given up is executed within this time, or not at all. */
@@ -125,16 +128,22 @@ export class Projections {
   }
 
   /** Writes what is dirty, within the bounds of writes under way: rooms and users each have their own, so that neither starves.
-   *  Each answer makes room for the next write at once, so the pace is Redis' own. */
+   *  Answers make room for the next writes without a pause, so the pace is Redis' own. */
   #flush(now: Instant): void {
     for (const [name, dirty] of this.#rooms) {
-      if (this.#busyRooms.size >= IN_FLIGHT_MAX) break;
+      if (this.#busyRooms.size >= ROOMS_IN_FLIGHT_MAX) break;
       if (!this.#busyRooms.has(name)) this.#writeRoom(name, dirty, now);
     }
     for (const [user, changes] of this.#users) {
-      if (this.#busyUsers.size >= IN_FLIGHT_MAX) break;
+      if (this.#busyUsers.size >= USERS_IN_FLIGHT_MAX) break;
       if (!this.#busyUsers.has(user)) this.#writeUser(user, changes);
     }
+  }
+
+  #refill(): void {
+    const rooms = this.#rooms.size > 0 && this.#busyRooms.size <= ROOMS_IN_FLIGHT_MAX * REFILL_SHARE;
+    const users = this.#users.size > 0 && this.#busyUsers.size <= USERS_IN_FLIGHT_MAX * REFILL_SHARE;
+    if (rooms || users) this.#flush(this.#options.now());
   }
 
   #dirty(room: string): DirtyRoom {
@@ -203,7 +212,7 @@ export class Projections {
     this.#options.call('writePresence', args, (result) => {
       this.#busyRooms.delete(name);
       const reassertAtMs = this.#reassertAt.get(name);
-      if (!(result instanceof DirectoryError)) return this.#flush(this.#options.now());
+      if (!(result instanceof DirectoryError)) return this.#refill();
       if (reassertAtMs === undefined) return;
       // It may yet be executed, and undo what is written in the meantime: once that is past, all of it is written anew.
       this.#reassertAt.set(name, Math.min(reassertAtMs, this.#options.now().monoMs + LATE_WRITE_MS));
@@ -226,7 +235,7 @@ export class Projections {
     this.#busyUsers.add(user);
     this.#options.call('writeUser', { user, set, remove, expireMs: EXPIRE_MS }, (result) => {
       this.#busyUsers.delete(user);
-      if (!(result instanceof DirectoryError)) return this.#flush(this.#options.now());
+      if (!(result instanceof DirectoryError)) return this.#refill();
       const again = this.#users.get(user);
       if (again === undefined) this.#users.set(user, changes);
       else for (const [session, change] of changes) if (!again.has(session)) again.set(session, change);

@@ -17,7 +17,7 @@ export class RoomHistory {
   readonly #recent: Recent;
   readonly #roster: Roster;
   readonly #log: RoomLog | undefined;
-  /** Of sessions that the log knows and that have not come back yet. */
+  /** Of sessions that the log knows and that have not come back yet, and when they cannot any more; infinite where no log was taken over. */
   readonly #marks = new Map<string, SenderMark>();
   #marksUntilMs = Number.POSITIVE_INFINITY;
 
@@ -38,7 +38,7 @@ export class RoomHistory {
     for (const [sender, mark] of Object.entries(senders)) {
       if (sender !== '*' && !sender.startsWith('k:')) this.#marks.set(sender, mark);
     }
-    if (this.#marks.size > 0) this.#marksUntilMs = marksUntilMs;
+    this.#marksUntilMs = marksUntilMs;
   }
 
   /** Entries that were logged here though no answer came, up to `head`. What is not all of them voids the memory. */
@@ -93,7 +93,9 @@ export class RoomHistory {
   recall(session: RoomSession, isResumed: boolean): void {
     const mark = this.#marks.get(session.session);
     if (mark === undefined) {
-      if (isResumed && this.#log !== undefined) session.isUnsure = true;
+      // Until then the log's marks are of all that can come back: who has none has nothing there.
+      const isKnown = this.#marksUntilMs !== Number.POSITIVE_INFINITY;
+      session.isUnsure = isResumed && !isKnown && this.#log !== undefined;
       return;
     }
     session.mark = mark;

@@ -12,7 +12,7 @@ import {
   type RoomRecord,
   type Triple,
 } from '../shared/directory/directory.ts';
-import type { RefusedReason } from '../shared/link/messages.ts';
+import type { Open, RefusedReason } from '../shared/link/messages.ts';
 import { programOf } from '../shared/programs.ts';
 import type { Handovers } from './handover.ts';
 import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
@@ -132,6 +132,7 @@ export class RoomHost {
     }
     hosted.idleSinceMs ??= now.monoMs;
     if (now.monoMs - hosted.idleSinceMs < this.#options.roomIdleMs || this.#parts.handovers().has(hosted.name)) return;
+    if (!this.#parts.lease.leaseOpen(now)) return;
     // Nobody is bound to the room, so nothing of it is queued: its output has ended and has left.
     const { head } = room;
     this.#endRoom(hosted);
@@ -147,13 +148,15 @@ export class RoomHost {
     if (handle !== undefined) this.#parts.links.send(link, { type: 'moved', room: handle, epoch, to }, room.room);
   }
 
-  /** Calls back once the room is held here, or cannot be now. */
-  whenHeld(name: string, floor: number, now: Instant, waiter: Waiter): void {
+  /** Calls back once the room that an OPEN names is held here, or cannot be now. */
+  whenHeld(open: Pick<Open, 'room' | 'floor' | 'heldOnly'>, now: Instant, waiter: Waiter): void {
+    const { room: name, floor } = open;
     if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return waiter('wait');
-    const hosted = this.#hosted.get(name) ?? this.#host(name, now);
-    if (hosted === undefined) return waiter('not-owner');
     const held = this.held(name);
     if (held !== undefined && floor <= held.epoch) return waiter('held');
+    if (open.heldOnly === true) return this.#notHeld(name, waiter);
+    const hosted = this.#hosted.get(name) ?? this.#host(name, now);
+    if (hosted === undefined) return waiter('not-owner');
     if (this.#parts.draining() && hosted.room === undefined && !hosted.settling) {
       if (hosted.waiters.length === 0) this.#unhost(hosted);
       return waiter('draining', this.#parts.movedTo(name));
@@ -163,10 +166,19 @@ export class RoomHost {
     hosted.waiters.push((outcome, hint) => {
       // While the room was sought, this one named a higher epoch than it was then claimed at.
       const isBelow = outcome === 'held' && floor > (this.held(name)?.epoch ?? floor);
-      if (isBelow) this.whenHeld(name, floor, this.#options.now(), waiter);
+      if (isBelow) this.whenHeld(open, this.#options.now(), waiter);
       else waiter(outcome, hint);
     });
     hosted.ownership.seek(floor, now);
+  }
+
+  /** For an OPEN that may cause no claim. */
+  #notHeld(name: string, waiter: Waiter): void {
+    const hint = this.#parts.movedTo(name);
+    // A room that waits for its own claim, or to be handed over, may be held again in a moment.
+    if (this.#hosted.get(name)?.room !== undefined) waiter('wait');
+    else if (hint !== undefined) waiter('not-owner', hint);
+    else waiter('unavailable');
   }
 
   /** What this node would run the room as; undefined where the cluster runs it as something that this node does not list. */
@@ -490,7 +502,8 @@ export class RoomHost {
   refuseHandover(room: string): string | undefined {
     const now = this.#options.now();
     if (this.#parts.draining()) return 'the target is draining';
-    if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return 'the target is suspended';
+    if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.leaseOpen(now))
+      return 'the target is suspended';
     if (this.#programFor(room) === undefined) return 'the target does not run this program';
     const kind = this.#hosted.get(room)?.ownership.state.kind ?? 'none';
     return kind === 'none' || kind === 'seeking' ? undefined : `the target has the room as ${kind}`;

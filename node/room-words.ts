@@ -1,5 +1,6 @@
 /** What a room says of itself at a welcome. Owns: what goes into it. Does not know: to whom it is sent. */
 import { type Triple, tagOf } from '../shared/directory/directory.ts';
+import type { OpenSession } from '../shared/link/messages.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import type { RoomLimits } from './room-output.ts';
 import type { RoomSession } from './roster.ts';
@@ -8,7 +9,12 @@ export function welcomeText(
   { room, triple, memberCount }: { readonly room: string; readonly triple: Triple; readonly memberCount: number },
   { user, session, seat }: RoomSession,
   limits: RoomLimits,
-  how: { readonly seq: number; readonly resumed: boolean; readonly resume: string },
+  how: {
+    readonly seq: number;
+    readonly resumed: boolean;
+    readonly forgotten: true | undefined;
+    readonly resume: string;
+  },
 ): string {
   const { payloadBytesMax, messageRate, pingIntervalMs, retryWindowMs } = limits;
   return encode.welcome({
@@ -20,4 +26,16 @@ export function welcomeText(
     retryWindowMs,
     limits: { payloadBytesMax, messageRate },
   });
+}
+
+/** Whether a session comes back to a room that does not know it, or let it go: what it publishes under ids that it used before cannot
+ *  be told from what it says for the first time. A log remembers senders for as long as they may come back. */
+export function isForgotten(
+  { kind }: OpenSession,
+  known: RoomSession | undefined,
+  session: RoomSession,
+  isLogged: boolean,
+): true | undefined {
+  const isUnknown = isLogged ? session.isUnsure : known === undefined || known.seat === 0;
+  return kind === 'resume' && isUnknown ? true : undefined;
 }

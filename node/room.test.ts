@@ -72,6 +72,21 @@ describe('seats', () => {
     expect(bodies(bench.publish(2, 1, 1, 3, 'z'), 'message')[0]).toMatchObject({ seq: 3, id: 3 });
   });
 
+  it('a resume is told where what it published before is forgotten', () => {
+    const bench = new RoomBench();
+    bench.open(1, [{ session: 'a' }, { session: 'b', handle: 2 }]);
+    bench.close(1, 2, 'broken');
+    const again = (seat: number) => bench.open(1, [{ session: 'b', handle: seat + 1, seat, kind: 'resume' }]);
+    expect(bodies(again(2), 'welcome')[0]).not.toHaveProperty('forgotten');
+    bench.close(1, 3, 'broken');
+    bench.tick(200_000);
+    expect(bodies(again(3), 'welcome')[0]).toMatchObject({ session: 'b', forgotten: true });
+    const other = new RoomBench();
+    other.room.expect([{ session: 'b', user: 'u-b', since: 0, router: 'r1' }], other.now);
+    const taken = other.open(1, [{ session: 'b', seat: 2, kind: 'resume' }]);
+    expect(bodies(taken, 'welcome')[0]).toMatchObject({ forgotten: true });
+  });
+
   it('a resume with an older cursor gets what it missed, directly', () => {
     const bench = new RoomBench();
     bench.open(1, [{ session: 'a' }, { session: 'b', handle: 2 }]);

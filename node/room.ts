@@ -22,17 +22,15 @@ import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
 import { type Binding, RoomBindings } from './room-bindings.ts';
 import { RoomHistory } from './room-history.ts';
+import { RoomNews } from './room-news.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { PRESENCE_KEPT_MS, PresenceList } from './room-presence.ts';
 import { type Published, RoomSpeech } from './room-speech.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
-import { welcomeText } from './room-words.ts';
+import { isForgotten, welcomeText } from './room-words.ts';
 import { type Place, type RoomSession, Roster } from './roster.ts';
 
 /** Largest `meta` of a member, as JSON text. */
 const META_CHARS_MAX = 2_048;
-/** What is told in sum (the count of a large room, the list after a change of meta) is told at most this often, milliseconds. */
-const SUMMARY_EVENT_MS = 1_000;
 
 export class Room implements RoomContext {
   readonly room: string;
@@ -41,17 +39,14 @@ export class Room implements RoomContext {
   readonly #roster: Roster;
   readonly #recent: Recent;
   readonly #program: ProgramHost;
-  readonly #presence: PresenceList;
+  readonly #news: RoomNews;
   readonly #bindings: RoomBindings;
   #triple: Triple;
   #tag: Tag;
   #now: Instant;
-  #version = 0;
   #started = false;
   /** Of the OPEN that is being answered. */
   #serial = 0;
-  #summaryAtMs = 0;
-  #summaryDue: 'none' | 'count' | 'presence' = 'none';
   readonly #speech: RoomSpeech;
   readonly #history: RoomHistory;
 
@@ -74,7 +69,7 @@ export class Room implements RoomContext {
     this.#now = now;
     this.#roster = new Roster(limits);
     this.#recent = new Recent(limits.recentMax, output.log !== undefined);
-    this.#presence = new PresenceList(limits.presenceMembersMax, () => this.#roster.sessions());
+    this.#news = new RoomNews(limits, output, this.#roster, this.#bindings, state?.version ?? 0);
     this.#program = new ProgramHost(makeProgram(room, program), this, (error) => output.failed(error));
     this.#speech = new RoomSpeech({
       ...{ room, limits, output, recent: this.#recent, bindings: this.#bindings },
@@ -85,7 +80,6 @@ export class Room implements RoomContext {
     });
     this.#history = new RoomHistory(this.#recent, this.#roster, this.#speech.log);
     if (state !== undefined) {
-      this.#version = state.version;
       this.#recent.restore(state.head, state.tags, state.entries.map(entryFrom));
       this.#roster.restore(state.sessions, now.monoMs);
       this.#wake();
@@ -105,7 +99,7 @@ export class Room implements RoomContext {
   }
 
   get version(): number {
-    return this.#version;
+    return this.#news.version;
   }
 
   get members(): readonly Member[] {
@@ -210,8 +204,7 @@ export class Room implements RoomContext {
       this.#roster.markPresent(session, true);
       this.#roster.unseat(session, 'router-lost', now.monoMs);
     }
-    this.#presence.forget();
-    this.#version++;
+    this.#news.changed();
     this.#wake();
   }
 
@@ -258,7 +251,7 @@ export class Room implements RoomContext {
       this.#output.changed(session);
     }
     // Whoever is here already learns of those who came with this router from the same snapshot that they get themselves.
-    const presence = textFrame(this.#presenceText());
+    const presence = textFrame(this.#news.listText(this.#now));
     if (joined) this.#bindings.cast('event', 0, presence);
     else this.#bindings.castTo(link, binding, 'event', 0, presence);
   }
@@ -270,6 +263,7 @@ export class Room implements RoomContext {
       return this.#refuse(link, one.handle, 'full');
     const session = known ?? this.#roster.add(one, router);
     if (known === undefined) this.#history.recall(session, one.kind === 'resume');
+    const forgotten = isForgotten(one, known, session, this.#speech.log !== undefined);
     this.#speech.log?.keep(session.session);
     const bound = this.#bindings.get(link);
     const binding =
@@ -288,10 +282,10 @@ export class Room implements RoomContext {
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(
       session,
-      welcomeText(this, session, this.#limits, { seq, resumed, resume: this.#output.resumeToken(session) }),
+      welcomeText(this, session, this.#limits, { seq, resumed, forgotten, resume: this.#output.resumeToken(session) }),
     );
     if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason));
-    this.#direct(session, this.#presenceText());
+    this.#direct(session, this.#news.listText(this.#now));
     for (const entry of missed)
       this.#output.send(link, { type: 'direct', session: one.handle, ephemeral: false, frame: entry.frame });
     // Last of all: the router keeps the above until it knows by this that it has the whole of it.
@@ -379,9 +373,7 @@ export class Room implements RoomContext {
   #arrive(session: RoomSession, announce: boolean): boolean {
     if (session.present) return false;
     this.#roster.markPresent(session, true);
-    this.#presence.arrived(session);
-    this.#version++;
-    if (announce) this.#announce('join', session);
+    this.#news.arrived(session, announce, this.#now);
     this.#program.join(session);
     return true;
   }
@@ -389,27 +381,9 @@ export class Room implements RoomContext {
   #depart(session: RoomSession): void {
     if (!session.present) return;
     this.#roster.markPresent(session, false);
-    this.#presence.departed(session, this.#roster.members);
-    this.#version++;
-    this.#announce('leave', session);
+    this.#news.departed(session, this.#now);
     this.#program.leave(session);
     this.#output.changed(session);
-  }
-
-  #announce(what: 'join' | 'leave', session: RoomSession): void {
-    const { members } = this.#roster;
-    if (members > this.#limits.namedMembersMax) {
-      if (this.#summaryDue === 'none') this.#summarise('count');
-      return;
-    }
-    const { user, session: id } = session;
-    const event = { user, session: id, at: this.#now.wallMs, version: this.#version, members };
-    this.#bindings.cast(
-      'event',
-      0,
-      textFrame(what === 'join' ? encode.join(event) : encode.leave(event)),
-      session.place,
-    );
   }
 
   closeSession(session: RoomSession, how: 'left' | 'broken' | 'detached', now: Instant): void {
@@ -470,10 +444,9 @@ export class Room implements RoomContext {
           return this.#error(session, 'too_large', `meta may be at most ${META_CHARS_MAX} characters`, undefined);
         }
         session.meta = message.data === null ? undefined : message.data;
-        this.#version++;
-        this.#presence.forget();
+        this.#news.changed();
         this.#output.changed(session);
-        this.#summarise('presence');
+        this.#news.summarise('presence', this.#now);
         return;
       case 'ping':
         return this.#direct(session, encode.pong());
@@ -539,24 +512,19 @@ export class Room implements RoomContext {
     return encode.reset({ reason, seq: this.head, tag: this.#tag });
   }
 
-  #presenceText(): string {
-    if (!this.#presence.isKept) this.#output.wake(this.#now.monoMs + PRESENCE_KEPT_MS);
-    return this.#presence.text(this.#version, this.#roster.members);
-  }
-
   // --- time and the end ----------------------------------------------------------------------------------------------------------
 
   /** When something here is due, monotonic ms; infinite while nothing is. May be earlier than it is, never later. */
   get dueMs(): number {
     const logDueMs = this.#speech.log?.dueMs ?? Number.POSITIVE_INFINITY;
-    const dueMs = Math.min(
+    return Math.min(
       this.#roster.dueMs,
+      this.#news.dueMs,
       this.#program.dueMs,
       this.#bindings.dueMs,
       logDueMs,
       this.#history.dueMs,
     );
-    return this.#summaryDue === 'none' ? dueMs : Math.min(dueMs, this.#summaryAtMs + SUMMARY_EVENT_MS);
   }
 
   #wake(): void {
@@ -564,29 +532,17 @@ export class Room implements RoomContext {
     if (dueMs !== Number.POSITIVE_INFINITY) this.#output.wake(dueMs);
   }
 
-  #summarise(what: 'count' | 'presence'): void {
-    this.#summaryDue = what;
-    this.#wake();
-  }
-
   /** Does what is due. To be called when `dueMs` is reached, and harmless at any other time. */
   tick(now: Instant): void {
     this.#now = now;
-    this.#presence.forget();
+    this.#news.forgetList();
     for (const link of this.#bindings.givenUp(now.monoMs)) this.#unbind(link);
     for (const session of this.#roster.due(now.monoMs, (one) => this.#speech.log?.forget(one.session)))
       this.#depart(session);
     this.#history.tick(now.monoMs);
     this.#program.tick(now.monoMs);
     this.#speech.log?.tick(now);
-    if (this.#summaryDue === 'none' || now.monoMs - this.#summaryAtMs < SUMMARY_EVENT_MS) return;
-    const isCount = this.#summaryDue === 'count';
-    const text = isCount
-      ? encode.members({ count: this.#roster.members, version: this.#version })
-      : this.#presenceText();
-    this.#summaryDue = 'none';
-    this.#summaryAtMs = now.monoMs;
-    this.#bindings.cast(isCount ? 'ephemeral' : 'event', 0, textFrame(text));
+    this.#news.tick(now);
   }
 
   /** Closes one session's socket and forgets the session. @returns whether it was here */
@@ -620,7 +576,7 @@ export class Room implements RoomContext {
     return {
       ...carriedRecent(this.#recent),
       sessions: this.#roster.carry(),
-      version: this.#version,
+      version: this.#news.version,
       ...(program === undefined ? {} : { program }),
     };
   }

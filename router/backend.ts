@@ -74,7 +74,11 @@ export class ApiBackend implements ApiPorts {
       }
       try {
         const floor = this.#options.core()?.floor(room) ?? 0;
-        const result = await this.#options.links.call(found.at.incarnation, op, { ...args, room, floor }, CALL_MS);
+        const watch = this.#options.watch();
+        // As an OPEN would: it may make the node claim the room.
+        const heldOnly = watch !== undefined && !watch.mayCauseClaims(this.#options.now().monoMs);
+        const asked = { ...args, room, floor, ...(heldOnly ? { heldOnly } : {}) };
+        const result = await this.#options.links.call(found.at.incarnation, op, asked, CALL_MS);
         return { ...found.at, epoch: epochOf(result) ?? found.epoch, result };
       } catch (error) {
         if (!(error instanceof BellhopError) || !mayRepeat(op, error)) throw error;

@@ -3,6 +3,7 @@
  *
  *  Nothing is kept for a client whose socket takes everything at once. For the others a mark is set on the bytes waiting at some
  *  moment; once they have gone, a new mark is set. A mark that stands for `lagMsMax` means the client is that far behind.
+ *  A buffer that many clients wait for counts for each of them: the count is what could have to be held, and more than what is.
  *  Invariant: `totalBytes` is the sum of `backlogBytes` over all clients held here. */
 import type { Client } from './client-record.ts';
 
@@ -18,6 +19,8 @@ interface Mark {
   /** Bytes written since. */
   writtenSince: number;
 }
+
+const NOBODY: ReadonlySet<Client> = new Set();
 
 export class Backlog {
   readonly #options: BacklogOptions;
@@ -65,23 +68,28 @@ export class Backlog {
   }
 
   /** Looks at every socket with a backlog.
-   *  @returns those too slow to be kept, and of the rest the largest until the total is within its bound. A client that is closing
-   *  already and named again for the total is to be cut off. */
+   *  @returns those too slow to be kept, and `excess` besides. A client that is closing already and named again is to be cut off. */
   sweep(nowMs: number): Client[] {
     const slow: Client[] = [];
     for (const client of this.#marks.keys()) {
       const tooSlow = this.#update(client, this.#options.backlogBytesOf(client), 0, nowMs);
       if (tooSlow && client.live) slow.push(client);
     }
-    return this.#totalBytes > this.#options.totalBytesMax ? [...slow, ...this.#largest(new Set(slow))] : slow;
+    return [...slow, ...this.excess(new Set(slow))];
   }
 
-  #largest(besides: ReadonlySet<Client>): Client[] {
+  /** Clients without which the total is within its bound: those that are closing first, since they have been told, then the largest.
+   *  What is freed by a client that is only told now is not free yet, so this is to be asked whenever more was written: the total
+   *  exceeds its bound by what two turns bring, no more. */
+  excess(besides: ReadonlySet<Client> = NOBODY): Client[] {
     let excess = this.#totalBytes - this.#options.totalBytesMax;
+    if (excess <= 0) return [];
     for (const client of besides) excess -= client.backlogBytes;
     const chosen: Client[] = [];
-    const bySize = [...this.#marks.keys()].sort((a, b) => b.backlogBytes - a.backlogBytes);
-    for (const client of bySize) {
+    const inOrder = [...this.#marks.keys()].sort(
+      (a, b) => Number(a.live) - Number(b.live) || b.backlogBytes - a.backlogBytes,
+    );
+    for (const client of inOrder) {
       if (excess <= 0) break;
       if (besides.has(client)) continue;
       chosen.push(client);

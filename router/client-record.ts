@@ -4,28 +4,17 @@
 import type { ClientSocket } from './client-socket.ts';
 import type { RateMeter } from './rate-meter.ts';
 
-/** One whole message (one frame, or the pieces of one joined), as cast to a group. */
+/** One whole message, as cast to a group. */
 export interface Unit {
   readonly bytes: Buffer;
   readonly ephemeral: boolean;
-}
-
-/** A message of which the last piece has not come yet. Pieces are held back until it has: a message that was begun on a link
- *  which then breaks must not leave a client's socket in the middle of one. */
-export interface Partial {
-  readonly pieces: Buffer[];
-  readonly ephemeral: boolean;
-  bytes: number;
 }
 
 export interface Group {
   readonly id: number;
   readonly members: Set<Client>;
   /** What was cast in this turn. */
-  units: Unit[];
-  partial: Partial | undefined;
-  /** Sessions that joined after the partial message began: it is not theirs. */
-  late: Set<Client> | undefined;
+  readonly units: Unit[];
 }
 
 /** Hears what happens on a client's socket: the same object for all of them. */
@@ -51,7 +40,6 @@ export class Client {
   apart = false;
   /** Output of this turn in order, where it differs from the group's. */
   own: Buffer[] | undefined = undefined;
-  partial: Partial | undefined = undefined;
   /** Bytes that the socket had not taken when last looked at. */
   backlogBytes = 0;
   reading = true;

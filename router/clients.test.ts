@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { textFrames } from '../shared/websocket-frame.ts';
 import { type Fixture, frame, startFixture, type TestClient, until } from './clients-fixture.ts';
 
 const GROUP = 1;
@@ -111,49 +110,6 @@ describe('fan-out', () => {
     expect(writesTo(client)).toBe(1);
     fixture.clients.leave(2, client.handle);
     expect(fixture.clients.groups).toBe(0);
-  });
-
-  it('holds the pieces of a message back until it is whole', async () => {
-    const list = await members(2);
-    const [a, b] = [at(list, 0), at(list, 1)];
-    const [first, ...rest] = textFrames('w'.repeat(3_000), 1_024);
-    if (first === undefined) throw new Error('no frame');
-    fixture.clients.cast(GROUP, first, 0, 'message');
-    direct(a, 'between');
-    await until(() => a.texts.length === 1);
-    const late = await fixture.connect();
-    fixture.clients.join(GROUP, late.handle);
-    for (const piece of rest) fixture.clients.cast(GROUP, piece, 0, 'message');
-    cast('after');
-    await until(() => [a, b, late].every((one) => one.texts.at(-1) === 'after'));
-    expect(a.texts).toEqual(['between', 'w'.repeat(3_000), 'after']);
-    expect(b.texts).toEqual(['w'.repeat(3_000), 'after']);
-    expect(late.texts).toEqual(['after']);
-  });
-
-  it('forgets a message whose sender broke off, and begins the next one clean', async () => {
-    const client = at(await members(1), 0);
-    const [first] = textFrames('w'.repeat(3_000), 1_024);
-    if (first === undefined) throw new Error('no frame');
-    fixture.clients.direct(client.handle, first, false);
-    direct(client, 'whole');
-    await until(() => client.texts.length === 1);
-    expect(client.texts).toEqual(['whole']);
-    expect(client.ws.readyState).toBe(client.ws.OPEN);
-  });
-
-  it('gives who joined during a message that was broken off the next one', async () => {
-    const [first] = textFrames('w'.repeat(3_000), 1_024);
-    if (first === undefined) throw new Error('no frame');
-    const early = at(await members(1), 0);
-    fixture.clients.cast(GROUP, first, 0, 'message');
-    const late = await fixture.connect();
-    fixture.clients.join(GROUP, late.handle);
-    cast('whole');
-    await until(() => early.texts.length === 1);
-    cast('last');
-    await until(() => late.texts.at(-1) === 'last');
-    expect(late.texts).toEqual(['whole', 'last']);
   });
 
   it('closes after what was due, and tells the core nothing', async () => {
@@ -364,21 +320,29 @@ describe('a slow client', () => {
     expect(fixture.events.closed).toEqual([{ handle: stuck.handle, how: 'broken' }]);
   });
 
-  it('is closed when all together are too much: the largest first', async () => {
+  it('is closed when all together are too much, as soon as that is written: the largest first', async () => {
     const list = await members(4);
     const sizes = [0.7, 0.9, 0.8, 0.7];
     for (const [i, size] of sizes.entries()) fixture.adapter.backlog.set(at(list, i).far, size * BOUND);
     cast('1');
-    await until(() => list.every((one) => one.texts.length === 1));
-    fixture.clients.tick();
+    await until(() => fixture.events.closed.length > 0);
     expect(fixture.events.closed).toEqual([{ handle: at(list, 1).handle, how: 'broken' }]);
   });
 
-  it('that would get a message larger than the bound is closed, not left in the middle of it', async () => {
-    const client = at(await members(1), 0);
-    for (const piece of textFrames('x'.repeat(2 * BOUND), 65_536)) fixture.clients.cast(GROUP, piece, 0, 'message');
-    expect((await client.closed).code).toBe(1011);
-    expect(fixture.events.closed).toEqual([{ handle: client.handle, how: 'broken' }]);
+  it('is cut off when all together are too much again while it closes: before others are told', async () => {
+    const list = await members(4);
+    const [big, other] = [at(list, 1), at(list, 0)];
+    const sizes = [0.7, 0.9, 0.8, 0.7];
+    for (const [i, size] of sizes.entries()) fixture.adapter.backlog.set(at(list, i).far, size * BOUND);
+    cast('1');
+    await until(() => fixture.events.closed.length === 1);
+    expect(fixture.clients.backlogBytes).toBeGreaterThan(3 * BOUND);
+    direct(other, '2');
+    await until(() => other.texts.includes('2'));
+    expect(fixture.clients.backlogBytes).toBeLessThanOrEqual(3 * BOUND);
+    expect(fixture.events.closed).toEqual([{ handle: big.handle, how: 'broken' }]);
+    await big.closed;
+    expect(fixture.clients.sockets).toBe(3);
   });
 });
 

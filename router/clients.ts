@@ -90,9 +90,11 @@ export class Clients implements ClientOutput {
   readonly #keepAlive: KeepAlive;
   readonly #backlog: Backlog;
   readonly #owner: ClientOwner;
-  /** Found to be undeliverable within a call; closed when the turn ends. */
-  readonly #doomed = new Set<Client>();
+  /** Found to be too slow while the turn's output is delivered; closed behind it. */
+  #slow: Client[] = [];
   #flushDue = false;
+  /** When the turn's output is delivered, monotonic ms. */
+  #flushedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopping: { readonly spreadMs: number; readonly done: Promise<void> } | undefined;
   #whenEmpty: (() => void) | undefined;
@@ -103,20 +105,15 @@ export class Clients implements ClientOutput {
     this.#events = events;
     this.#adapter = options.adapter ?? directAdapter;
     this.#messageRate = options.messageRate ?? 0;
-    const backlogBytesMax = options.backlogBytesMax ?? 1_048_576;
     this.#backlog = new Backlog({
-      bytesMax: backlogBytesMax,
+      bytesMax: options.backlogBytesMax ?? 1_048_576,
       totalBytesMax: options.backlogTotalBytesMax ?? 256 * 1_048_576,
       lagMsMax: options.backlogMsMax ?? 10_000,
       backlogBytesOf: (client) => this.#adapter.backlogBytes(client.ws),
     });
     this.#fanOut = new FanOut({
-      messageBytesMax: backlogBytesMax,
       isPressured: (client) => this.#backlog.isPressured(client),
-      overflow: (client) => {
-        this.#doomed.add(client);
-        this.#scheduleFlush();
-      },
+      deliver: (client, bytes, messages) => this.#deliver(client, bytes, messages),
     });
     this.#keepAlive = new KeepAlive({
       pingIntervalMs: options.pingIntervalMs ?? 25_000,
@@ -237,10 +234,7 @@ export class Clients implements ClientOutput {
         client.ws.terminate();
       },
     );
-    for (const client of this.#backlog.sweep(nowMs)) {
-      if (client.live) this.#closeSlow(client);
-      else client.ws.terminate();
-    }
+    this.#letGo(this.#backlog.sweep(nowMs));
   }
 
   /** Sends every client away, each with its own time to come back, uniformly spread. Later clients are sent away too.
@@ -284,27 +278,41 @@ export class Clients implements ClientOutput {
   #scheduleFlush(): void {
     if (this.#flushDue) return;
     this.#flushDue = true;
-    setImmediate(() => this.#flush());
+    setImmediate(this.#flush);
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#flushDue = false;
-    const nowMs = this.#clock.now().monoMs;
-    const slow: Client[] = [];
-    this.#fanOut.flush((client, bytes, messages) => {
-      this.#adapter.write(client.ws, bytes);
-      this.stats.writes += 1;
-      this.stats.deliveries += messages;
-      this.stats.bytesOut += bytes.length;
-      if (this.#backlog.note(client, bytes.length, nowMs)) slow.push(client);
-    });
-    for (const client of slow) if (client.live) this.#closeSlow(client);
-    if (this.#doomed.size === 0) return;
-    const doomed = [...this.#doomed];
-    this.#doomed.clear();
-    for (const client of doomed) {
-      this.#closeOwn(client, { code: 1011, reason: 'a message is too large to be delivered' }, 'internal');
+    this.#flushedMs = this.#clock.now().monoMs;
+    this.#fanOut.flush();
+    if (this.#slow.length > 0) {
+      const slow = this.#slow;
+      this.#slow = [];
+      for (const client of slow) if (client.live) this.#closeSlow(client);
     }
+    // Not left to the timer: much can be written in a quarter of a second.
+    this.#letGo(this.#backlog.excess());
+  };
+
+  /** Closes clients as slow, and cuts off those that are closing already: what waits for them is let go. */
+  #letGo(clients: readonly Client[]): void {
+    for (const client of clients) {
+      if (client.live) {
+        this.#closeSlow(client);
+      } else {
+        this.#backlog.forget(client);
+        client.ws.terminate();
+      }
+    }
+  }
+
+  #deliver(client: Client, bytes: Buffer, messages: number): void {
+    const { stats } = this;
+    this.#adapter.write(client.ws, bytes);
+    stats.writes += 1;
+    stats.deliveries += messages;
+    stats.bytesOut += bytes.length;
+    if (this.#backlog.note(client, bytes.length, this.#flushedMs)) this.#slow.push(client);
   }
 
   #onFrame(client: Client, payload: Buffer, isBinary: boolean): void {
@@ -405,7 +413,6 @@ export class Clients implements ClientOutput {
     this.#table.delete(client.handle);
     this.#keepAlive.remove(client);
     this.#fanOut.remove(client);
-    this.#doomed.delete(client);
   }
 }
 

@@ -34,6 +34,7 @@ export class RouterBench {
   readonly attendants = new Set<string>();
   readonly seated: string[] = [];
   redisFailed = false;
+  mayCauseClaims = true;
   full = new Set<string>();
   readonly #groups = new Map<number, Set<number>>();
   /** Session → serial of the OPEN that named it last. */
@@ -50,6 +51,7 @@ export class RouterBench {
         now: () => this.clock.now(),
         membership: this.membership,
         redisFailed: () => this.redisFailed,
+        mayCauseClaims: () => this.mayCauseClaims && !this.redisFailed,
         pollSoon: () => this.polls++,
         attended: {
           isAttendant: (at) => this.attendants.has(at.incarnation),

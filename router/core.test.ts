@@ -101,18 +101,60 @@ describe('finding an owner', () => {
 });
 
 describe('Redis away', () => {
-  it('asks where the room last was, and refuses rooms it never knew', () => {
+  it('asks the first candidate for a room it never knew, without a read, and refuses those who have no seat there', () => {
     const bench = new RouterBench();
     bench.redisFailed = true;
     bench.client(1);
-    bench.directory.take('readRoom').fail('unavailable');
+    expect(bench.directory.waiting).toEqual([]);
+    const [asked] = bench.opens();
+    expect(asked?.open.heldOnly).toBe(true);
+    bench.refuse(asked?.to === 'n1' ? A : B, 1, 'unavailable');
     expect(bench.closed.get(1)).toMatchObject({ code: 1013, error: { code: 'redis_unavailable' } });
+  });
+
+  it('seats them where the candidate holds the room', () => {
+    const bench = new RouterBench([A]);
+    bench.redisFailed = true;
+    bench.client(1);
+    bench.opens();
+    bench.seat(A, [1]);
+    expect(bench.closed.size).toBe(0);
+    expect(bench.core.boundAt('room')).toEqual(A);
+  });
+
+  it('refuses at once what no node can be asked for', () => {
+    const bench = new RouterBench();
+    bench.core.linkDown(A, bench.now);
+    bench.core.linkDown(B, bench.now);
+    bench.redisFailed = true;
+    bench.client(1);
+    expect(bench.closed.get(1)).toMatchObject({ code: 1013, error: { code: 'redis_unavailable' } });
+  });
+
+  it('lets no OPEN cause a claim until Redis has been back for grace', () => {
+    const bench = new RouterBench();
+    bench.mayCauseClaims = false;
+    bench.client(1);
+    bench.directory.answer('readRoom', { kind: 'missing' });
+    const [early] = bench.opens();
+    expect(early?.open.heldOnly).toBe(true);
+    bench.refuse(early?.to === 'n1' ? A : B, 1, 'unavailable');
+    expect(bench.closed.size).toBe(0);
+    bench.mayCauseClaims = true;
+    bench.tick(300);
+    bench.directory.answer('readRoom', { kind: 'missing' });
+    const [late] = bench.opens();
+    expect(late?.open.heldOnly).toBeUndefined();
+  });
+
+  it('asks where the room last was', () => {
     const known = new RouterBench();
     known.bound([1]);
     known.core.clientClosed(1, 'left');
     known.clock.advance(60_000);
     known.client(2);
     known.directory.take('readRoom').fail('unavailable');
+    // Its last poll was answered: what failed was this one read.
     expect(known.opens()).toMatchObject([{ to: 'n1', open: { floor: 5 } }]);
   });
 

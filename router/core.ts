@@ -15,7 +15,7 @@ import type { RouterCoreOptions } from './options.ts';
 import type { AcceptedClient, ClientClose, RouterPorts } from './ports.ts';
 import { Reading } from './reading.ts';
 import { type Binding, type Holder, newRoute, type Route, RouteCache, type RouteState } from './route.ts';
-import { ClientSession } from './session.ts';
+import { ClientSession, type SendTo } from './session.ts';
 import { MOVED_AWAY, REFUSED_FOR_GOOD, TOO_LARGE, type TurnAwayCode, turnedAway } from './turn-away.ts';
 
 export class RouterCore {
@@ -33,6 +33,7 @@ export class RouterCore {
   readonly #unsettled = new Set<Route>();
   /** Sessions of bound rooms that were asked to wait: when each is named in an OPEN again, monotonic ms. */
   readonly #retries = new Map<number, number>();
+  readonly #sendFrame: SendTo = (frame, at) => this.#ports.send(at.node, at.incarnation, frame);
   #groups = 0;
   #serials = 0;
 
@@ -105,10 +106,7 @@ export class RouterCore {
     this.#ports.count('messages_in');
     session.take(payload);
     if (!session.isTimed) session.time(this.#options.now().monoMs);
-    if (session.state === 'seated' && route.state.kind === 'bound') {
-      const { at } = route.state;
-      session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
-    }
+    if (session.state === 'seated' && route.state.kind === 'bound') session.sendUnsent(this.#sendFrame, route.state.at);
     this.#reading.taken(session);
   }
 
@@ -219,6 +217,7 @@ export class RouterCore {
       floor: route.floor,
       ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
       serial,
+      ...(this.#options.mayCauseClaims() ? {} : { heldOnly: true }),
       sessions: sessions.map((session) => session.opening()),
     });
     if (sent) for (const session of sessions) session.asked(serial);
@@ -273,7 +272,7 @@ export class RouterCore {
     for (const route of this.#routes.values()) {
       if (route.state.kind !== 'bound' || route.state.at.incarnation !== at.incarnation) continue;
       for (const session of route.sessions.values()) {
-        if (session.state === 'seated') session.sendUnsent((frame) => this.#ports.send(at.node, at.incarnation, frame));
+        if (session.state === 'seated') session.sendUnsent(this.#sendFrame, at);
       }
     }
   }
@@ -432,7 +431,7 @@ export class RouterCore {
     else this.#ports.observe('open_ms', now.monoMs - (session.openByMs - this.#openMs));
     for (const frame of session.takeTold()) this.#ports.direct(session.handle, frame, false);
     session.acked(message.cseq);
-    session.sendAll((frame) => this.#ports.send(at.node, at.incarnation, frame), rebound);
+    session.sendAll(this.#sendFrame, at, rebound);
     this.#reading.acked(session);
     this.#reading.seated(session, at);
     if (rebound || session.client.attended !== true) return;

@@ -49,8 +49,8 @@ export function cluster(
   const beats = Object.fromEntries(
     nodes.map(({ node, incarnation }) => [
       node,
-      { incarnation, counter: counters[node] ?? 1, load: { rooms: 0, sessions: 0 } },
+      { incarnation, counter: counters[node] ?? 1, load: { rooms: 0, sessions: 0 }, view: 1 },
     ]),
   );
-  return { runId: 'run-1', gen: 'gen-1', ver: 1, beats, nodes, routers: [], ...more };
+  return { runId: 'run-1', gen: 'gen-1', ver: 1, beats, nodes, routers: [routerRecord('r1', inc('f'))], ...more };
 }

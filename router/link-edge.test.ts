@@ -23,7 +23,10 @@ class Bench {
     self: { role: 'router', cluster: 'blue', id: 'r1', incarnation: inc('a'), features: [] },
     secrets: ['s3cret'],
     now: () => this.clock.now(),
-    pulse: () => ({ loopDelayUs: 0, redis: 'answered' }),
+    pulse: ({ node }) => {
+      this.#hear(`asked by ${node}`);
+      return { loopDelayUs: 0, redis: 'failed' };
+    },
     linkUp: (at) => this.#hear(`up ${at.node}`),
     linkDown: (at) => this.#hear(`down ${at.node}`),
     linkDrained: (at) => this.#hear(`drained ${at.node}`),
@@ -78,6 +81,15 @@ describe('a link', () => {
     bench.links.drop(NODE_AT);
     await bench.end.events.down();
     expect(bench.end.events.messages).toMatchObject([{ type: 'goaway', reason: 'certified' }]);
+  });
+
+  it('that asks how this router does is answered as that node', async () => {
+    const bench = new Bench();
+    const node = await bench.up();
+    node.ping();
+    await bench.until('asked by n1');
+    await bench.end.events.until(() => bench.end.events.pongs.length > 0);
+    expect(bench.end.events.pongs[0]?.redis).toBe('failed');
   });
 
   it('that breaks is told', async () => {

@@ -23,7 +23,8 @@ export interface RouterLinksOptions {
   readonly self: LinkIdentity;
   readonly secrets: readonly string[];
   readonly now: () => Instant;
-  readonly pulse: () => Pick<Pong, 'loopDelayUs' | 'redis'>;
+  /** What this node is told that asks how this router does. */
+  readonly pulse: (at: Holder) => Pick<Pong, 'loopDelayUs' | 'redis'>;
   readonly linkUp: (at: Holder) => void;
   readonly linkDown: (at: Holder) => void;
   readonly linkDrained: (at: Holder) => void;
@@ -88,7 +89,7 @@ export class RouterLinks {
     const dialer = new LinkDialer({
       address: to,
       handshake: { self, secrets, accepts: ['node'], expect: { id: at.node, incarnation: at.incarnation } },
-      pulse,
+      pulse: () => pulse(at),
       takes,
       ...(windowBytes === undefined ? {} : { windowBytes }),
       pressedBytes: PRESSED_BYTES,

@@ -54,6 +54,7 @@ export class Locator {
   /** Reads the record, now or once there is a free place. */
   lookUp(route: Route): void {
     this.#edge.to(route, { kind: 'idle' });
+    if (this.#options.redisFailed()) return this.#openWithoutRedis(route, this.#options.now());
     this.#waiting.add(route);
     this.#pump();
   }
@@ -70,7 +71,8 @@ export class Locator {
     const to = firstCandidate(route.room, { membership, placement, isLinked, avoid: route.avoid });
     if (to !== undefined) return this.#edge.openAll(route, to);
     route.avoid.clear();
-    this.#edge.pause(route, now);
+    if (this.#options.redisFailed()) this.#edge.refuseNew(route);
+    if (route.sessions.size > 0) this.#edge.pause(route, now);
   }
 
   #pump(): void {
@@ -107,11 +109,10 @@ export class Locator {
     this.#edge.wait(route, bounds.WAIT_ON_MS, owner, now);
   }
 
-  /** Redis does not answer: a living owner may still be where it was, or be the first candidate. */
+  /** Redis does not answer: a living owner may still be where it was, or be the first candidate. Whoever is asked may not claim. */
   #openWithoutRedis(route: Route, now: Instant): void {
     const last = route.last ?? this.#edge.cache.lastKnown(route.room);
     if (last !== undefined && this.reachable(last)) return this.#edge.openAll(route, last);
-    this.#edge.refuseNew(route);
-    if (route.sessions.size > 0) this.openAtCandidate(route, now);
+    this.openAtCandidate(route, now);
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { deadFloorMs, ISLAND_MS } from '../shared/timing.ts';
 import { cluster, inc, nodeRecord } from './fixture.ts';
 import { Observer } from './observer.ts';
 
@@ -17,14 +18,23 @@ class Bench {
   constructor(count = 5) {
     this.nodes = NODES.slice(0, count);
     for (const { node } of this.nodes) this.counters[node] = 1;
+    this.observer.registered(1);
   }
+
+  /** Names in each beat the list of routers as of this version. */
+  view = 1;
 
   poll(still: readonly string[] = []): void {
     for (const { node } of this.nodes) if (!still.includes(node)) this.counters[node] = (this.counters[node] ?? 0) + 1;
     this.observer.polled(
       this.history,
       this.nodes,
-      cluster(this.nodes, this.counters).beats,
+      Object.fromEntries(
+        Object.entries(cluster(this.nodes, this.counters).beats).map(([node, beat]) => [
+          node,
+          { ...beat, view: this.view },
+        ]),
+      ),
       this.nowMs,
       this.nowMs + 1,
     );
@@ -143,5 +153,45 @@ describe('self-doubt', () => {
     expect(bench.suspects).toEqual([]);
     bench.polls(DEAD + POLL, still);
     expect(bench.suspects).toHaveLength(5);
+  });
+});
+
+describe('a node that may be islanded', () => {
+  it('was told that Redis does not answer: its period starts anew, that of others does not', () => {
+    const bench = new Bench();
+    bench.polls(2_500, ['a', 'b']);
+    bench.observer.restart(inc('a'));
+    bench.polls(500, ['a', 'b']);
+    expect(bench.suspects).toEqual(['b']);
+    bench.polls(2_500, ['a']);
+    expect(bench.suspects).toEqual(['a']);
+  });
+
+  it('does not know of this router yet: it is left alone for as long as an island may last', () => {
+    const bench = new Bench();
+    bench.observer.registered(2);
+    bench.poll();
+    bench.polls(ISLAND_MS, ['a']);
+    expect(bench.suspects).toEqual([]);
+    bench.polls(deadFloorMs(ISLAND_MS) - ISLAND_MS + POLL, ['a']);
+    expect(bench.suspects).toEqual(['a']);
+  });
+
+  it('has read of this router by the beat that stands still', () => {
+    const bench = new Bench();
+    bench.observer.registered(2);
+    bench.polls(1_000, []);
+    bench.view = 2;
+    bench.polls(250, []);
+    bench.polls(DEAD + POLL, ['a']);
+    expect(bench.suspects).toEqual(['a']);
+  });
+
+  it('is certified by no router that is not registered', () => {
+    const observer = new Observer({ pollMs: POLL, deadMs: DEAD });
+    const [node] = NODES;
+    if (node === undefined) throw new Error('no node');
+    for (let ms = 0; ms <= 2 * DEAD; ms += POLL) observer.polled('h', [node], cluster([node]).beats, ms, ms + 1);
+    expect(observer.suspects(2 * DEAD)).toEqual([]);
   });
 });

@@ -21,6 +21,8 @@ export interface RouterCoreOptions {
   readonly membership: Membership;
   /** Whether the last poll of Redis failed. */
   readonly redisFailed: () => boolean;
+  /** Whether an OPEN may cause a claim now. */
+  readonly mayCauseClaims: () => boolean;
   /** Asks for the next poll at once: something looks wrong. */
   readonly pollSoon: () => void;
   /** Redirections that are followed in a row before a pause; `HOPS_MAX` where absent. */

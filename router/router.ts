@@ -69,8 +69,8 @@ export class Router {
     this.#config = config;
     this.#log = log;
     this.#onRefused = onRefused;
-    const { redisUrl, cluster, prefix, timings } = config;
-    this.#directory = new RedisDirectory({ url: redisUrl, cluster, prefix, timings });
+    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.#clients = new Clients(
       { clock: systemClock, random: systemRandom, ...config },
       {
@@ -189,7 +189,10 @@ export class Router {
       self: { role: 'router', cluster, id, incarnation: this.#incarnation, features: [] },
       secrets,
       now: () => systemClock.now(),
-      pulse: () => ({ loopDelayUs: this.#loop.percentile(99) / 1_000, redis: this.#watch?.redis ?? 'unknown' }),
+      pulse: ({ incarnation }) => ({
+        loopDelayUs: this.#loop.percentile(99) / 1_000,
+        redis: this.#watch?.tell(incarnation) ?? 'unknown',
+      }),
       linkUp: (at) => this.#core?.linkUp(at, systemClock.now()),
       linkDown: (at) => this.#core?.linkDown(at, systemClock.now()),
       linkDrained: (at) => this.#core?.linkDrained(at),
@@ -290,6 +293,7 @@ export class Router {
         now: () => systemClock.now(),
         membership: watch.membership,
         redisFailed: () => watch.redis === 'failed',
+        mayCauseClaims: () => watch.mayCauseClaims(systemClock.now().monoMs),
         pollSoon: () => watch.pollSoon(systemClock.now()),
         attended: {
           isAttendant: (at) => this.#targetOf(at) !== undefined,

@@ -30,45 +30,47 @@ function link(most = Number.POSITIVE_INFINITY) {
   return { sent, send };
 }
 
+const AT = { node: 'n1', incarnation: 'a'.repeat(32) };
+
 describe('frames', () => {
   it('leave once, in order', () => {
     const one = session(2);
     const { sent, send } = link();
-    one.sendUnsent(send);
+    one.sendUnsent(send, AT);
     one.take(Buffer.from('3'));
-    one.sendUnsent(send);
-    one.sendUnsent(send);
+    one.sendUnsent(send, AT);
+    one.sendUnsent(send, AT);
     expect(sent).toEqual(['1', '2', '3']);
   });
 
   it('are sent again to another owner, flagged, and none that is acked', () => {
     const one = session(3);
-    one.sendUnsent(link(2).send);
+    one.sendUnsent(link(2).send, AT);
     one.acked(1);
     const { sent, send } = link();
-    one.sendAll(send);
+    one.sendAll(send, AT);
     expect(sent).toEqual(['2*', '3']);
     expect(one.unacked).toBe(2);
   });
 
   it('are not overtaken when the new owner’s link takes only some of them', () => {
     const one = session(4);
-    one.sendUnsent(link().send);
+    one.sendUnsent(link().send, AT);
     const first = link(2);
-    one.sendAll(first.send);
+    one.sendAll(first.send, AT);
     one.take(Buffer.from('5'));
     const drained = link();
-    one.sendUnsent(drained.send);
+    one.sendUnsent(drained.send, AT);
     expect([...first.sent, ...drained.sent]).toEqual(['1*', '2*', '3*', '4*', '5']);
   });
 
   it('are not lost when the new owner’s link takes none at first', () => {
     const one = session(2);
-    one.sendUnsent(link().send);
-    one.sendAll(link(0).send);
+    one.sendUnsent(link().send, AT);
+    one.sendAll(link(0).send, AT);
     one.take(Buffer.from('3'));
     const { sent, send } = link();
-    one.sendUnsent(send);
+    one.sendUnsent(send, AT);
     expect(sent).toEqual(['1*', '2*', '3']);
   });
 

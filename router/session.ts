@@ -5,6 +5,7 @@
  *  @see DESIGN §5, §6 */
 import type { ClientFrame, OpenSession } from '../shared/link/messages.ts';
 import type { AcceptedClient } from './ports.ts';
+import type { Holder } from './route.ts';
 
 export const UNACKED_FRAMES_MAX = 64;
 export const UNACKED_BYTES_MAX = 65_536;
@@ -16,6 +17,9 @@ interface Unacked {
   readonly payload: Buffer;
   sent: boolean;
 }
+
+/** Hands a frame to an owner. One function serves all sessions, since this runs for every frame. */
+export type SendTo = (frame: ClientFrame, at: Holder) => boolean;
 
 /** Stands for the list of a session that has said nothing yet. Never added to. */
 const NONE: Unacked[] = [];
@@ -126,38 +130,39 @@ export class ClientSession {
 
   /** Frames up to `cseq` are taken by the owner. */
   acked(cseq: number): void {
+    const { length } = this.#unacked;
     let count = 0;
-    for (const frame of this.#unacked) {
-      if (frame.cseq > cseq) break;
+    for (; count < length; count++) {
+      const frame = this.#unacked[count];
+      if (frame === undefined || frame.cseq > cseq) break;
       this.#bytes -= frame.payload.length;
-      count++;
     }
     if (count === this.#unacked.length) this.#unacked.length = 0;
     else if (count > 0) this.#unacked.splice(0, count);
   }
 
   /** Sends what the present owner was not handed yet, in order, until `send` refuses. */
-  sendUnsent(send: (frame: ClientFrame) => boolean): void {
+  sendUnsent(send: SendTo, at: Holder): void {
     // They are the tail: usually the last frame alone.
     let first = this.#unacked.length;
     while (first > 0 && (this.#unacked[first - 1]?.cseq ?? 0) > this.#handed) first--;
-    this.#sendFrom(first, send);
+    this.#sendFrom(first, send, at);
   }
 
   /** Another owner, or the same one anew: everything kept is sent again. Of what a resumed client said, an owner before may have
    *  heard some on an earlier seat, so all of it counts as sent before once the owner is not the one that resumed it. */
-  sendAll(send: (frame: ClientFrame) => boolean, rebound = false): void {
+  sendAll(send: SendTo, at: Holder, rebound = false): void {
     if (rebound && this.client.kind === 'resume') for (const frame of this.#unacked) frame.sent = true;
     this.#handed = 0;
-    this.#sendFrom(0, send);
+    this.#sendFrom(0, send, at);
   }
 
-  #sendFrom(first: number, send: (frame: ClientFrame) => boolean): void {
-    for (let at = first; at < this.#unacked.length; at++) {
-      const frame = this.#unacked[at];
+  #sendFrom(first: number, send: SendTo, at: Holder): void {
+    for (let index = first; index < this.#unacked.length; index++) {
+      const frame = this.#unacked[index];
       if (frame === undefined) return;
       const { cseq, payload, sent } = frame;
-      if (!send({ type: 'client-frame', session: this.handle, cseq, resent: sent, payload })) {
+      if (!send({ type: 'client-frame', session: this.handle, cseq, resent: sent, payload }, at)) {
         // What follows may not overtake it.
         return;
       }

@@ -268,3 +268,83 @@ it('calls back after a poll sent from then on, answered or failed', () => {
   bench.directory.take('readCluster').fail();
   expect(done).toEqual(['fresh']);
 });
+
+describe('a node that asks whether Redis answers', () => {
+  it('is told what the last poll met', () => {
+    const bench = new Bench();
+    expect(bench.watch.tell(A.incarnation)).toBe('unknown');
+    bench.registered([A]);
+    expect(bench.watch.tell(A.incarnation)).toBe('answered');
+    bench.tick(400);
+    bench.directory.take('readCluster').fail('timeout');
+    expect(bench.watch.tell(A.incarnation)).toBe('failed');
+    bench.tick(400);
+    bench.read(cluster([A]));
+    expect(bench.watch.tell(A.incarnation)).toBe('answered');
+  });
+});
+
+describe('claims', () => {
+  const now = (bench: Bench) => bench.watch.mayCauseClaims(bench.clock.now().monoMs);
+
+  it('may be caused by a router that has seen no outage', () => {
+    expect(now(new Bench().registered([A]))).toBe(true);
+  });
+
+  it('are not caused while Redis is away, nor for grace after, counted anew from each poll that failed', () => {
+    const bench = new Bench().registered([A]);
+    const fail = () => {
+      bench.tick(400);
+      bench.directory.take('readCluster').fail('unavailable');
+      expect(now(bench)).toBe(false);
+      bench.tick(400);
+      bench.read(cluster([A]));
+    };
+    const still = () => cluster([A], { n1: 1 });
+    fail();
+    bench.run(DEFAULT_TIMINGS.graceMs - 100, still);
+    expect(now(bench)).toBe(false);
+    fail();
+    bench.run(DEFAULT_TIMINGS.graceMs - 100, still);
+    expect(now(bench)).toBe(false);
+    bench.run(120, still);
+    expect(now(bench)).toBe(true);
+  });
+});
+
+describe('a router that is not in the list', () => {
+  const others = [routerRecord('r2', inc('e'))];
+
+  it('certifies nobody by patience, and registers again', () => {
+    const bench = new Bench().registered([A]);
+    bench.run(1_000, () => cluster([A], { n1: 7 }));
+    bench.tick(300);
+    bench.read(cluster([A], { n1: 7 }, { ver: 3, routers: others }));
+    expect(bench.watch.registered).toBe(false);
+    bench.tick(20);
+    expect(bench.directory.waiting).toContain('registerRouter');
+  });
+
+  it('takes a version from before its registration for lost with a rollback', () => {
+    const bench = new Bench();
+    bench.tick();
+    bench.read(cluster([A]));
+    bench.tick();
+    bench.directory.answer('registerRouter', { kind: 'ok', ver: 5 });
+    expect(bench.watch.registered).toBe(true);
+    bench.tick(300);
+    bench.read(cluster([A], {}, { ver: 4 }));
+    expect(bench.watch.registered).toBe(false);
+  });
+
+  it('certifies after dead only those who have read of it', () => {
+    const bench = new Bench();
+    bench.tick();
+    bench.read(cluster([A]));
+    bench.tick();
+    bench.directory.answer('registerRouter', { kind: 'ok', ver: 5 });
+    // The beat that stands still names version 1.
+    bench.run(6_000, () => cluster([A], { n1: 7 }, { ver: 5 }));
+    expect(bench.directory.waiting).not.toContain('certify');
+  });
+});

@@ -47,7 +47,11 @@ export class ClusterWatch {
   #runId: string | undefined;
   #known: { gen: string; ver: number } | undefined;
   #state: 'new' | 'registering' | 'registered' = 'new';
+  /** Membership version as of which it is registered, and when that was known. */
+  #registered = { ver: 0, atMs: 0 };
   #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
+  /** Since when Redis has answered after an outage; undefined where this router has seen none. */
+  #answersSinceMs: number | undefined;
   #polling = false;
   #nextPollMs = 0;
   #soonUntilMs = 0;
@@ -69,6 +73,19 @@ export class ClusterWatch {
   /** Whether the last question to Redis got an answer. */
   get redis(): 'unknown' | 'answered' | 'failed' {
     return this.#redis;
+  }
+
+  /** What a node is told that asks whether the last poll failed. If it did, the node may speak by that: it is observed anew. */
+  tell(incarnation: string): 'unknown' | 'answered' | 'failed' {
+    if (this.#redis === 'failed') this.#observer.restart(incarnation);
+    return this.#redis;
+  }
+
+  /** Whether an OPEN of this router may cause a claim. Not while Redis is away, nor for `grace` after: nodes that this router has told
+   *  so may speak for a while yet, whatever has become of their records meanwhile. */
+  mayCauseClaims(nowMs: number): boolean {
+    if (this.#redis === 'failed') return false;
+    return this.#answersSinceMs === undefined || nowMs - this.#answersSinceMs >= this.#options.timings.graceMs;
   }
 
   get registered(): boolean {
@@ -148,7 +165,10 @@ export class ClusterWatch {
   }
 
   #polled(cluster: Cluster, sentMs: number, now: Instant): void {
-    if (this.#redis === 'failed') this.#ports.log('redis answers', {});
+    if (this.#redis === 'failed') {
+      this.#ports.log('redis answers', {});
+      this.#answersSinceMs = now.monoMs;
+    }
     this.#redis = 'answered';
     if (cluster.runId !== this.#runId) this.#enterRun(cluster.runId);
     const known = this.#known;
@@ -161,6 +181,10 @@ export class ClusterWatch {
     }
     const change = this.membership.update(cluster, now.monoMs);
     if (this.#state === 'new' && !this.#join()) return;
+    if (this.#state === 'registered' && sentMs >= this.#registered.atMs && this.#isMissing(cluster)) {
+      this.#state = 'registering';
+      this.#nextRefreshMs = now.monoMs;
+    }
     for (const record of change.certified) {
       this.#ports.log('node certified', { node: record.node, incarnation: record.incarnation });
       this.#options.onCertified({ node: record.node, incarnation: record.incarnation }, now);
@@ -180,6 +204,12 @@ export class ClusterWatch {
       now.monoMs,
     );
     this.#lookForProof();
+  }
+
+  /** Whether nodes that read this do not learn of this router: it was taken for dead, or its registration was lost with a rollback. */
+  #isMissing({ ver, routers }: Cluster): boolean {
+    const { incarnation } = this.#options.record;
+    return ver < this.#registered.ver || routers?.some((one) => one.incarnation === incarnation) === false;
   }
 
   /** Before the first step into the cluster: do our periods go with those of the others? */
@@ -239,9 +269,17 @@ export class ClusterWatch {
       this.#ports.call('registerRouter', { record: { ...record, ...state } }, (reply) => {
         ended();
         if (reply instanceof DirectoryError) this.#nextRefreshMs = this.#options.now().monoMs + 200;
-        else this.#state = 'registered';
+        else this.#joined(reply.ver, this.#options.now().monoMs);
       });
     }
+  }
+
+  #joined(ver: number, nowMs: number): void {
+    this.#state = 'registered';
+    this.#registered = { ver, atMs: nowMs };
+    this.#observer.registered(ver);
+    // Whether it still stands in the list shows only where the list is read anew.
+    this.#fullMs = 0;
   }
 
   #watchRouters(routers: readonly RouterRecord[], now: Instant): void {

@@ -2,7 +2,6 @@
 import type { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SeededRandom } from '../shared/random.ts';
-import { textFrames } from '../shared/websocket-frame.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type Fixture, frame, maskedFrame, startFixture, until } from './clients-fixture.ts';
 import {
@@ -196,16 +195,6 @@ describe.each<[string, SocketAdapter]>([
     expect(await closed).toEqual({ code: 4100, reason: 'slow' });
     expect(order).toEqual(['a', 'ping 1', 'b', 'ü'.repeat(70_000), 'ping 2', 'by ws itself', '', 'last']);
     expect(texts).toHaveLength(6);
-  });
-
-  it('passes a message in several frames on', async () => {
-    const { far, texts } = await fixture.connect();
-    const text = 'x'.repeat(10_000);
-    const pieces = textFrames(text, 1_024);
-    expect(pieces.length).toBeGreaterThan(5);
-    adapter.write(far, Buffer.concat([...pieces, frame('after')]));
-    await until(() => texts.length === 2);
-    expect(texts).toEqual([text, 'after']);
   });
 
   it('writes nothing once the socket is closing', async () => {

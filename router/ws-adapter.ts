@@ -11,7 +11,7 @@ import { wholeTextAt } from './whole-text.ts';
 
 /** How the router writes to clients. Tests wrap it to count. */
 export interface SocketAdapter {
-  /** Hands one or more whole frames to the socket, in one write. Does nothing unless the socket is open. */
+  /** Hands one or more frames, each a whole message, to the socket, in one write. Does nothing unless the socket is open. */
   write(ws: WebSocket, frames: Buffer): void;
   /** Bytes handed over that the kernel has not taken yet. */
   backlogBytes(ws: WebSocket): number;
@@ -22,7 +22,6 @@ export interface SocketAdapter {
 
 const OPEN = 1;
 const REASON_BYTES_MAX = 123;
-const OPCODE_CONTINUATION = 0x0;
 
 /** What `ws` keeps its socket under; undefined before the handshake. */
 interface PrivateFields {
@@ -154,10 +153,7 @@ export const publicAdapter: SocketAdapter = {
     if (ws.readyState !== OPEN) return;
     for (let at = 0; at < frames.length; ) {
       const end = at + frameBytesAt(frames, at);
-      const frame = frames.subarray(at, end);
-      const first = frame[0] ?? 0;
-      // `ws` counts fragments itself: it makes each piece after an unfinished one a continuation.
-      ws.send(payloadOf(frame), { binary: false, fin: (first & 0x80) !== 0, compress: false });
+      ws.send(payloadOf(frames.subarray(at, end)), { binary: false, compress: false });
       at = end;
     }
   },
@@ -184,11 +180,6 @@ export function frameBytesAt(frames: Buffer, at: number): number {
         : 10 + frames.readUInt32BE(at + 2) * 2 ** 32 + frames.readUInt32BE(at + 6);
   if (at + bytes > frames.length) throw new RangeError('a frame is cut short');
   return bytes;
-}
-
-/** Whether a frame goes on with a message that an earlier one began. */
-export function isContinuation(frame: Buffer): boolean {
-  return ((frame[0] ?? 0) & 0x0f) === OPCODE_CONTINUATION;
 }
 
 /** Cuts between characters, not within one: a close reason must be UTF-8. */

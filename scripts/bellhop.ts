@@ -27,7 +27,7 @@ ${Object.entries(VERBS)
   ${'attend'.padEnd(8)}${ATTEND}
 
 bellhop <verb> --help lists the options of a verb. Each can also be set in the environment.
-In a checkout there are also: build, check, test, bench, simulate, and config-table <page.md>.
+In a checkout there are also: build, check, test, bench, simulate, fuzz, chaos, model, and config-table <page.md>.
 `;
 
 /** Carries out a verb. Output goes to this process' own streams.

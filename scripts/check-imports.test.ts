@@ -37,6 +37,19 @@ describe('import rules', () => {
   });
 
   it.each([
+    `import { WebSocket } from 'ws';`,
+    `import type {\n  A,\n  B,\n} from 'node:net';`,
+    `export * from "ws";`,
+    `import 'ws';`,
+    `const { WebSocket } = await import('ws');`,
+  ])('forbid client %j', (statement) => {
+    const source = `/** From 'anywhere', import { all } from 'here'. */\n${statement}\n`;
+    expect(violationsIn('client/a.ts', source)).toMatchObject([{ file: 'client/a.ts', line: 2 }]);
+    expect(imported('client/a.test.ts', source)).toEqual([]);
+    expect(imported('scripts/a.ts', source)).toEqual([]);
+  });
+
+  it.each([
     `import type { Room } from '../node/room.ts';`,
     `import {\n  a,\n  b,\n} from "../node/room.ts";`,
     `import '../node/room.ts';`,

@@ -1,6 +1,7 @@
 /** Which part may import which. Owns: the rules and their check, over the import statements of every source file.
  *  router → shared ← node; router and node never import each other, shared imports no role, client imports only the protocol, and
- *  nobody imports scripts. Only a scenario test may import what it likes.
+ *  nobody imports scripts. Only a scenario or browser test may import what it likes. What a browser runs of client also imports no
+ *  package and nothing of Node.
  *  Run as `check-imports.js <root>`: one line for each violation, exit 1 if there is any. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
@@ -20,6 +21,10 @@ const MAY_IMPORT: Readonly<Record<string, (path: string) => boolean>> = {
 
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*|\bvi\.mock\(\s*)(['"])(\.{1,2}\/[^'"\n]+)\1/g;
 
+/** An import of a package or of Node: a statement at the start of a line, or a dynamic one. */
+const BARE_IMPORT =
+  /(?:^import\s*|^(?:import|export)\b[^;'"()=]*\bfrom\s*|\bimport\s*\(\s*)(['"])([^.'"\n][^'"\n]*)\1/gm;
+
 export interface Violation {
   readonly file: string;
   readonly line: number;
@@ -31,8 +36,13 @@ export function violationsIn(file: string, source: string): Violation[] {
   const [folder = ''] = file.split('/');
   const mayImport = MAY_IMPORT[folder];
   // A scenario drives a whole cluster.
-  if (mayImport === undefined || file.endsWith('.scenario.test.ts')) return [];
+  if (mayImport === undefined || /\.(scenario|browser)\.test\.ts$/.test(file)) return [];
   const violations: Violation[] = [];
+  if (folder === 'client' && !/(\.test|-fixture)\.ts$/.test(file)) {
+    for (const match of source.matchAll(BARE_IMPORT)) {
+      violations.push({ file, line: source.slice(0, match.index).split('\n').length, imports: match[2] ?? '' });
+    }
+  }
   for (const match of source.matchAll(IMPORT)) {
     const imports = posix.normalize(posix.join(posix.dirname(file), match[2] ?? ''));
     if (imports.startsWith(`${folder}/`) || mayImport(imports)) continue;

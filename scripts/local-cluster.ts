@@ -123,10 +123,10 @@ export class LocalCluster {
   }
 
   async #findRedis(): Promise<RedisDirectoryOptions> {
-    const { redisUrl, redisServer, cluster, prefix, timings } = this.#config;
+    const { redisUrl, redisServer, cluster, prefix, timings, replicas } = this.#config;
     if (redisUrl !== undefined) {
       this.#say(`using Redis at ${redactRedisUrl(redisUrl)}`);
-      return { url: redisUrl, cluster, prefix, timings };
+      return { url: redisUrl, cluster, prefix, timings, replicas };
     }
     const server = redisServer ?? this.#tools.findRedisServer();
     this.#redis = await PrivateRedis.start({ server, say: this.#say }).catch((error: unknown) => {

@@ -73,6 +73,6 @@ export async function runNode(script: string, argv: readonly string[]): Promise<
 }
 
 function directoryOptions(config: NodeConfig): RedisDirectoryOptions {
-  const { redisUrl: url, cluster, prefix, timings } = config;
-  return { url, cluster, prefix, timings };
+  const { redisUrl: url, cluster, prefix, timings, replicas } = config;
+  return { url, cluster, prefix, timings, replicas };
 }

@@ -43,6 +43,14 @@ export const OPTIONS = {
     secret: true,
     doc: 'Redis: `redis://`, `redis+sentinel://` or `redis+cluster://` (`rediss` for TLS). `npm start` without it starts a private one; routers and nodes join the one that `npm start` runs from the same checkout, or look at 127.0.0.1:6379.',
   },
+  replicas: {
+    roles: ALL,
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 16,
+    doc: 'How many replicas of Redis must have a heartbeat, claim, certificate or logged message before it counts. A failover to such a replica loses nothing of that; while too few are in reach, nodes fall silent.',
+  },
   prefix: { roles: ALL, type: 'string', default: 'bh', min: 1, max: 32, doc: 'First part of every key in Redis.' },
   cluster: {
     roles: ALL,

@@ -42,6 +42,17 @@ describe('loadConfig', () => {
     }
   });
 
+  it('takes how many replicas must confirm, of a Redis that may have some', () => {
+    const env = { BELLHOP_REPLICAS: '1' };
+    expect(loadConfig('node', [], {}).replicas).toBe(0);
+    for (const role of ['node', 'router'] as const) expect(loadConfig(role as 'node', [], env).replicas).toBe(1);
+    const start = loadConfig('start', ['--redis-url=redis://db:6379', '--replicas=2'], env);
+    expect(start.replicas).toBe(2);
+    for (const role of ['node', 'router'] as const) expect(handOn(start.parsed, role).argv).toContain('--replicas=2');
+    expect(complaint('start', [], env)).toMatch(/--replicas needs --redis-url/);
+    expect(complaint('node', ['--replicas=-1'])).toMatch(/--replicas/);
+  });
+
   it('lets a flag outweigh the environment, and takes an empty variable as not set', () => {
     const env = { BELLHOP_PORT: '9000', BELLHOP_PING_INTERVAL_MS: '5000', BELLHOP_API_TOKEN: '' };
     const config = loadConfig('router', ['--port', '9001'], env);

@@ -273,6 +273,9 @@ function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   checkBacklog(values);
   pairPrograms(values);
   if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);
+  else if (values.replicas > 0) {
+    throw new ConfigError('--replicas needs --redis-url: the private Redis of bellhop start has no replicas.');
+  }
   if (values.port !== 0 && values.port + values.routers - 1 > 65_535) {
     throw new ConfigError(`--port ${values.port} leaves no room for ${values.routers} routers below 65536.`);
   }

@@ -33,12 +33,14 @@ export function contentText(content: Content): string {
 }
 
 export function welcome(m: Omit<WelcomeMessage, 'type'>): string {
-  const { room, user, session, resume, seat, epoch, seq, tag, resumed, members, pingIntervalMs, retryWindowMs } = m;
+  const { room, user, session, resume, seat, epoch, seq, tag, resumed, forgotten } = m;
+  const { members, pingIntervalMs, retryWindowMs } = m;
   const { payloadBytesMax, messageRate } = m.limits;
   const limits = { payloadBytesMax, messageRate };
   return JSON.stringify({
     type: 'welcome',
-    ...{ room, user, session, resume, seat, epoch, seq, tag, resumed, members, pingIntervalMs, retryWindowMs, limits },
+    ...{ room, user, session, resume, seat, epoch, seq, tag, resumed, forgotten },
+    ...{ members, pingIntervalMs, retryWindowMs, limits },
   });
 }
 

@@ -54,6 +54,9 @@ export interface WelcomeMessage {
   readonly seq: number;
   readonly tag: string;
   readonly resumed: boolean;
+  /** Of a resume: the room does not know what this session published before. To send again what was sent and not acked could make
+   *  it take effect twice. */
+  readonly forgotten?: true | undefined;
   /** How many members the room has. */
   readonly members: number;
   readonly pingIntervalMs: number;

@@ -32,6 +32,10 @@ export const DEFAULT_TIMINGS: Timings = {
   routeCacheMs: 10_000,
 };
 
+/** An islanded node shuts its gate this long after its last renewal, whatever routers answer. A router that came after that renewal
+ *  cannot know that it is among those who are asked: it waits this out. The same in every process, hence no option. */
+export const ISLAND_MS = 300_000;
+
 /** Time allowed between a gate check and the moment the checked bytes are on the wire. */
 const CHECK_TO_WIRE_MS = 1_000;
 /** Two machines' monotonic clocks may run apart by this factor. */

@@ -20,7 +20,11 @@ export interface BellhopCluster {
 export const CLIENT_PATH = '/rooms/b{room}?user=u{i}';
 
 /** Starts the nodes, then the routers, and waits until each is ready. @throws Error when one does not start */
-export async function startBellhop(nodes: number, routers: number): Promise<BellhopCluster> {
+export async function startBellhop(
+  nodes: number,
+  routers: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<BellhopCluster> {
   const redis = await startRedis();
   const started: Started[] = [];
   const end = async (): Promise<void> => {
@@ -28,7 +32,7 @@ export async function startBellhop(nodes: number, routers: number): Promise<Bell
     await redis.stop();
   };
   try {
-    const env = { ...BELLHOP_ENV, BELLHOP_REDIS_URL: redis.url };
+    const env = { ...BELLHOP_ENV, BELLHOP_REDIS_URL: redis.url, ...more };
     const add = async (role: 'node' | 'router', args: readonly string[]): Promise<Started> => {
       const one = await start(`${role}/main.js`, args, env, bellhopFlagsOf(role));
       started.push(one);

@@ -24,6 +24,7 @@ export const CHARTS: readonly ChartOf[] = [
   chart('rooms', 'CPU per delivery, µs', CPU),
   chart('saturation', 'deliveries/s', RATE, { isMoreBetter: true }),
   chart('saturation', 'p99 latency, ms', P99, { file: 'saturation-p99.svg', isLog: true }),
+  chart('saturation-600k', 'deliveries/s', RATE, { isMoreBetter: true }),
   chart('echo', 'CPU per message, µs', CPU),
   chart('idle', 'memory per idle client, KB', MEMORY),
   chart('connect', 'connects/s', JOINS, { isMoreBetter: true }),

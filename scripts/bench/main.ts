@@ -17,6 +17,7 @@ import { WORKLOADS, type Workload } from './workloads.ts';
 
 const HELP = `npm run bench -- [options]     measures systems under workloads
 npm run bench -- members       what a message costs its room's owner, 10 members and 10,000
+npm run bench -- durable       what a log costs: durable rooms beside relay rooms
 npm run bench -- stalled       what 1 % of clients that stopped reading cost the others
 npm run bench -- unread        what a router holds for 500 clients that never read
 npm run bench -- scale         100,000 clients on one machine: everybody joins, hears and is counted

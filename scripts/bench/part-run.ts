@@ -1,5 +1,6 @@
 /** Runs a part by its name. Owns: what each part takes from the command line, and how long it is by default. */
 import { GOALS_OF_ALL, PART_IDS, type PartId, type PartResult, type PartTools } from './part.ts';
+import { measureDurable } from './parts/durable.ts';
 import { measureMembers } from './parts/members.ts';
 import { measurePlacement } from './parts/placement.ts';
 import { measureScale } from './parts/scale.ts';
@@ -40,6 +41,8 @@ export async function runPart(part: PartId, generator: Tool | Missing, options: 
       return await measureMembers(tools, options.rounds ?? 3, options.seconds ?? 12);
     case 'stalled':
       return await measureStalled(tools, options.rounds ?? 3, options.seconds ?? 20);
+    case 'durable':
+      return await measureDurable(tools, options.rounds ?? 3, options.seconds ?? 8);
     case 'unread':
       return await measureUnread(tools, options.seconds ?? 60);
     case 'scale':

@@ -10,6 +10,8 @@ import { Sentence } from './sentence.mjs';
 const FOLDERS = ['router', 'node', 'shared', 'scripts', 'client', 'examples'];
 const SETTINGS = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
 const STAMP = '.built-from';
+const CLIENT = join('client', 'index.js');
+const CLIENT_FILE = join('client', 'bellhop.global.js');
 
 /** Files that are read at run time beside the compiled ones. */
 const isCopied = (path) => /\.(lua|html|css|svg|json)$/.test(path) || /(^|\/)(router|client)\/.*\.js$/.test(path);
@@ -39,13 +41,8 @@ export function build(root, hash) {
   const fresh = join(root, '.bellhop', `dist-${process.pid}`);
   const old = join(root, '.bellhop', `dist-${process.pid}-old`);
   try {
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const args = [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', fresh];
-    const done = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
-    if (done.status !== 0) {
-      process.stderr.write(`${done.stdout ?? ''}${done.stderr ?? ''}`);
-      throw new Sentence('The build failed (see above).');
-    }
+    runStep(root, ['typescript', 'bin', 'tsc'], ['-p', join(root, 'tsconfig.build.json'), '--outDir', fresh]);
+    if (existsSync(join(fresh, CLIENT))) bundle(root, join(fresh, CLIENT), join(fresh, CLIENT_FILE));
     for (const path of sourceFiles(root).filter(isCopied)) cpSync(join(root, path), join(fresh, path));
     writeFileSync(join(fresh, STAMP), hash);
     if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
@@ -54,6 +51,22 @@ export function build(root, hash) {
     rmSync(fresh, { recursive: true, force: true });
     rmSync(old, { recursive: true, force: true });
   }
+}
+
+/** The client library as one file for a `<script>`: it sets `Bellhop`. */
+function bundle(root, input, output) {
+  const shape = ['--format', 'iife', '--name', 'Bellhop', '--platform', 'browser'];
+  const args = ['--input', input, '--file', output, ...shape, '--minify', '--transform.target', 'es2022'];
+  runStep(root, ['rolldown', 'bin', 'cli.mjs'], [...args, '--log-level', 'warn']);
+}
+
+function runStep(root, program, args) {
+  const script = join(root, 'node_modules', ...program);
+  const options = { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 };
+  const done = spawnSync(process.execPath, [script, ...args], options);
+  if (done.status === 0) return;
+  process.stderr.write(`${done.stdout ?? ''}${done.stderr ?? ''}`);
+  throw new Sentence('The build failed (see above).');
 }
 
 function sourceFiles(root) {

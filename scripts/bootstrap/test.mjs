@@ -1,14 +1,16 @@
-// `npm test`: unit tests, then scenarios. Owns: the shares, their times, the summary as last line, and the exit code.
+// `npm test`: unit tests, fuzzing, the model, scenarios, then a browser. Owns: the shares, their times, the summary as last line, and the exit code.
 // Invariant: exit code 0 only if every share ran to its end and nothing in it failed; the last line is `N passed, N failed`.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { runNode } from './child.mjs';
+import { findChromium } from './chromium.mjs';
 import { findRedisServer } from './redis.mjs';
+import { Sentence } from './sentence.mjs';
 
 /** Projects of vitest.config.ts, quickest first. */
-const SHARES = ['unit', 'fuzz', 'scenario'];
+const SHARES = ['unit', 'fuzz', 'model', 'scenario', 'browser'];
 
 /** @param argv  handed to vitest: files, `-t name`, …
  *  @returns exit code */
@@ -21,6 +23,10 @@ export async function test(root, argv) {
   const shares = [];
   for (const name of SHARES) {
     const began = performance.now();
+    if (name === 'browser' && !nameChromium(env)) {
+      shares.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
+      continue;
+    }
     const report = join(folder, `${name}.json`);
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
     const args = ['run', '--project', name, '--passWithNoTests', ...reporters, ...argv];
@@ -31,6 +37,19 @@ export async function test(root, argv) {
   const { lines, failed } = summary(shares);
   process.stdout.write(`\n${lines.join('\n')}\n`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Puts the browser's path into the environment of its share. A machine without one has not shown what that share shows, but can run
+ *  all others. @returns false, and says what to install, where there is none */
+export function nameChromium(env, find = findChromium, say = (line) => process.stderr.write(`bellhop: ${line}\n`)) {
+  try {
+    env.BELLHOP_TEST_CHROMIUM_BIN ||= find();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Sentence)) throw error;
+    say(error.message);
+    return false;
+  }
 }
 
 /** Counts a share by vitest's JSON report. A file that could not be loaded, and a run that failed without a failed test (an

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { countTests, summary } from './test.mjs';
+import { Sentence } from './sentence.mjs';
+import { countTests, nameChromium, summary } from './test.mjs';
 
 const report = (changes) => ({ numPassedTests: 5, numFailedTests: 0, testResults: [], ...changes });
 
@@ -34,5 +35,28 @@ describe('summary', () => {
 
   it('does not take nothing for success', () => {
     expect(summary([{ ...share, passed: 0 }])).toMatchObject({ failed: 1 });
+  });
+});
+
+describe('nameChromium', () => {
+  const none = () => {
+    throw new Sentence('Install Chromium.');
+  };
+
+  it('keeps what the environment names, and finds one otherwise', () => {
+    const given = { BELLHOP_TEST_CHROMIUM_BIN: '/opt/chrome' };
+    expect([nameChromium(given, none), given.BELLHOP_TEST_CHROMIUM_BIN]).toEqual([true, '/opt/chrome']);
+    const found = {};
+    expect([nameChromium(found, () => '/usr/bin/chromium'), found]).toEqual([
+      true,
+      { BELLHOP_TEST_CHROMIUM_BIN: '/usr/bin/chromium' },
+    ]);
+  });
+
+  it('says what to install, and leaves the other shares be', () => {
+    const said = [];
+    expect(nameChromium({}, none, (line) => said.push(line))).toBe(false);
+    expect(said).toEqual(['Install Chromium.']);
+    expect(() => nameChromium({}, () => null.broken)).toThrow(TypeError);
   });
 });

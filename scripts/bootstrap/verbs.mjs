@@ -8,18 +8,20 @@ import { check } from './check.mjs';
 import { prepare } from './prepare.mjs';
 import { findRedisServer } from './redis.mjs';
 import { Sentence } from './sentence.mjs';
+import { findModelTools } from './spin.mjs';
 import { test } from './test.mjs';
 
-/** Programs beside the command line, each a script with its own flags; they start Redis servers of their own. */
+/** Programs beside the command line, each a script with its own flags; most start Redis servers of their own. */
 const PROGRAMS = {
   bench: 'scripts/bench/main.js',
   simulate: 'scripts/simulate/main.js',
   fuzz: 'scripts/fuzz/main.js',
   chaos: 'scripts/chaos/main.js',
+  model: 'scripts/model/main.js',
 };
 
-/** Programs of PROGRAMS that run within themselves. */
-const NEEDS_NOTHING = new Set(['simulate', 'fuzz']);
+/** Programs of PROGRAMS that need no Redis. */
+const WITHOUT_REDIS = new Set(['simulate', 'fuzz', 'model']);
 
 const LINGER_MS = 500;
 
@@ -44,7 +46,11 @@ async function runProgram(root, verb, argv) {
   const script = join(root, 'dist', PROGRAMS[verb]);
   if (!existsSync(script))
     throw new Sentence(`This version has no ${verb}: ${PROGRAMS[verb].replace('.js', '.ts')} is missing.`);
-  if (!NEEDS_NOTHING.has(verb)) process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
+  if (verb === 'model') {
+    const { spin, compiler } = findModelTools();
+    Object.assign(process.env, { BELLHOP_MODEL_SPIN: spin, BELLHOP_MODEL_CC: compiler });
+  }
+  if (!WITHOUT_REDIS.has(verb)) process.env.BELLHOP_TEST_REDIS_BIN ??= findRedisServer();
   process.argv = [process.execPath, script, ...argv];
   await import(pathToFileURL(script).href);
 }

@@ -158,6 +158,7 @@ class Bench implements ClientEvents {
       dropQueued: () => [],
       afterHandedOver: (_links, done) => void this.#later.push(done),
       dial: () => 99,
+      ping: () => undefined,
     });
     this.#node.core.linkUp(LINK, { role: 'router', id: 'r1', incarnation: INCARNATIONS.router });
     const random = new SeededRandom(2);

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { ManualClock } from '../../shared/clock.ts';
 import { LinkConnection, type LinkDown, type LinkEvents } from '../../shared/link/connection.ts';
 import { encode } from '../../shared/link/encode.ts';
+import { payloadOfFrame } from '../../shared/link/frame-header.ts';
 import { FrameSplitter } from '../../shared/link/frame-splitter.ts';
 import { Handshake, HandshakeError, type HandshakeOptions } from '../../shared/link/handshake.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
@@ -232,7 +233,8 @@ class Case implements LinkEvents {
       'bound',
       `${this.#link.queuedBytes} bytes are queued`,
     );
-    insist(this.#timers.pending <= 1, 'timers', `a link has ${this.#timers.pending} timers`);
+    // One for its heartbeat, and one where its next batch is paced.
+    insist(this.#timers.pending <= 2, 'timers', `a link has ${this.#timers.pending} timers`);
   }
 
   async #end(): Promise<void> {
@@ -281,7 +283,7 @@ class Case implements LinkEvents {
     splitter.push(Buffer.concat(this.#socket.written));
     let last: string | undefined;
     for (let frame = splitter.next(); frame !== undefined; frame = splitter.next()) {
-      last = frame.type === 'goaway' ? frame.payload.toString('utf8') : undefined;
+      last = frame.type === 'goaway' ? payloadOfFrame(frame).toString('utf8') : undefined;
     }
     const text = down.text.slice(0, 40);
     insist(last?.includes('"protocol"') === true, 'last words', `no goaway behind “${text}”`);

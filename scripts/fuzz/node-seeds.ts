@@ -165,6 +165,7 @@ function handover(meta?: unknown): LinkMessage[] {
 
 function pieces(): LinkMessage[] {
   return [
+    { type: 'open', room: 'room', floor: 0, serial: 1, heldOnly: true, sessions: [session(1)] },
     { type: 'open', room: 'room', floor: 0, serial: 1, more: true, sessions: [session(1)] },
     { type: 'open', room: 'room', floor: 0, serial: 1, more: true, sessions: [session(2)] },
     { type: 'open', room: 'other', floor: 0, serial: 2, more: true, sessions: [session(3)] },

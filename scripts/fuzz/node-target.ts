@@ -112,6 +112,7 @@ class Bench {
       dropQueued: (link, predicate) => this.#edge.dropQueued(link, predicate),
       afterHandedOver: (links, done) => this.#edge.afterHandedOver(links, done),
       dial: (node, incarnation, address) => this.#edge.dial(node, incarnation, address),
+      ping: (link) => this.#edge.ping(link),
     });
     const { core, calls } = this.#world;
     this.#edge = new LinkEdge({
@@ -133,6 +134,7 @@ class Bench {
         core.linkDown(link, this.#world.now);
         this.#stir();
       },
+      pong: (link, { sentAt, redis }) => core.pong(link, sentAt, redis, this.#world.now),
       linkDrained: (link) => core.linkDrained(link),
       linkPressed: (link, isPressed) => core.linkPressed(link, isPressed),
       windowBytes: WINDOW_BYTES,

@@ -19,7 +19,7 @@ import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
 import { INCARNATIONS, nodeRecord } from './records.ts';
 
 /** What the links are to the core. */
-export type NodeLinks = Pick<NodePorts, 'send' | 'lanes' | 'dropQueued' | 'afterHandedOver' | 'dial'>;
+export type NodeLinks = Pick<NodePorts, 'ping' | 'send' | 'lanes' | 'dropQueued' | 'afterHandedOver' | 'dial'>;
 
 /** Short, so that what was left behind is over within a few seconds of virtual time. */
 const LEAVE_MS = 1_000;

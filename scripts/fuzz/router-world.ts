@@ -43,6 +43,7 @@ export class RouterWorld {
         now: () => this.now,
         membership,
         redisFailed: () => false,
+        mayCauseClaims: () => true,
         pollSoon: () => undefined,
       },
       {

@@ -8,6 +8,7 @@ import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
 import { Api } from './api.ts';
 import { type ClusterProcess, launch, ROOT } from './processes.ts';
+import { RedisGate } from './redis-gate.ts';
 import { until } from './wait.ts';
 
 export interface ClusterOptions {
@@ -16,6 +17,8 @@ export interface ClusterOptions {
   readonly nodeArgs?: readonly string[];
   readonly routerArgs?: readonly string[];
   readonly redisArgs?: readonly string[];
+  /** Each of its first processes reaches Redis through a gate of its own. */
+  readonly gated?: boolean;
 }
 
 export interface RunningRouter {
@@ -34,6 +37,7 @@ export class Cluster {
   readonly nodes = new Map<string, ClusterProcess>();
   readonly routers = new Map<string, RunningRouter>();
   readonly #options: ClusterOptions;
+  readonly #gates = new Map<string, RedisGate>();
   readonly #gen = randomBytes(16).toString('hex');
   /** All that ever ran, for the end and for what they said. */
   readonly #processes: ClusterProcess[] = [];
@@ -49,8 +53,11 @@ export class Cluster {
     const cluster = new Cluster(redis, options);
     try {
       await cluster.#nameHistory();
-      const nodes = Array.from({ length: options.nodes ?? 2 }, (_, i) => cluster.startNode(`n${i + 1}`));
-      const routers = Array.from({ length: options.routers ?? 1 }, (_, i) => cluster.startRouter(`r${i + 1}`));
+      const nodeIds = Array.from({ length: options.nodes ?? 2 }, (_, i) => `n${i + 1}`);
+      const routerIds = Array.from({ length: options.routers ?? 1 }, (_, i) => `r${i + 1}`);
+      if (options.gated === true) await cluster.#openGates([...nodeIds, ...routerIds]);
+      const nodes = nodeIds.map((id) => cluster.startNode(id));
+      const routers = routerIds.map((id) => cluster.startRouter(id));
       await Promise.all([...nodes, ...routers]);
       await Promise.all([...cluster.routers.values()].map(({ api }) => cluster.#isSeenBy(api)));
       return cluster;
@@ -98,6 +105,13 @@ export class Cluster {
     const node = this.nodes.get(id);
     if (node === undefined) throw new Error(`there is no node ${id}`);
     return node;
+  }
+
+  /** Between that process and Redis, where the cluster is gated. */
+  gate(id: string): RedisGate {
+    const gate = this.#gates.get(id);
+    if (gate === undefined) throw new Error(`there is no gate for ${id}`);
+    return gate;
   }
 
   router(id: string): RunningRouter {
@@ -159,6 +173,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.#processes.map((one) => one.kill()));
+    await Promise.all([...this.#gates.values()].map((gate) => gate.close()));
     await this.redis.stop();
   }
 
@@ -176,7 +191,11 @@ export class Cluster {
     redis.disconnect();
   }
 
+  async #openGates(ids: readonly string[]): Promise<void> {
+    for (const id of ids) this.#gates.set(id, await RedisGate.open(this.redis.port));
+  }
+
   #common(id: string): string[] {
-    return ['--id', id, '--redis-url', this.redis.url, '--cluster', CLUSTER_NAME];
+    return ['--id', id, '--redis-url', this.#gates.get(id)?.url ?? this.redis.url, '--cluster', CLUSTER_NAME];
   }
 }

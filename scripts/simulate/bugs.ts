@@ -144,6 +144,18 @@ const LIST = {
     mix: { 'redis-lost': 8, 'redis-late': 2, 'node-drain': 4, 'node-node-cut': 6, 'node-crash': 3, 'join-storm': 2 },
     aims: ['seeking'],
   },
+  'island-one-router': {
+    doc: 'one router that says that Redis does not answer is enough for an islanded node',
+    breaks: /^invariant [15] /,
+    seed: 1,
+    mix: { 'island-cut': 6, 'client-break': 4 },
+  },
+  'claims-without-grace': {
+    doc: 'after an outage a router has rooms claimed at once',
+    breaks: /^invariant [15] /,
+    seed: 1,
+    mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
+  },
 } as const satisfies Record<string, BugInfo>;
 
 export type Bug = keyof typeof LIST;
@@ -245,6 +257,10 @@ export class RouterBugs {
 
   watchTimings(timings: Timings): Timings {
     return this.#bug === 'observer-keeps-timer' ? { ...timings, pollMs: 1e9 } : timings;
+  }
+
+  mayCauseClaims(): boolean {
+    return this.#bug === 'claims-without-grace';
   }
 
   wrap(ports: RouterPorts): RouterPorts {

@@ -13,7 +13,7 @@ export const OWNERSHIP_STATES = [
  *  taken any more, since it is about to be handed over; the log is being read for somebody who comes back. */
 export const DURABLE_STATES = ['logging', 'settling', 'quiet', 'replaying'] as const;
 export type RoomState = (typeof OWNERSHIP_STATES)[number] | (typeof DURABLE_STATES)[number];
-export const LEASE_STATES = ['living', 'suspended', 'rejoining', 'observing'] as const;
+export const LEASE_STATES = ['living', 'islanded', 'suspended', 'rejoining', 'observing'] as const;
 export const STATES = [...OWNERSHIP_STATES, ...DURABLE_STATES, ...LEASE_STATES] as const;
 
 export class Coverage {

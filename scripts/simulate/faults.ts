@@ -4,6 +4,7 @@
 import { LEASE_STATES } from './coverage.ts';
 import type { LinkSide } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
+import type { SimRouter } from './sim-router.ts';
 import type { World } from './world.ts';
 
 export const FAULTS = [
@@ -25,6 +26,7 @@ export const FAULTS = [
   'node-node-cut',
   'node-redis-cut',
   'router-redis-cut',
+  'island-cut',
   'redis-slow',
   'redis-late',
   'redis-lost',
@@ -55,6 +57,8 @@ export const CALM_MIX: Mix = { 'node-drain': 2, 'drain-storm': 1, move: 6, 'join
 
 /** Faults of one node's way to Redis; the others of that name are of Redis itself. */
 const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 'redis-lost', 'redis-reset']);
+/** Longer than Redis is ever down, and than a node that was cut off meanwhile may speak. */
+const LOSS_APART_MS = 16_000;
 /** A fault waits this long at most for a room in the state it is meant for. */
 const ARMED_MS = 2_000;
 /** What leads to states that are seldom met by themselves. */
@@ -65,6 +69,7 @@ const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   releasing: [],
   transferring: ['move', 'node-drain'],
   suspended: ['node-redis-cut', 'redis-pause'],
+  islanded: ['island-cut', 'redis-pause', 'redis-restart'],
   rejoining: ['redis-restart', 'redis-flush', 'redis-empty'],
   observing: ['node-crash'],
   settling: ['node-crash', 'join-storm'],
@@ -82,6 +87,8 @@ export class Faults {
   readonly #ends = new Set<() => void>();
   #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
   #isOver = false;
+  #lostDataMs = Number.NEGATIVE_INFINITY;
+  #keepDataUntilMs = 0;
 
   /** @param aims  half of the faults wait for a room or a node in one of these states, which are seldom met */
   constructor(world: World, mix: Mix, aims: readonly string[]) {
@@ -236,6 +243,9 @@ export class Faults {
         return this.#cut(node.process.name, redis.name);
       case 'router-redis-cut':
         return router !== undefined && this.#cut(router.process.name, redis.name);
+      case 'island-cut': {
+        return router !== undefined && this.#island(node, routers);
+      }
       case 'redis-slow': {
         const { directory } = node;
         directory.slowMs = 300 + random.unit() * 2_500;
@@ -265,12 +275,13 @@ export class Faults {
       case 'redis-restart':
         return this.#restart('kept');
       case 'redis-empty':
-        return this.#restart('empty');
+        return this.#losesData() && this.#restart('empty');
       case 'redis-rollback':
-        return this.#restart('rollback');
+        return this.#losesData() && this.#restart('rollback');
       case 'redis-rewind':
-        return redis.isUp && redis.rewind();
+        return redis.isUp && this.#losesData() && redis.rewind();
       case 'redis-flush':
+        if (!this.#losesData()) return false;
         redis.flush();
         return true;
       case 'redis-clock':
@@ -325,6 +336,49 @@ export class Faults {
     if (who.process.isPaused) return false;
     who.process.pause();
     return this.#lasting(ms, () => who.process.resume());
+  }
+
+  /** One node and some of the routers, often all, are cut from Redis together, and often from the other routers too, of which one may
+   *  come new meanwhile. One of those that were cut off may have Redis back before the others. */
+  #island(node: SimNode, routers: readonly SimRouter[]): true {
+    const { network, random, redis } = this.#world;
+    const inside = random.unit() < 0.5 ? routers : routers.filter(() => random.unit() < 0.5);
+    const outside = routers.filter((one) => !inside.includes(one));
+    const ms = 1_500 + random.unit() * 8_000;
+    const newcomer = outside.length === 0 && random.unit() < 0.5 ? this.#newcomer(ms) : undefined;
+    const away = [node, ...inside].map((one) => one.process.name);
+    const early = random.unit() < 0.3 ? random.pick(away) : undefined;
+    const cutFor = (lastsMs: number, a: string, b: string) => {
+      network.cut(a, b);
+      network.cut(b, a);
+      this.#lasting(lastsMs, () => {
+        network.heal(a, b);
+        network.heal(b, a);
+      });
+    };
+    for (const name of away) cutFor(name === early ? random.unit() * ms : ms, name, redis.name);
+    if (random.unit() < 0.3) return true;
+    for (const one of [...outside, ...(newcomer === undefined ? [] : [newcomer])])
+      cutFor(ms, one.process.name, node.process.name);
+    return true;
+  }
+
+  /** A router that comes new while a node and all that it knows are cut off. Not where Redis loses its data at that time: then it may
+   *  have rooms claimed for which the node still speaks, see docs/failures.md. */
+  #newcomer(ms: number): SimRouter | undefined {
+    const { queue } = this.#world;
+    if (queue.nowMs - this.#lostDataMs < LOSS_APART_MS) return undefined;
+    const newcomer = this.#world.joinRouter();
+    if (newcomer !== undefined) this.#keepDataUntilMs = queue.nowMs + ms + LOSS_APART_MS;
+    return newcomer;
+  }
+
+  /** Whether Redis may lose data now. */
+  #losesData(): boolean {
+    const { nowMs } = this.#world.queue;
+    if (nowMs < this.#keepDataUntilMs) return false;
+    this.#lostDataMs = nowMs;
+    return true;
   }
 
   /** A partition between two hosts: both ways, or only one. */

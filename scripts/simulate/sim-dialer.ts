@@ -1,7 +1,7 @@
 /** Keeps one link from a router to one node incarnation, as dialer.ts does. Owns: when to dial again. Does not know: what the link
  *  is for. Invariant: one link or one pause at any time; after `stop` neither. */
 import type { Holder } from '../../router/route.ts';
-import { dial, type LinkSide, type SideEvents, type Tagged } from './sim-link.ts';
+import { dial, type LinkSide, type RedisAnswer, type SideEvents, type Tagged } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
@@ -13,6 +13,7 @@ export interface DialerEvents {
   accept(node: SimNode): SideEvents | undefined;
   up(): void;
   message(tagged: Tagged): void;
+  pulse(): RedisAnswer;
   down(): void;
   idle(): void;
   refused(): void;
@@ -68,6 +69,7 @@ export class SimDialer {
         this.#events.down();
         this.#again();
       },
+      pulse: () => this.#events.pulse(),
       idle: () => this.#events.idle(),
     };
     const accept = () => (target.incarnation === this.at.incarnation ? this.#events.accept(target) : undefined);

@@ -2,8 +2,9 @@
  *  heartbeat and an end. Owns: what is queued, in the kernel's hands, on the wire. Does not know: what is said.
  *  Invariants: each direction is FIFO; a gated message is shown to the gate in the very step that hands it over; `down` is called
  *  once a side, and nothing after it. */
+import type { Instant } from '../../shared/clock.ts';
 import { Liveness } from '../../shared/link/liveness.ts';
-import { isGated, type LinkMessage } from '../../shared/link/messages.ts';
+import { isGated, type LinkMessage, type Pong } from '../../shared/link/messages.ts';
 import type { SeededRandom } from '../../shared/random.ts';
 import type { EventQueue } from './event-queue.ts';
 import { type Network, Way } from './network.ts';
@@ -34,6 +35,8 @@ export interface Tagged {
   readonly speaks: readonly Speaks[];
 }
 
+export type RedisAnswer = Pong['redis'];
+
 export interface SideEvents {
   up(side: LinkSide): void;
   message(side: LinkSide, tagged: Tagged): void;
@@ -44,6 +47,10 @@ export interface SideEvents {
   dropped?(side: LinkSide, message: LinkMessage): void;
   /** A gated message is being handed to the kernel. */
   handedOver?(side: LinkSide, tagged: Tagged): void;
+  /** The other side asks: did this process' last question to Redis get an answer? */
+  pulse?(): RedisAnswer;
+  /** The other side's answer to a question that was sent at `askedAt`. */
+  pong?(side: LinkSide, askedAt: Instant, redis: RedisAnswer): void;
   /** Everything queued was handed over, or there is room again. */
   idle?(side: LinkSide): void;
 }
@@ -188,12 +195,31 @@ export class LinkSide {
   #beat(): void {
     if (this.#state !== 'up') return;
     if (this.#liveness.check(this.process.now()) <= 0) return this.fail();
-    this.#transmit(() => this.#other?.heard());
+    this.ping();
     this.process.timer(HEARTBEAT_MS * (0.9 + 0.2 * this.#world.random.unit()), () => this.#beat());
   }
 
-  heard(): void {
-    if (this.#state === 'up') this.#liveness.heard(this.process.now());
+  /** Asks over the heads of whatever is queued, as connection.ts does. */
+  ping(): void {
+    if (this.#state !== 'up') return;
+    const askedAt = this.process.now();
+    this.#transmit(() => this.#other?.asked(askedAt));
+  }
+
+  asked(askedAt: Instant): void {
+    if (!this.#heard()) return;
+    const redis = this.events.pulse?.() ?? 'unknown';
+    this.#transmit(() => this.#other?.answered(askedAt, redis));
+  }
+
+  answered(askedAt: Instant, redis: RedisAnswer): void {
+    if (this.#heard()) this.events.pong?.(this, askedAt, redis);
+  }
+
+  #heard(): boolean {
+    if (this.#state !== 'up') return false;
+    this.#liveness.heard(this.process.now());
+    return true;
   }
 
   /** Proves this side to the other, which is up from then on. */

@@ -4,12 +4,13 @@
 import { NodeCore } from '../../node/core.ts';
 import type { CallDirectory, NodeEnd, NodePorts } from '../../node/ports.ts';
 import { chat } from '../../node/programs/chat.ts';
+import type { Instant } from '../../shared/clock.ts';
 import { type NodeRecord, tagOf } from '../../shared/directory/directory.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
 import type { RoomState } from './coverage.ts';
 import { NodeBugs } from './node-bugs.ts';
 import { SimDirectory } from './sim-directory.ts';
-import { dial, type LinkSide, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
+import { dial, type LinkSide, type RedisAnswer, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
 import type { World } from './world.ts';
 
@@ -51,6 +52,7 @@ export class SimNode {
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
+      ping: (link) => this.#links.get(link)?.ping(),
       end: (how) => this.#end(how),
       log: (event, fields) => {
         world.trace.say(id, event, fields);
@@ -103,7 +105,8 @@ export class SimNode {
   /** Where the lease stands, in the words of the coverage table. */
   leaseState(): string {
     const { kind } = this.core.lease.state;
-    return kind === 'living' && !this.gateOpen() ? 'suspended' : kind;
+    if (kind !== 'living' || this.core.lease.leaseOpen(this.process.now())) return kind;
+    return this.gateOpen() ? 'islanded' : 'suspended';
   }
 
   readonly #call: CallDirectory = (operation, args, done) => {
@@ -183,10 +186,10 @@ export class SimNode {
 
   /** Another process dials. */
   accept(role: 'router' | 'node', id: string, incarnation: string): SideEvents | undefined {
-    return this.#events((number) => this.core.linkUp(number, { role, id, incarnation }));
+    return this.#events((number) => this.core.linkUp(number, { role, id, incarnation }), undefined, incarnation);
   }
 
-  #events(up: (number: number) => void, known?: number): SideEvents {
+  #events(up: (number: number) => void, known: number | undefined, peer: string): SideEvents {
     let number = known;
     return {
       up: (side) => {
@@ -204,8 +207,19 @@ export class SimNode {
       gate: () => this.gateOpen(),
       dropped: (_side, message) => this.core.dropped(number ?? 0, message),
       handedOver: (_side, tagged) => this.#handedOver(tagged),
+      pong: (_side, askedAt, redis) => {
+        this.core.pong(number ?? 0, askedAt, redis, this.process.now());
+        if (this.#world.options.bug === 'island-one-router') this.#takeForAll(peer, askedAt, redis);
+      },
       idle: () => this.core.linkDrained(number ?? 0),
     };
+  }
+
+  /** The planted bug: what one router says counts for each of them. */
+  #takeForAll(said: string, askedAt: Instant, redis: RedisAnswer): void {
+    const { routers } = this.#world;
+    if (!routers.some((router) => router.incarnation === said)) return;
+    for (const { incarnation } of routers) this.core.lease.routerSaid(incarnation, askedAt, redis, this.process.now());
   }
 
   #message(number: number, message: LinkMessage): void {
@@ -231,7 +245,7 @@ export class SimNode {
     const side = dial(
       this.#world,
       this.process,
-      this.#events(() => this.core.linkUp(number, peer), number),
+      this.#events(() => this.core.linkUp(number, peer), number, incarnation),
       { process: target.process, accept },
       () => undefined,
     );

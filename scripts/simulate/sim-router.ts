@@ -99,6 +99,7 @@ export class SimRouter {
         membership: this.watch.membership,
         redisFailed: () => this.watch.redis === 'failed',
         hopsMax: world.options.bug === 'unbounded-hops' ? Number.POSITIVE_INFINITY : undefined,
+        mayCauseClaims: () => this.#bugs.mayCauseClaims() || this.watch.mayCauseClaims(this.process.now().monoMs),
         pollSoon: () => this.watch.pollSoon(this.process.now()),
       },
       ports,
@@ -202,6 +203,7 @@ export class SimRouter {
       accept: (node) => node.accept('router', this.id, this.incarnation),
       up: () => this.#inOrder(at, () => this.core.linkUp(at, this.process.now())),
       message: (tagged) => this.#take(at, tagged),
+      pulse: () => this.watch.tell(at.incarnation),
       down: () => {
         this.#bugs.linkDown(at);
         this.#inOrder(at, () => this.core.linkDown(at, this.process.now()));

@@ -34,6 +34,7 @@ export interface WorldOptions {
 
 const NODES = ['n1', 'n2', 'n3'];
 const ROUTERS = ['r1', 'r2'];
+const ROUTERS_MAX = 3;
 const SNAPSHOT_EVERY_MS = 900;
 
 export class World implements ProcessWorld {
@@ -278,6 +279,14 @@ export class World implements ProcessWorld {
         this.redis.execute('supervisor', 'certify', { node, incarnation, by, runId, gen });
       });
     });
+  }
+
+  /** One more router; undefined where there are enough. */
+  joinRouter(): SimRouter | undefined {
+    if (this.#routers.length >= ROUTERS_MAX) return undefined;
+    const router = new SimRouter(this, `r${this.#routers.length + 1}`);
+    this.#routers = [...this.#routers, router];
+    return router;
   }
 
   crashRouter(router: SimRouter): boolean {

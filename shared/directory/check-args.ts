@@ -2,12 +2,10 @@
  *  record's text. Does not know: what an operation does. Both implementations ask here first, so that both refuse the same.
  *  Invariant: nothing that passes can be read back as another record than the one written. */
 import type { AppendItem, Args, LogEntry, Operation, SenderMark } from './directory.ts';
-import { ID_PATTERN, USER_PATTERN } from './keys.ts';
+import { ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from './keys.ts';
 
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-/** Sessions are fields of a hash; `*` is taken by the head of a presence. */
-const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
 
 /** A session, `k:` and a key, or `*`: a field of a hash, printable so that a log line can show it. */
 const SENDER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
@@ -20,7 +18,7 @@ const ENTRIES_MAX = 10_000;
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router']);
 const COUNTS = new Set(
-  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at'.split(
+  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
     ' ',
   ),
 );

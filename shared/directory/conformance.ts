@@ -157,6 +157,15 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
     });
 
     describe('heartbeat', () => {
+      it('carries what the node knows of the routers, until it does not say', async () => {
+        await register('n1', A);
+        await heartbeat({ view: 7 });
+        const beat = { incarnation: A, counter: 1, load };
+        expect((await call('readCluster', {})).beats['n1']).toEqual({ ...beat, view: 7 });
+        await heartbeat();
+        expect((await call('readCluster', {})).beats['n1']).toEqual({ ...beat, counter: 2 });
+      });
+
       it('raises the counter by one each time', async () => {
         await register('n1', A);
         expect(await heartbeat()).toEqual({ kind: 'ok', counter: 1, ver: 1 });

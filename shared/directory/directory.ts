@@ -82,6 +82,9 @@ export interface Beat {
   readonly incarnation: string;
   readonly counter: number;
   readonly load: NodeLoad;
+  /** Membership version as of which the node knew the registered routers when it sent this beat, or a later one. Absent where it had
+   *  not read them. Islanded it asks all of those, so a router that registered by then is asked. */
+  readonly view?: number | undefined;
 }
 
 /** A router as it describes itself; rewritten every few seconds with `counter` raised. */
@@ -232,6 +235,7 @@ export interface DirectoryOperations {
       readonly runId: string;
       readonly gen: string;
       readonly load: NodeLoad;
+      readonly view?: number | undefined;
     };
     reply:
       | { readonly kind: 'ok'; readonly counter: number; readonly ver: number }

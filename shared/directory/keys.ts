@@ -7,6 +7,8 @@
 export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
 /** Users come from tokens of other systems: any printable text of at most 256 characters without braces. */
 export const USER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}{}]{1,256}$/u;
+/** Sessions are fields of a hash; `*` is taken by the head of a presence. */
+export const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
 const PREFIX_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 
 export const DEFAULT_PREFIX = 'bh';

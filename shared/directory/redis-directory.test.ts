@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { passTime, plainRedis } from '../testing/redis-client.ts';
+import { passTime, plainRedis, redisTime } from '../testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { CONFORMANCE_CERTS_MAX, directoryConformance } from './conformance.ts';
-import type { DirectoryError } from './directory.ts';
-import { nodeRecord, token } from './example-records.ts';
+import type { Args, DirectoryError, RoomRecord } from './directory.ts';
+import { nodeRecord, token, tripleOf } from './example-records.ts';
+import { DIRECTORY_CONNECTIONS } from './plan.ts';
 import { type DirectoryEvent, RedisDirectory, type RedisDirectoryOptions } from './redis-directory.ts';
 import { loadScript } from './scripts.ts';
 
@@ -39,13 +40,13 @@ function watch(directory: RedisDirectory) {
   };
 }
 
-/** Starts a directory and waits until both of its connections are up. */
+/** Starts a directory and waits until all of its connections are up. */
 async function opened(options: Partial<RedisDirectoryOptions> & { url: string }) {
   const directory = RedisDirectory.connect({ cluster: 'test', timings: TIMINGS, ...options });
   const watched = watch(directory);
   directory.start();
-  await watched.until((event) => event.kind === 'up' && event.connection === 'control');
-  await watched.until((event) => event.kind === 'up' && event.connection === 'bulk');
+  for (const connection of DIRECTORY_CONNECTIONS)
+    await watched.until((event) => event.kind === 'up' && event.connection === connection);
   return { directory, ...watched };
 }
 
@@ -92,10 +93,7 @@ describe('with one server for all', () => {
     directory,
     runId,
     passTime: (ms) => passTime(plain, ms),
-    now: async () => {
-      const [seconds = 0, micros = 0] = (await plain.time()).map(Number);
-      return seconds * 1_000 + Math.floor(micros / 1_000);
-    },
+    now: () => redisTime(plain),
   }));
 
   const register = () => directory.call('register', { record: nodeRecord('n1', A), runId, newGen: 'g1' });
@@ -108,6 +106,20 @@ describe('with one server for all', () => {
     floor: 0,
     numbering: { kind: 'continue' },
   } as const;
+
+  const append = (record: RoomRecord, more: Partial<Args<'append'>> = {}): Args<'append'> => ({
+    room: 'lobby',
+    triple: tripleOf(record),
+    batch: 1,
+    head: record.head,
+    items: [
+      { sender: 's1', seat: 1, cseq: 1, id: 1, isResumed: false, message: { from: 'ann', session: 's1', data: '1' } },
+    ],
+    keep: { entries: 1_000, ms: 86_400_000 },
+    forget: [],
+    sendersMax: 100,
+    ...more,
+  });
 
   it('finds an emptied history with the next heartbeat', async () => {
     await register();
@@ -125,16 +137,16 @@ describe('with one server for all', () => {
 
   it('lets all keys of a released room expire at one moment, and none of a claimed one', async () => {
     const kept = ['owner', 'log', 'senders', 'order', 'state'].map((part) => `bh:room:{lobby}:${part}`);
-    const [owner = '', ...others] = kept;
-    for (const key of others) await plain.set(key, 'x');
+    const [owner = ''] = kept;
     await plain.set('bh:room:{lobby}:presence', 'x', 'PX', 300_000);
     const owned = await directory.call('claim', { room: 'lobby', seen: undefined, ...claim, runId });
     if (owned.kind !== 'owned') throw new Error('expected to own the room');
     const { epoch, nonce } = owned.record;
+    await directory.call('append', append(owned.record, { snapshot: '{}' }));
     await directory.call('release', {
       room: 'lobby',
       triple: { incarnation: A, epoch, nonce },
-      head: 0,
+      head: 1,
       expireMs: 9e6,
     });
     const moments = await Promise.all(kept.map((key) => plain.call('pexpiretime', key)));
@@ -146,6 +158,56 @@ describe('with one server for all', () => {
     expect(await directory.call('claim', { room: 'lobby', seen, ...claim, runId })).toMatchObject({ kind: 'owned' });
     expect(await Promise.all(kept.map((key) => plain.pttl(key)))).toEqual([-1, -1, -1, -1, -1]);
     expect(await plain.pttl('bh:room:{lobby}:presence')).toBeGreaterThan(0);
+  });
+
+  describe('a log that is not the record’s', () => {
+    const LOG = 'bh:room:{lobby}:log';
+    const twoSaid = async () => {
+      const owned = await directory.call('claim', { room: 'lobby', seen: undefined, ...claim, runId });
+      if (owned.kind !== 'owned') throw new Error('expected to own the room');
+      await directory.call('append', append(owned.record));
+      return { ...owned.record, head: 1 };
+    };
+    const dump = async () => ({
+      record: await plain.hgetall('bh:room:{lobby}:owner'),
+      log: await plain.xrange(LOG, '-', '+'),
+      senders: await plain.hgetall('bh:room:{lobby}:senders'),
+    });
+
+    it.each<[string, string, () => Promise<unknown>]>([
+      ['that is longer', '7', () => plain.xadd(LOG, '7-0', 'x', 'y')],
+      ['that is shorter', '1', () => plain.hset('bh:room:{lobby}:owner', 'head', '4')],
+      [
+        'that is empty and was longer',
+        '9',
+        async () => {
+          await plain.xadd(LOG, '9-0', 'x', 'y');
+          await plain.xtrim(LOG, 'MAXLEN', 0);
+        },
+      ],
+    ])('refuses a batch, and writes nothing: one %s', async (_what, end, tamper) => {
+      const record = await twoSaid();
+      await tamper();
+      const before = await dump();
+      const head = Number(before.record['head']);
+      const items = [
+        { sender: 's2', seat: 1, cseq: 1, id: 5, isResumed: true },
+        ...append(record).items.map((item) => ({ ...item, cseq: 2, id: 2 })),
+      ];
+      const reply = await directory.call('append', append(record, { batch: 2, head, items }));
+      expect(reply).toEqual({ kind: 'rolled-back', head: Number(end) });
+      expect(await dump()).toEqual(before);
+    });
+
+    it('goes with the next claim, and the room is usable', async () => {
+      const record = await twoSaid();
+      await plain.xadd(LOG, '7-0', 'x', 'y');
+      const seen = { incarnation: A, epoch: record.epoch, nonce: record.nonce };
+      const again = await directory.call('claim', { room: 'lobby', seen, ...claim, runId });
+      if (again.kind !== 'owned') throw new Error('expected to own the room');
+      const next = append(again.record, { items: append(record).items.map((item) => ({ ...item, id: 2 })) });
+      expect(await directory.call('append', next)).toMatchObject({ kind: 'appended', head: 2 });
+    });
   });
 
   it('reports what Redis refuses, in its words, and goes on', async () => {
@@ -226,8 +288,11 @@ describe('connections', () => {
     const { runId } = refused as DirectoryError;
     expect(runId).toMatch(/^[0-9a-f]{40}$/);
     expect(runId).not.toBe(before.runId);
-    await until((event) => event.kind === 'up' && event.connection === 'bulk', from);
+    for (const connection of ['bulk', 'log'])
+      await until((event) => event.kind === 'up' && event.connection === connection, from);
     expect(await faultOf(directory.call('readUser', { user: 'u' }))).toMatchObject({ code: 'other-run', runId });
+    const openLog = { room: 'lobby', last: 1, bytesMax: 1 };
+    expect(await faultOf(directory.call('openLog', openLog))).toMatchObject({ code: 'other-run', runId });
     const plain = await plainRedis(redis.port);
     others.push(() => plain.disconnect());
     expect(await plain.keys('*')).toEqual([]);

@@ -1,13 +1,19 @@
-/** The directory over a Redis Cluster of two primaries, and over a primary that a sentinel names. */
+/** The directory over a Redis Cluster of three primaries, and over a primary that a sentinel names: the whole conformance suite on
+ *  both, and what follows when a primary is another one than before. */
 import type { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
-import { plainRedis } from '../testing/redis-client.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { passTime, plainRedis, redisTime } from '../testing/redis-client.ts';
+import { type ClusterPrimary, type RedisCluster, startRedisCluster } from '../testing/redis-cluster.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
+import { CONFORMANCE_CERTS_MAX, directoryConformance } from './conformance.ts';
 import type { DirectoryError } from './directory.ts';
 import { nodeRecord, token } from './example-records.ts';
 import { buildKeys, slotOf } from './keys.ts';
 import { RedisDirectory } from './redis-directory.ts';
 
+/** Where no time-out is meant to happen, however slow the machine. */
+const PATIENT = { commandTimeoutMs: 20_000, reconnectMs: 5_000 };
+const HOOK_MS = 60_000;
 const TIMINGS = { commandTimeoutMs: 2_000, reconnectMs: 500 };
 const A = token('a');
 const servers: RedisServer[] = [];
@@ -32,11 +38,25 @@ async function client(server: RedisServer): Promise<Redis> {
   return plain;
 }
 
-function open(url: string): RedisDirectory {
-  const directory = RedisDirectory.connect({ url, cluster: 'test', timings: TIMINGS });
-  directories.push(directory);
+function connect(url: string, timings = TIMINGS): RedisDirectory {
+  const directory = RedisDirectory.connect({ url, cluster: 'test', timings, certsMax: CONFORMANCE_CERTS_MAX });
   directory.start();
   return directory;
+}
+
+function open(url: string): RedisDirectory {
+  const directory = connect(url);
+  directories.push(directory);
+  return directory;
+}
+
+/** The run id in force, once every kind of connection is up. */
+async function runIdOf(directory: RedisDirectory): Promise<string> {
+  await eventually(() => readPresence(directory, 'lobby'), isReply);
+  await eventually(() => directory.call('openLog', { room: 'lobby', last: 1, bytesMax: 1 }), isReply);
+  const read = await eventually(() => directory.call('readCluster', {}), isReply);
+  if (read instanceof Error) throw read;
+  return read.runId;
 }
 
 /** What comes of an attempt that is repeated, as a caller would, until its outcome fits. The test's own time limit bounds it. */
@@ -48,37 +68,27 @@ async function eventually<T>(attempt: () => Promise<T>, fits: (outcome: T | Dire
   }
 }
 
+const readPresence = (directory: RedisDirectory, room: string) => directory.call('readPresence', { room, limit: 1 });
 const isReply = (outcome: unknown) => !(outcome instanceof Error);
 const isOtherRun = (outcome: unknown) => outcome instanceof Error && 'code' in outcome && outcome.code === 'other-run';
 
 describe('over a Redis Cluster', { timeout: 60_000 }, () => {
-  const CUT = 8_192;
-  const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--cluster-require-full-coverage', 'no'];
-  /** A room whose keys live below (or not) the slot at which the two primaries share the slots. */
-  const roomIn = (isLow: boolean) => {
-    for (let i = 0; ; i++)
-      if (slotOf(buildKeys({ cluster: 'test' }).room(`room${i}`).owner) < CUT === isLow) return `room${i}`;
-  };
+  const clusters: RedisCluster[] = [];
 
-  async function cluster() {
-    const low = await started({ args });
-    const high = await started({ args });
-    await low.plain.call('CLUSTER', 'ADDSLOTSRANGE', '0', String(CUT - 1));
-    await high.plain.call('CLUSTER', 'ADDSLOTSRANGE', String(CUT), '16383');
-    await high.plain.call('CLUSTER', 'SET-CONFIG-EPOCH', '2');
-    await low.plain.call('CLUSTER', 'MEET', '127.0.0.1', String(high.server.port));
-    for (const { plain } of [low, high]) {
-      await eventually(
-        () => plain.call('CLUSTER', 'SLOTS'),
-        (slots) => Array.isArray(slots) && slots.length === 2,
-      );
-      await eventually(
-        () => plain.call('CLUSTER', 'INFO'),
-        (info) => typeof info === 'string' && info.includes('cluster_state:ok'),
-      );
-    }
-    return { low, high };
+  async function started3(): Promise<RedisCluster> {
+    const cluster = await startRedisCluster(3);
+    clusters.push(cluster);
+    return cluster;
   }
+
+  afterEach(async () => {
+    await Promise.all(clusters.splice(0).map((cluster) => cluster.stop()));
+  });
+
+  /** A room whose keys this primary holds. */
+  const roomOf = ({ holds }: ClusterPrimary) => {
+    for (let i = 0; ; i++) if (holds(slotOf(buildKeys({ cluster: 'test' }).room(`room${i}`).owner))) return `room${i}`;
+  };
 
   const claim = (directory: RedisDirectory, room: string, runId: string) =>
     directory.call('claim', {
@@ -93,8 +103,8 @@ describe('over a Redis Cluster', { timeout: 60_000 }, () => {
     });
 
   it('serves rooms of every primary under one run id', async () => {
-    const { low, high } = await cluster();
-    const directory = open(`redis+cluster://127.0.0.1:${low.server.port}`);
+    const { url, primaries } = await started3();
+    const directory = open(url);
     const first = await eventually(() => directory.call('readCluster', {}), isReply);
     if (first instanceof Error) throw first;
     const { runId } = first;
@@ -105,40 +115,49 @@ describe('over a Redis Cluster', { timeout: 60_000 }, () => {
       gen: 'g1',
       standing: 'living',
     });
-    const [lowRoom, highRoom] = [roomIn(true), roomIn(false)];
-    expect(await claim(directory, lowRoom, runId)).toMatchObject({ kind: 'owned' });
-    expect(await claim(directory, highRoom, runId)).toMatchObject({ kind: 'owned' });
-    expect(await low.plain.exists(`bh:room:{${lowRoom}}:owner`)).toBe(1);
-    expect(await high.plain.exists(`bh:room:{${highRoom}}:owner`)).toBe(1);
-    // A server's own run id is not that of the whole.
-    const ownId = /run_id:(\w+)/.exec(await high.plain.info('server'))?.[1] ?? '';
-    expect(ownId).not.toBe(runId);
-    expect(await claim(directory, highRoom, token('old', 40))).toEqual({ kind: 'other-run', runId });
+    for (const primary of primaries) {
+      const room = roomOf(primary);
+      expect(await claim(directory, room, runId)).toMatchObject({ kind: 'owned' });
+      expect(await primary.plain.exists(`bh:room:{${room}}:owner`)).toBe(1);
+      // A server's own run id is not that of the whole.
+      const ownId = /run_id:(\w+)/.exec(await primary.plain.info('server'))?.[1] ?? '';
+      expect(ownId).not.toBe(runId);
+      expect(await claim(directory, room, token('old', 40))).toEqual({ kind: 'other-run', runId });
+    }
     expect(await directory.checkServer()).toEqual([]);
   });
 
   it('takes another life of one primary for another history of all', async () => {
-    const { low, high } = await cluster();
+    const { primaries } = await started3();
+    const [low, , high] = primaries as [ClusterPrimary, ClusterPrimary, ClusterPrimary];
     const directory = open(`redis+cluster://127.0.0.1:${high.server.port}`);
     const first = await eventually(() => directory.call('readCluster', {}), isReply);
     if (first instanceof Error) throw first;
     await low.server.restart();
-    const refused = await eventually(() => directory.call('readRoom', { room: roomIn(false) }), isOtherRun);
+    const refused = await eventually(() => directory.call('readRoom', { room: roomOf(high) }), isOtherRun);
     const { runId } = refused as DirectoryError;
     expect(runId).not.toBe(first.runId);
+    // Every kind of connection has to find it for itself.
+    for (const room of [roomOf(low), roomOf(high)]) {
+      expect(
+        await eventually(() => directory.call('openLog', { room, last: 1, bytesMax: 1 }), isOtherRun),
+      ).toBeTruthy();
+      expect(await eventually(() => readPresence(directory, room), isOtherRun)).toBeTruthy();
+    }
     directory.useRun(runId);
-    for (const room of [roomIn(true), roomIn(false)]) {
+    for (const room of primaries.map(roomOf)) {
       const reply = await eventually(() => claim(directory, room, runId ?? ''), isReply);
       expect(reply).toMatchObject({ kind: 'owned' });
     }
   });
 
   it('finds a slot that has moved, and says meanwhile that nothing was done', async () => {
-    const { low, high } = await cluster();
-    const directory = open(`redis+cluster://127.0.0.1:${low.server.port}`);
+    const { url, primaries } = await started3();
+    const [low, , high] = primaries as [ClusterPrimary, ClusterPrimary, ClusterPrimary];
+    const directory = open(url);
     const first = await eventually(() => directory.call('readCluster', {}), isReply);
     if (first instanceof Error) throw first;
-    const room = roomIn(true);
+    const room = roomOf(low);
     const slot = String(slotOf(buildKeys({ cluster: 'test' }).room(room).owner));
     const target = String(await high.plain.call('CLUSTER', 'MYID'));
     await high.plain.call('CLUSTER', 'SETSLOT', slot, 'NODE', target);
@@ -148,6 +167,69 @@ describe('over a Redis Cluster', { timeout: 60_000 }, () => {
     const reply = await eventually(() => claim(directory, room, first.runId), isReply);
     expect(reply).toMatchObject({ kind: 'owned' });
     expect(await high.plain.exists(`bh:room:{${room}}:owner`)).toBe(1);
+  });
+});
+
+describe('a cluster of three primaries', () => {
+  let cluster: RedisCluster;
+  let directory: RedisDirectory;
+  let runId: string;
+
+  beforeAll(async () => {
+    cluster = await startRedisCluster(3);
+    directory = connect(cluster.url, PATIENT);
+    runId = await runIdOf(directory);
+  }, HOOK_MS);
+
+  afterAll(async () => {
+    await directory.close();
+    await cluster.stop();
+  });
+
+  directoryConformance('RedisDirectory over it', async () => {
+    await Promise.all(cluster.primaries.map(({ plain }) => plain.flushall()));
+    return {
+      directory,
+      runId,
+      passTime: async (ms) => {
+        await Promise.all(cluster.primaries.map(({ plain }) => passTime(plain, ms)));
+      },
+      now: async () => Math.max(...(await Promise.all(cluster.primaries.map(({ plain }) => redisTime(plain))))),
+    };
+  });
+
+  it('has each primary hold some of the rooms that the suite used', async () => {
+    const calls = await Promise.all(
+      cluster.primaries.map(async ({ plain }) => /cmdstat_evalsha:calls=(\d+)/.exec(await plain.info('commandstats'))),
+    );
+    expect(calls.filter((found) => Number(found?.[1]) > 0).length).toBeGreaterThan(1);
+  });
+});
+
+describe('a primary that a sentinel names', () => {
+  let primary: RedisServer;
+  let sentinel: RedisServer;
+  let plain: Redis;
+  let directory: RedisDirectory;
+  let runId: string;
+
+  beforeAll(async () => {
+    primary = await startRedis();
+    sentinel = await startRedis({ sentinelOf: { name: 'main', port: primary.port } });
+    plain = await plainRedis(primary.port);
+    directory = connect(`redis+sentinel://127.0.0.1:${sentinel.port}/main`, PATIENT);
+    runId = await runIdOf(directory);
+  }, HOOK_MS);
+
+  afterAll(async () => {
+    await directory.close();
+    plain.disconnect();
+    await Promise.all([sentinel.stop(), primary.stop()]);
+  });
+
+  directoryConformance('RedisDirectory over it', async () => {
+    await plain.flushall();
+    return { directory, runId, passTime: (ms) => passTime(plain, ms), now: () => redisTime(plain) };
   });
 });
 

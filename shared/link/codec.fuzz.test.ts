@@ -1,6 +1,7 @@
 /** Hostile and unlucky bytes. Each case comes from a seed, which is in the message of a failure and replays it. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ID_PATTERN, SESSION_PATTERN } from '../directory/keys.ts';
 import { SeededRandom } from '../random.ts';
 import { encode, FrameDecoder, LinkProtocolError } from './codec.ts';
 import { FRAME_HEADER_BYTES, writeHeader } from './frame-header.ts';
@@ -186,8 +187,8 @@ const session = fc
   .tuple(
     fc.record({
       handle,
-      session: label,
-      user: label,
+      session: fc.stringMatching(SESSION_PATTERN),
+      user: fc.oneof(fc.stringMatching(ID_PATTERN), fc.constantFrom('é', '😀 ü', 'a b')),
       seat: safe,
       kind: fc.constantFrom('join', 'resume', 'rebind'),
       since: safe,
@@ -225,8 +226,13 @@ const ANY_MESSAGE = fc.oneof(
   }),
   fc
     .tuple(
-      fc.record({ type: fc.constant('open'), room: label, floor: safe, sessions: fc.array(session, { maxLength: 5 }) }),
-      fc.record({ cursor, more: fc.boolean() }, optional),
+      fc.record({
+        type: fc.constant('open'),
+        room: fc.stringMatching(ID_PATTERN),
+        floor: safe,
+        sessions: fc.array(session, { maxLength: 5 }),
+      }),
+      fc.record({ cursor, more: fc.boolean(), heldOnly: fc.boolean() }, optional),
     )
     .map(([fixed, optionals]) => ({ ...fixed, ...optionals })),
   fc.record({
@@ -260,7 +266,7 @@ const ANY_MESSAGE = fc.oneof(
   fc.record({
     type: fc.constant('bind'),
     handle: u32,
-    room: label,
+    room: fc.stringMatching(ID_PATTERN),
     incarnation: name,
     epoch: safe,
     nonce: label,

@@ -102,6 +102,7 @@ describe('what is refused', () => {
   };
   const session = { handle: 1, session: 's', user: 'u', seat: 1, kind: 'join', since: 1 };
   const open = { room: 'r', floor: 0, sessions: [session] };
+  const bind = { room: 'r', incarnation: 'a', epoch: 1, nonce: 'b', head: 0 };
 
   test.each<[ProtocolFault, string, Buffer]>([
     ['unknown-type', 'a type that is not there', Buffer.from('0000000900000000', 'hex')],
@@ -137,6 +138,23 @@ describe('what is refused', () => {
     ['bad-shape', 'null for an object', json('moved', 1, null)],
     ['bad-shape', 'a number for a room', json('open', 0, { ...open, room: 1 })],
     ['bad-shape', 'a room that is too long', json('open', 0, { ...open, room: 'r'.repeat(129) })],
+    ['bad-shape', 'a room that no record is kept under', json('open', 0, { ...open, room: 'a{b}' })],
+    ['bad-shape', 'a bind of such a room', json('bind', 7, { ...bind, room: 'a b' })],
+    [
+      'bad-shape',
+      'a user that no record is kept under',
+      json('open', 0, { ...open, sessions: [{ ...session, user: '{u}' }] }),
+    ],
+    [
+      'bad-shape',
+      'a user with half a character',
+      json('open', 0, { ...open, sessions: [{ ...session, user: '\ud800' }] }),
+    ],
+    [
+      'bad-shape',
+      'a session that no presence holds',
+      json('open', 0, { ...open, sessions: [{ ...session, session: '*' }] }),
+    ],
     ['bad-shape', 'a floor that is no integer', json('open', 0, { ...open, floor: 0.5 })],
     ['bad-shape', 'a floor that is not safe', json('open', 0, { ...open, floor: 2 ** 53 })],
     ['bad-shape', 'session handle 0', json('open', 0, { ...open, sessions: [{ ...session, handle: 0 }] })],

@@ -471,7 +471,7 @@ export class LinkConnection {
       },
     };
     const allowance: Allowance = { spend: (bytes) => this.#sendCredit?.spend(bytes) ?? UNLIMITED.spend(bytes) };
-    return new HandOver(edge, this.#clock, allowance);
+    return new HandOver(edge, this.#clock, this.#timers, allowance);
   }
 
   #easePressure(): void {

@@ -4,7 +4,14 @@
 import { isUtf8 } from 'node:buffer';
 import { CALL_BYTES_MAX, CAST_CLASSES, CLOSE_HOWS, REDIS_ANSWERS, VERDICTS } from './encode.ts';
 import { FragmentAssembler } from './fragments.ts';
-import { FRAGMENT_FLAG, FRAME_HEADER_BYTES, type Frame, HELLO_MAGIC, VOID_FLAG } from './frame-header.ts';
+import {
+  FRAGMENT_FLAG,
+  FRAME_HEADER_BYTES,
+  type Frame,
+  HELLO_MAGIC,
+  payloadOfFrame,
+  VOID_FLAG,
+} from './frame-header.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 import { parseJson } from './json-fields.ts';
 import * as shape from './json-shapes.ts';
@@ -64,9 +71,9 @@ export class FrameDecoder {
       case 'client-frame':
       case 'direct':
       case 'cast': {
-        const flags = frame.payload[frame.type === 'client-frame' ? 4 : 0] ?? 0;
+        const flags = frame.source[frame.type === 'client-frame' ? frame.start + 4 : frame.start] ?? 0;
         // A void frame is no data: a sender without credit has to be able to say it.
-        if ((flags & VOID_FLAG) === 0) this.#dataBytes += FRAME_HEADER_BYTES + frame.payload.length;
+        if ((flags & VOID_FLAG) === 0) this.#dataBytes += FRAME_HEADER_BYTES + frame.end - frame.start;
         return this.#fragments === undefined ? decodeFrame(frame) : this.#fragments.add(frame, flags);
       }
       default:
@@ -77,7 +84,31 @@ export class FrameDecoder {
 
 /** Decodes a frame that is a whole message, which a call, a return or a fragment need not be.
  *  @throws LinkProtocolError */
-export function decodeFrame({ type, id, payload }: Frame): LinkMessage {
+export function decodeFrame(frame: Frame): LinkMessage {
+  const { type, id, source, start, end } = frame;
+  // The messages there are many of are read where they lie, without a view of their frame.
+  switch (type) {
+    case 'client-frame': {
+      const resent = flagsAt(source, start + 4, 1) === 1;
+      const payload = source.subarray(start + 5, end);
+      return { type, session: id, cseq: source.readUInt32BE(start), resent, payload };
+    }
+    case 'direct': {
+      const ephemeral = flagsAt(source, start, 1) === 1;
+      return { type, session: id, ephemeral, frame: source.subarray(start + 1, end) };
+    }
+    case 'cast':
+      return decodeCast(id, source, start, end);
+    case 'acks':
+      return decodeAcks(source, start, end);
+    default:
+      return decodeOther(type, id, payloadOfFrame(frame));
+  }
+}
+
+type OtherFrame = Exclude<Frame['type'], 'client-frame' | 'direct' | 'cast' | 'acks'>;
+
+function decodeOther(type: OtherFrame, id: number, payload: Buffer): LinkMessage {
   switch (type) {
     case 'hello':
       return decodeHello(payload);
@@ -103,22 +134,12 @@ export function decodeFrame({ type, id, payload }: Frame): LinkMessage {
     }
     case 'refused':
       return { type, session: id, ...shape.refusedBody(parseJson(payload)) };
-    case 'client-frame': {
-      const resent = flagsAt(payload, 4, 1) === 1;
-      return { type, session: id, cseq: payload.readUInt32BE(0), resent, payload: payload.subarray(5) };
-    }
-    case 'direct':
-      return { type, session: id, ephemeral: flagsAt(payload, 0, 1) === 1, frame: payload.subarray(1) };
-    case 'acks':
-      return decodeAcks(payload);
     case 'close-session':
       return { type, session: id, how: wordAt(CLOSE_HOWS, payload, 0) };
     case 'close-client':
       return decodeCloseClient(id, payload);
     case 'bind':
       return { type, handle: id, ...shape.bindBody(parseJson(payload)) };
-    case 'cast':
-      return decodeCast(id, payload);
     case 'moved':
       return { type, room: id, ...shape.movedBody(parseJson(payload)) };
     case 'gone':
@@ -144,25 +165,25 @@ function decodeHello(payload: Buffer): Hello {
   return { type: 'hello', ...shape.helloBody(parseJson(payload.subarray(HELLO_MAGIC.length))) };
 }
 
-function decodeAcks(payload: Buffer): Acks {
-  if (payload.length % 8 !== 0) throw new LinkProtocolError('bad-length', `acks of ${payload.length} bytes`);
+function decodeAcks(source: Buffer, start: number, end: number): Acks {
+  if ((end - start) % 8 !== 0) throw new LinkProtocolError('bad-length', `acks of ${end - start} bytes`);
   const entries: { session: number; cseq: number }[] = [];
-  for (let at = 0; at < payload.length; at += 8) {
-    const session = payload.readUInt32BE(at);
+  for (let at = start; at < end; at += 8) {
+    const session = source.readUInt32BE(at);
     if (session === 0) throw new LinkProtocolError('bad-field', 'acks: session 0 is nobody');
-    entries.push({ session, cseq: payload.readUInt32BE(at + 4) });
+    entries.push({ session, cseq: source.readUInt32BE(at + 4) });
   }
   return { type: 'acks', entries };
 }
 
-function decodeCast(room: number, payload: Buffer): Cast {
-  const frameClass = wordAt(CAST_CLASSES, payload, 0);
-  const seq = payload.readUIntBE(1, 6);
+function decodeCast(room: number, source: Buffer, start: number, end: number): Cast {
+  const frameClass = wordAt(CAST_CLASSES, source, start);
+  const seq = source.readUInt16BE(start + 1) * 2 ** 32 + source.readUInt32BE(start + 3);
   if (frameClass !== 'message' && seq !== 0) {
     throw new LinkProtocolError('bad-field', `a cast of class ${frameClass} with seq ${seq}`);
   }
-  const excluded = payload.readUInt32BE(7);
-  return { type: 'cast', room, class: frameClass, seq, excluded, frame: payload.subarray(11) };
+  const excluded = source.readUInt32BE(start + 7);
+  return { type: 'cast', room, class: frameClass, seq, excluded, frame: source.subarray(start + 11, end) };
 }
 
 function decodeCloseClient(session: number, payload: Buffer): CloseClient {
@@ -193,7 +214,9 @@ function wordAt<T extends string>(words: readonly T[], payload: Buffer, at: numb
 class CallAssembler {
   readonly #open = new Map<string, { readonly parts: Buffer[]; bytes: number }>();
 
-  add({ type, id, payload }: Frame): LinkMessage | undefined {
+  add(frame: Frame): LinkMessage | undefined {
+    const { type, id } = frame;
+    const payload = payloadOfFrame(frame);
     const more = flagsAt(payload, 0, 1) === 1;
     const part = payload.subarray(1);
     const key = `${type} ${id}`;

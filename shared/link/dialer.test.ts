@@ -51,6 +51,32 @@ describe('LinkDialer', () => {
     await router.events.until(() => router.events.ups.length === 2);
   });
 
+  test('tells that its link is pressed, and eased', async () => {
+    const takes = { value: false };
+    const node = new End(NODE, { takes: () => takes.value });
+    const { address } = await listen(cleanup, node);
+    const pressed: boolean[] = [];
+    const router = new End(ROUTER, { pressedBytes: 10_000 });
+    const events = Object.assign(router.events, {
+      onPressed: (_link: unknown, isPressed: boolean) => void pressed.push(isPressed),
+    });
+    const redial = new LinkDialer({ ...router.options, events, address });
+    cleanup.add(() => redial.stop());
+    redial.start();
+    const link = await router.events.link();
+    const accepted = await node.events.link();
+    for (let seq = 1; seq <= 3; seq++) {
+      link.send({ type: 'cast', room: 1, class: 'message', seq, excluded: 0, frame: Buffer.alloc(9_000) });
+    }
+    await turns(1);
+    expect(pressed).toEqual([true]);
+    takes.value = true;
+    accepted.renewCredit();
+    await node.events.until(() => node.events.messages.length === 3);
+    await turns(1);
+    expect(pressed).toEqual([true, false]);
+  });
+
   test('dials no more once it is stopped, at any stage', async () => {
     const node = new End(NODE);
     const { address } = await listen(cleanup, node);

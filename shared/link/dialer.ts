@@ -44,6 +44,7 @@ export class LinkDialer {
       onDropped: (link, message) => events.onDropped?.(link, message),
       onPong: (link, sample) => events.onPong?.(link, sample),
       onIdle: (link) => events.onIdle?.(link),
+      onPressed: (link, isPressed) => events.onPressed?.(link, isPressed),
       onLate: (link, ms) => events.onLate?.(link, ms),
       onDown: (link, down) => {
         this.#link = undefined;

@@ -56,6 +56,7 @@ export interface Prepared {
 /** Checks and measures a message.
  *  @throws LinkEncodeError 'too-large' | 'out-of-range' | 'bad-json': nothing was written */
 export function prepare(message: LinkMessage): Prepared {
+  if (isData(message)) return prepareData(message);
   const body = bodyOf(message);
   if (message.type === 'call' || message.type === 'return') {
     const length = body?.length ?? 0;
@@ -68,13 +69,6 @@ export function prepare(message: LinkMessage): Prepared {
   }
   const length = body === undefined ? measure(message) : body.length;
   const type = FRAME_TYPES[message.type];
-  if (isData(message)) {
-    if (message.type !== 'cast' && u32(idOf(message), 'id') === 0)
-      throw new LinkEncodeError('out-of-range', `${message.type}: session 0 is nobody`);
-    const content = contentOf(message).length;
-    const frames = content <= FRAME_CONTENT_MAX ? 1 : Math.ceil(content / FRAGMENT_CONTENT);
-    return { message, bytes: content + frames * (FRAME_HEADER_BYTES + type.min), frames, body };
-  }
   if (length > type.max) {
     throw new LinkEncodeError('too-large', `a ${message.type} of ${length} bytes: at most ${type.max}`);
   }
@@ -82,6 +76,21 @@ export function prepare(message: LinkMessage): Prepared {
   if (type.id === 'session' && id === 0)
     throw new LinkEncodeError('out-of-range', `${message.type}: session 0 is nobody`);
   return { message, bytes: FRAME_HEADER_BYTES + length, frames: 1, body };
+}
+
+function prepareData(message: ClientFrame | Direct | Cast): Prepared {
+  if (message.type === 'cast') {
+    checkCast(message);
+    u32(message.room, 'id');
+  } else {
+    if (message.type === 'client-frame') u32(message.cseq, 'cseq');
+    if (u32(message.session, 'id') === 0)
+      throw new LinkEncodeError('out-of-range', `${message.type}: session 0 is nobody`);
+  }
+  const bytes = content(contentOf(message), message.type);
+  const frames = bytes <= FRAME_CONTENT_MAX ? 1 : Math.ceil(bytes / FRAGMENT_CONTENT);
+  const fields = FRAME_HEADER_BYTES + FRAME_TYPES[message.type].min;
+  return { message, bytes: bytes + frames * fields, frames, body: undefined };
 }
 
 /** Bytes of the frame at `index`, header included. */
@@ -172,7 +181,8 @@ function writeFields(message: ClientFrame | Direct | Cast, flags: number, target
       return at;
     case 'cast':
       target[at++] = CAST_CLASSES.indexOf(message.class) | flags;
-      at = target.writeUIntBE(message.seq, at, 6);
+      at = target.writeUInt16BE(Math.floor(message.seq / 2 ** 32), at);
+      at = target.writeUInt32BE(message.seq % 2 ** 32, at);
       return target.writeUInt32BE(message.excluded, at);
     default:
       return message satisfies never;
@@ -196,6 +206,9 @@ export function encode(message: LinkMessage): Buffer {
 
 /** The header's id. */
 function idOf(message: LinkMessage): number {
+  // First those that there are many of.
+  if (message.type === 'cast') return message.room;
+  if (message.type === 'client-frame' || message.type === 'direct') return message.session;
   switch (message.type) {
     case 'hello':
     case 'proof':
@@ -215,14 +228,11 @@ function idOf(message: LinkMessage): number {
       return message.id;
     case 'opened':
     case 'refused':
-    case 'client-frame':
-    case 'direct':
     case 'close-session':
     case 'close-client':
       return message.session;
     case 'bind':
       return message.handle;
-    case 'cast':
     case 'moved':
     case 'gone':
       return message.room;
@@ -302,13 +312,6 @@ function measure(message: LinkMessage): number {
       u32(message.serial, 'serial');
       place(VERDICTS, message.verdict);
       return 13;
-    case 'client-frame':
-      u32(message.cseq, 'cseq');
-      return 5 + content(message.payload, message.type);
-    case 'direct':
-      return 1 + content(message.frame, message.type);
-    case 'cast':
-      return measureCast(message);
     case 'acks':
       return measureAcks(message);
     case 'state':
@@ -321,7 +324,7 @@ function measure(message: LinkMessage): number {
   }
 }
 
-function measureCast(message: Cast): number {
+function checkCast(message: Cast): void {
   place(CAST_CLASSES, message.class);
   u32(message.excluded, 'excluded');
   if (!Number.isInteger(message.seq) || message.seq < 0 || message.seq > U48_MAX) {
@@ -330,7 +333,6 @@ function measureCast(message: Cast): number {
   if (message.class !== 'message' && message.seq !== 0) {
     throw new LinkEncodeError('out-of-range', `a cast of class ${message.class} has seq 0`);
   }
-  return 11 + content(message.frame, message.type);
 }
 
 function measureAcks(message: Acks): number {

@@ -5,7 +5,7 @@
  *  come in one frame, when its last fragment is there; of one that is made void, or whose link breaks, nothing is ever told.
  *  Invariant: at most `ASSEMBLIES_MAX` messages of `MESSAGE_CONTENT_MAX` bytes are held, and no chunk of the stream.
  *  @see DESIGN §5 */
-import { FRAGMENT_FLAG, type Frame, VOID_FLAG } from './frame-header.ts';
+import { FRAGMENT_FLAG, type Frame, payloadOfFrame, VOID_FLAG } from './frame-header.ts';
 import { FRAGMENT_CONTENT, type LinkMessage, MESSAGE_CONTENT_MAX } from './messages.ts';
 import { LinkProtocolError } from './protocol-error.ts';
 
@@ -50,16 +50,17 @@ export class FragmentAssembler {
     const type = frame.type as DataFrameName;
     const key = `${type} ${frame.id}`;
     const known = this.#open.get(key);
-    if (isVoid) return this.#void(key, known, more, frame.payload.length - FIELD_BYTES[type]);
+    if (isVoid) return this.#void(key, known, more, frame.end - frame.start - FIELD_BYTES[type]);
     if (known === undefined && !more) return this.#decode(frame);
-    const fields = Buffer.from(frame.payload.subarray(0, FIELD_BYTES[type]));
+    const payload = payloadOfFrame(frame);
+    const fields = Buffer.from(payload.subarray(0, FIELD_BYTES[type]));
     fields[FLAGS_AT[type]] = flags & ~FRAGMENT_FLAG;
-    const content = frame.payload.subarray(FIELD_BYTES[type]);
+    const content = payload.subarray(FIELD_BYTES[type]);
     const assembly = known ?? this.#begin(key, frame, fields);
     this.#append(key, assembly, fields, content, more);
     if (more) return undefined;
     this.#open.delete(key);
-    return this.#decode({ ...frame, payload: Buffer.concat([assembly.fields, ...assembly.parts]) });
+    return this.#decode(withPayload(frame, Buffer.concat([assembly.fields, ...assembly.parts])));
   }
 
   #void(key: string, known: Assembly | undefined, more: boolean, contentBytes: number): undefined {
@@ -73,7 +74,7 @@ export class FragmentAssembler {
       throw new LinkProtocolError('too-many-fragments', `more than ${ASSEMBLIES_MAX} messages arrive in fragments`);
     }
     // Throws for fields that cannot be, before anything is kept.
-    this.#decode({ ...frame, payload: fields });
+    this.#decode(withPayload(frame, fields));
     const assembly: Assembly = { fields, parts: [], bytes: 0 };
     this.#open.set(key, assembly);
     return assembly;
@@ -92,4 +93,8 @@ export class FragmentAssembler {
     // A copy: a view would keep its whole chunk of the stream in memory.
     assembly.parts.push(Buffer.from(content));
   }
+}
+
+function withPayload({ type, id }: Frame, payload: Buffer): Frame {
+  return { type, id, source: payload, start: 0, end: payload.length };
 }

@@ -57,7 +57,7 @@ export const FRAME_TYPES = {
   return: { code: 0x08, id: 'any', min: 2, max: 1 + FRAME_CONTENT_MAX },
 
   // Session
-  /** JSON {room, floor, cursor?, more?, sessions} */
+  /** JSON {room, floor, cursor?, more?, heldOnly?, serial?, sessions} */
   open: { code: 0x10, id: 'zero', min: 2, max: FRAME_PAYLOAD_MAX },
   /** id = session; u32 room, u32 cseq, u8 verdict */
   opened: { code: 0x11, id: 'session', min: 13, max: 13 },
@@ -102,11 +102,17 @@ export interface FrameHeader {
   readonly id: number;
 }
 
-/** One frame as it was received. */
+/** One frame as it was received: its payload lies in `source`, from `start` to `end`. A view of it is made only where one is needed. */
 export interface Frame {
   readonly type: FrameName;
   readonly id: number;
-  readonly payload: Buffer;
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+export function payloadOfFrame({ source, start, end }: Frame): Buffer {
+  return source.subarray(start, end);
 }
 
 const NAME_BY_CODE: (FrameName | undefined)[] = new Array(256).fill(undefined);
@@ -114,7 +120,9 @@ for (const name of Object.keys(FRAME_TYPES) as FrameName[]) NAME_BY_CODE[FRAME_T
 
 /** Writes a header at `offset`; returns the offset behind it. */
 export function writeHeader(target: Buffer, offset: number, type: FrameName, id: number, length: number): number {
-  target.writeUIntBE(length, offset, 3);
+  target[offset] = length >>> 16;
+  target[offset + 1] = length >>> 8;
+  target[offset + 2] = length;
   target[offset + 3] = FRAME_TYPES[type].code;
   target.writeUInt32BE(id, offset + 4);
   return offset + FRAME_HEADER_BYTES;
@@ -124,7 +132,7 @@ export function writeHeader(target: Buffer, offset: number, type: FrameName, id:
  *  @param payloadMax  bound on the payload at this point of the link's life, bytes
  *  @throws LinkProtocolError 'unknown-type' | 'too-long' | 'bad-length' | 'bad-id' */
 export function readHeader(source: Buffer, offset: number, payloadMax: number): FrameHeader {
-  const length = source.readUIntBE(offset, 3);
+  const length = ((source[offset] ?? 0) << 16) | ((source[offset + 1] ?? 0) << 8) | (source[offset + 2] ?? 0);
   const code = source[offset + 3] ?? 0;
   const id = source.readUInt32BE(offset + 4);
   const type = NAME_BY_CODE[code];

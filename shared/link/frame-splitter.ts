@@ -1,5 +1,5 @@
 /** A byte stream cut into frames. Owns: where one frame ends and the next begins. Does not know: what a payload means.
- *  A frame that lies within one chunk is a view of it, not a copy; one that does not is gathered in a buffer of its own size.
+ *  A frame that lies within one chunk is not copied; one that does not is gathered in a buffer of its own size.
  *  Invariant: beyond the chunk last pushed it holds at most one frame, whatever is announced and however the bytes are cut. */
 import { FRAME_HEADER_BYTES, type Frame, type FrameHeader, readHeader } from './frame-header.ts';
 import { FRAME_PAYLOAD_MAX } from './messages.ts';
@@ -33,9 +33,9 @@ export class FrameSplitter {
     if (header !== undefined) {
       const end = this.#at + header.length;
       if (end <= this.#chunk.length) {
-        const payload = this.#chunk.subarray(this.#at, end);
+        const start = this.#at;
         this.#at = end;
-        return { type: header.type, id: header.id, payload };
+        return { type: header.type, id: header.id, source: this.#chunk, start, end };
       }
       this.#gathering = { header, payload: Buffer.allocUnsafe(header.length), filled: 0 };
     }
@@ -70,6 +70,7 @@ export class FrameSplitter {
     part.filled += copied;
     if (part.filled < part.payload.length) return undefined;
     this.#gathering = undefined;
-    return { type: part.header.type, id: part.header.id, payload: part.payload };
+    const { header, payload } = part;
+    return { type: header.type, id: header.id, source: payload, start: 0, end: payload.length };
   }
 }

@@ -6,12 +6,17 @@
  *  Batches are made in `setImmediate`. Node runs it right after all sockets that were readable have been read, in the same
  *  turn of the loop: a message queued alone leaves within this turn, and what a thousand sockets caused leaves in one write. A
  *  microtask would run after each socket's callback, and make a thousand writes.
+ *  A link that is written to turn after turn is paced: once it has left `BURST_BATCHES` small batches in quick succession, the next
+ *  waits until `PACE_MS` have passed for it, so that it holds what several turns brought. Each batch wakes the other side and costs
+ *  two system calls and a turn of its loop, whatever is in it. A quiet link never waits, nor does a batch of `PACED_BYTES`, a PING
+ *  or a PONG.
  *
- *  Invariant: one batch is in flight at most; every wait ends, at the latest with `stop`. */
+ *  Invariant: one batch is in flight at most; every wait ends, at the latest with `stop`; no timer is left after it. */
 import type { Clock, Instant } from '../clock.ts';
 import { type Prepared, prepare, writeFrame } from './encode.ts';
 import type { LinkMessage } from './messages.ts';
 import { type Allowance, BATCH_BYTES, type LaneKey, OutgoingQueue, UNLIMITED } from './outgoing.ts';
+import type { Timers } from './timers.ts';
 
 /** Time allowed between the gate check and the kernel; what takes longer is reported. @see DESIGN §4 Timings */
 const HAND_OVER_LATE_MS = 1_000;
@@ -19,6 +24,12 @@ const HAND_OVER_LATE_MS = 1_000;
 const BATCHES_PER_TURN = 16;
 /** Beats waiting to be handed over: a side that asks without reading gets no more. */
 const BEATS_MAX = 32;
+/** Small batches that may leave in a row, each at the end of its turn, before the link is paced. */
+const BURST_BATCHES = 16;
+/** A small batch each so many milliseconds is no burst. */
+const PACE_MS = 1;
+/** A batch of this many bytes is not small: it leaves at the end of its turn. */
+const PACED_BYTES = 32_768;
 /** A PONG, the largest of them, header included. */
 const BEAT_BYTES_MAX = 13;
 
@@ -38,6 +49,7 @@ export interface HandOverEdge {
 export class HandOver {
   readonly #edge: HandOverEdge;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #queue = new OutgoingQueue();
   readonly #allowance: Allowance;
   /** PINGs and PONGs: they leave before what is queued, so that a long queue is not taken for a slow loop. */
@@ -49,13 +61,20 @@ export class HandOver {
   #inFlight: { readonly since: Instant; readonly first: number | undefined } | undefined;
   #batchesThisTurn = 0;
   #immediate: NodeJS.Immediate | undefined;
+  /** Set while the next batch waits for its time. */
+  #cancelPause: (() => void) | undefined;
+  /** Small batches that may leave now without a pause, as counted at `#countedMs`. */
+  #burst = BURST_BATCHES;
+  #countedMs: number;
   #waits: { readonly number: number; readonly resolve: (handedOver: boolean) => void }[] = [];
   #stopped = false;
 
   /** @param allowance  what data frames are sent on */
-  constructor(edge: HandOverEdge, clock: Clock, allowance: Allowance = UNLIMITED) {
+  constructor(edge: HandOverEdge, clock: Clock, timers: Timers, allowance: Allowance = UNLIMITED) {
     this.#edge = edge;
     this.#clock = clock;
+    this.#timers = timers;
+    this.#countedMs = clock.now().monoMs;
     this.#allowance = allowance;
   }
 
@@ -99,7 +118,9 @@ export class HandOver {
   pushBeat(prepared: Prepared): boolean {
     if (this.#beats.length >= BEATS_MAX) return false;
     this.#beats.push(prepared);
-    this.#schedule();
+    // Not to be held up, or the other side takes this loop for slower than it is.
+    this.#endPause();
+    this.#atTurnEnd();
     return true;
   }
 
@@ -125,6 +146,7 @@ export class HandOver {
   /** Hands a batch over now, rather than at the end of this turn. Does nothing while one is in flight. */
   flush(): void {
     if (this.#stopped || this.#inFlight !== undefined) return;
+    this.#endPause();
     this.#batch ??= Buffer.allocUnsafeSlow((BEATS_MAX + 1) * BEAT_BYTES_MAX + BATCH_BYTES);
     const batch = this.#batch;
     let start = 0;
@@ -136,6 +158,7 @@ export class HandOver {
     const passes = (message: LinkMessage): boolean => this.#edge.passes(message);
     const { bytes, first, dropped } = this.#queue.fill(batch, start, passes, this.#allowance);
     if (start + bytes > 0) {
+      if (start + bytes < PACED_BYTES) this.#spendBurst(since.monoMs);
       this.#inFlight = { since, first };
       this.#edge.write(batch.subarray(0, start + bytes), (error) => this.#taken(error));
     }
@@ -148,6 +171,7 @@ export class HandOver {
     this.#stopped = true;
     if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#immediate = undefined;
+    this.#endPause();
     this.#queue.clear();
     this.#beats = [];
     const waits = this.#waits;
@@ -156,6 +180,20 @@ export class HandOver {
   }
 
   #schedule(): void {
+    if (this.#queue.bytes >= PACED_BYTES) this.#endPause();
+    else if (this.#cancelPause !== undefined) return;
+    // Asked when there is none left by the last count, for the clock is read with each batch anyway.
+    else if (this.#burst < 1 && this.#immediate === undefined && this.#inFlight === undefined && !this.#stopped) {
+      const pauseMs = PACE_MS - (this.#clock.now().monoMs - this.#countedMs) - this.#burst * PACE_MS;
+      if (pauseMs > 0) {
+        this.#cancelPause = this.#timers.after(pauseMs, () => this.flush());
+        return;
+      }
+    }
+    this.#atTurnEnd();
+  }
+
+  #atTurnEnd(): void {
     // What is in flight goes on with the queue when it was taken.
     if (this.#immediate !== undefined || this.#inFlight !== undefined || this.#stopped) return;
     this.#immediate = setImmediate(() => {
@@ -163,6 +201,17 @@ export class HandOver {
       this.#batchesThisTurn = 0;
       this.flush();
     });
+  }
+
+  #endPause(): void {
+    this.#cancelPause?.();
+    this.#cancelPause = undefined;
+  }
+
+  #spendBurst(nowMs: number): void {
+    const regained = Math.max(0, nowMs - this.#countedMs) / PACE_MS;
+    this.#countedMs = nowMs;
+    this.#burst = Math.max(0, Math.min(BURST_BATCHES, this.#burst + regained) - 1);
   }
 
   #taken(error: Error | null | undefined): void {
@@ -175,7 +224,9 @@ export class HandOver {
     this.#settle();
     if (!this.#queue.isReady && this.#beats.length === 0 && this.#grant === 0) return;
     this.#batchesThisTurn += 1;
-    if (this.#batchesThisTurn < BATCHES_PER_TURN) this.flush();
+    // Little was queued while that was on its way: more may come.
+    const isPaced = this.#burst < 1 && this.#queue.bytes < PACED_BYTES && this.#beats.length === 0;
+    if (this.#batchesThisTurn < BATCHES_PER_TURN && !isPaced) this.flush();
     else this.#schedule();
   }
 

@@ -200,7 +200,8 @@ describe('what is no handshake', () => {
   test('another frame first, or bytes that are none, are strangers', () => {
     expect(faultOf(new Handshake(node).receive(frame({ type: 'ping', seq: 1 })))).toBe('bad-magic');
     expect(faultOf(new Handshake(node).broken(new LinkProtocolError('too-long', 'GET /')))).toBe('bad-magic');
-    const strange: Frame = { type: 'hello', id: 0, payload: Buffer.from('HTTP{}') };
+    const source = Buffer.from('HTTP{}');
+    const strange: Frame = { type: 'hello', id: 0, source, start: 0, end: source.length };
     expect(faultOf(new Handshake(node).receive(strange))).toBe('bad-magic');
   });
 

@@ -21,7 +21,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { decodeFrame } from './decode.ts';
 import { encode } from './encode.ts';
-import { FRAME_HEADER_BYTES, type Frame } from './frame-header.ts';
+import { FRAME_HEADER_BYTES, type Frame, payloadOfFrame } from './frame-header.ts';
 import type { Hello, LinkRole } from './messages.ts';
 import { LinkProtocolError } from './protocol-error.ts';
 
@@ -159,7 +159,7 @@ export class Handshake {
         return this.#onHello(frame);
       }
       if (frame.type !== 'proof') throw new LinkProtocolError('out-of-order', `${frame.type} came in place of a proof`);
-      return this.#onProof(phase, frame.payload);
+      return this.#onProof(phase, payloadOfFrame(frame));
     } catch (error) {
       if (error instanceof LinkProtocolError) return this.broken(error);
       throw error;
@@ -206,7 +206,8 @@ export class Handshake {
     if (hello.nonce === nonce) return this.#fail('proof', 'our own hello came back');
 
     const ours = this.#hello.subarray(FRAME_HEADER_BYTES);
-    const transcript = side === 'dialer' ? transcriptOf(ours, frame.payload) : transcriptOf(frame.payload, ours);
+    const theirs = payloadOfFrame(frame);
+    const transcript = side === 'dialer' ? transcriptOf(ours, theirs) : transcriptOf(theirs, ours);
     this.#phase = { kind: 'proof', hello, version, transcript };
     return { kind: 'wait', send: [side === 'dialer' ? this.#prove(transcript) : this.#hello] };
   }

@@ -61,6 +61,13 @@ export function name(fields: Fields, key: string): string {
   return value;
 }
 
+/** What a record may be kept under, or hold: who names anything else is refused here, before a node has opened what it could not write. */
+export function recordName(fields: Fields, key: string, pattern: RegExp): string {
+  const value = field(fields, key);
+  if (typeof value !== 'string' || !pattern.test(value)) refuse(key, 'one that a record can hold');
+  return value;
+}
+
 /** `bytes` bytes in lower-case hex. */
 export function hex(fields: Fields, key: string, bytes: number): string {
   const value = field(fields, key);

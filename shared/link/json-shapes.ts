@@ -3,8 +3,9 @@
  *  encoder applies the same function to what it is asked to send, so a value that the other side would refuse never leaves.
  *  Fields that are not known are ignored: a newer version may add some.
  *  What is opaque to the link (`args`, `ok`, `meta`) is passed on as it was parsed. */
+import { ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from '../directory/keys.ts';
 import { U32_MAX } from './frame-header.ts';
-import { type Fields, field, fieldsOf, flag, hex, integer, list, name, text, word } from './json-fields.ts';
+import { type Fields, field, fieldsOf, flag, hex, integer, list, name, recordName, text, word } from './json-fields.ts';
 import type {
   Bind,
   Call,
@@ -83,10 +84,11 @@ function cursorOf(f: Fields): { cursor?: Cursor } {
 export function openHead(value: unknown): Body<Open, 'sessions'> {
   const f = fieldsOf(value, 'open');
   return {
-    room: text(f, 'room', 1, 128),
+    room: recordName(f, 'room', ID_PATTERN),
     floor: integer(f, 'floor', 0),
     ...cursorOf(f),
     ...(field(f, 'more') === undefined ? {} : { more: flag(f, 'more') }),
+    ...(field(f, 'heldOnly') === undefined ? {} : { heldOnly: flag(f, 'heldOnly') }),
     ...serialOf(f),
   };
 }
@@ -96,8 +98,8 @@ export function openSession(value: unknown): OpenSession {
   const meta = field(f, 'meta');
   return {
     handle: integer(f, 'handle', 1, U32_MAX),
-    session: text(f, 'session', 1, 128),
-    user: text(f, 'user', 1, 256),
+    session: recordName(f, 'session', SESSION_PATTERN),
+    user: recordName(f, 'user', USER_PATTERN),
     seat: integer(f, 'seat', 0),
     kind: word(f, 'kind', ['join', 'resume', 'rebind']),
     since: integer(f, 'since', 0),
@@ -143,7 +145,7 @@ function hintOf(f: Fields) {
 export function bindBody(value: unknown): Body<Bind, 'handle'> {
   const f = fieldsOf(value, 'bind');
   return {
-    room: text(f, 'room', 1, 128),
+    room: recordName(f, 'room', ID_PATTERN),
     incarnation: name(f, 'incarnation'),
     epoch: integer(f, 'epoch', 0),
     nonce: text(f, 'nonce', 1, 64),

@@ -32,7 +32,8 @@ export interface Ping {
   readonly seq: number;
 }
 
-/** `redis`: did the sender's last question to Redis get an answer. `loopDelayUs`: its event loop's recent p99 delay, microseconds. */
+/** `redis`: did the sender's last question to Redis get an answer. A router that tells a node `failed` observes it anew from then on:
+ *  an islanded node speaks by that (node/islanding.ts). `loopDelayUs`: its event loop's recent p99 delay, microseconds. */
 export interface Pong {
   readonly type: 'pong';
   readonly seq: number;
@@ -102,6 +103,8 @@ export interface Open {
   readonly floor: number;
   readonly cursor?: Cursor | undefined;
   readonly more?: boolean | undefined;
+  /** Only if the room is held there already: this OPEN may cause no claim. Its sender has no Redis, or not for long enough. */
+  readonly heldOnly?: boolean | undefined;
   /** The sender's count of its OPENs, echoed in each answer: an answer to an OPEN that another has replaced is void. */
   readonly serial?: number | undefined;
   readonly sessions: readonly OpenSession[];

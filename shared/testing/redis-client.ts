@@ -23,3 +23,9 @@ end`;
 export async function passTime(redis: Redis, ms: number): Promise<void> {
   await redis.eval(PASS_TIME, 0, String(ms));
 }
+
+/** Unix ms by the server's own clock. */
+export async function redisTime(redis: Redis): Promise<number> {
+  const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+  return seconds * 1_000 + Math.floor(micros / 1_000);
+}

@@ -1,6 +1,6 @@
 -- Renews a lease: raises the counter by one if the record names this incarnation, active or draining, in this history.
 -- KEYS  1 meta  2 nodes  3 beats  4 certs
--- ARGV  1 run id  2 gen  3 node  4 incarnation  5 load as `rooms,sessions`
+-- ARGV  1 run id  2 gen  3 node  4 incarnation  5 `rooms,sessions` or `rooms,sessions,view`
 -- Reply {'ok', counter, ver}
 --       {'dead'}             certified, or another incarnation stands under this id
 --       {'absent'}           no record under this id

@@ -65,7 +65,7 @@ export const membershipExecutors: Membership = {
     return { kind: 'registered', gen, ver: ++state.ver, first: standing === undefined };
   },
 
-  heartbeat({ node, incarnation, runId, gen, load }, { state, runId: run }) {
+  heartbeat({ node, incarnation, runId, gen, load, view }, { state, runId: run }) {
     if (runId !== run) return { kind: 'other-run', runId: run };
     if (state.gen === undefined) return { kind: 'empty' };
     if (gen !== state.gen) return { kind: 'other-gen', gen: state.gen };
@@ -73,7 +73,13 @@ export const membershipExecutors: Membership = {
     if (standing === undefined) return { kind: 'absent' };
     if (standing.incarnation !== incarnation || isCertified(state, standing)) return { kind: 'dead' };
     const counter = counterOf(state, node, incarnation) + 1;
-    state.beats.set(node, { incarnation, counter, load: { rooms: load.rooms, sessions: load.sessions } });
+    const { rooms, sessions } = load;
+    state.beats.set(node, {
+      incarnation,
+      counter,
+      load: { rooms, sessions },
+      ...(view === undefined ? {} : { view }),
+    });
     return { kind: 'ok', counter, ver: state.ver };
   },
 

@@ -76,11 +76,11 @@ export const membershipPlans: Membership = {
   },
   heartbeat: {
     connection: 'control',
-    request: ({ node, incarnation, runId, gen, load }, { keys: { cluster } }) =>
+    request: ({ node, incarnation, runId, gen, load, view }, { keys: { cluster } }) =>
       scriptRequest(
         'heartbeat',
         [cluster.meta, cluster.nodes, cluster.beats, cluster.certs],
-        [runId, gen, node, incarnation, `${load.rooms},${load.sessions}`],
+        [runId, gen, node, incarnation, [load.rooms, load.sessions, ...(view === undefined ? [] : [view])].join(',')],
         { runIdAt: 0, confirmed: true },
       ),
     parse(raw) {
@@ -202,11 +202,12 @@ export const membershipPlans: Membership = {
 };
 
 function parseBeat(beat: string): Beat {
-  const [, incarnation, counter, rooms, sessions] = /^([^:]+):(\d+):(\d+),(\d+)$/.exec(beat) ?? [];
+  const [, incarnation, counter, rooms, sessions, view] = /^([^:]+):(\d+):(\d+),(\d+)(?:,(\d+))?$/.exec(beat) ?? [];
   return {
     incarnation: text(incarnation),
     counter: number(counter),
     load: { rooms: number(rooms), sessions: number(sessions) },
+    ...(view === undefined ? {} : { view: number(view) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { findChromium } from './chromium.mjs';
 import { findRedisServer } from './redis.mjs';
 import { Sentence } from './sentence.mjs';
 
@@ -65,5 +66,27 @@ describe('findRedisServer', () => {
   it('says in one sentence what to install', () => {
     const { world } = machine({ isRoot: true });
     expect(() => findRedisServer(world)).toThrow(/^Bellhop needs Redis .*BELLHOP_REDIS_URL\.$/);
+  });
+});
+
+describe('findChromium', () => {
+  it('takes a Chrome too, and one that is on no PATH', () => {
+    const chrome = machine({ programs: ['/usr/bin/google-chrome'] });
+    expect(findChromium(chrome.world)).toBe('/usr/bin/google-chrome');
+    const mac = machine({ programs: ['/Applications/Chromium.app/Contents/MacOS/Chromium'] });
+    expect(findChromium(mac.world)).toMatch(/^\/Applications/);
+    expect([...chrome.lines(), ...mac.lines()]).toEqual([]);
+  });
+
+  it('installs it as root', () => {
+    const installs = { 'install -y': '/usr/bin/chromium' };
+    const { world, lines } = machine({ programs: ['/usr/bin/apt-get'], isRoot: true, installs });
+    expect(findChromium(world)).toBe('/usr/bin/chromium');
+    expect(lines().at(-1)).toMatch(/^apt-get install .*chromium$/);
+  });
+
+  it('says in one sentence what to install', () => {
+    const { world } = machine({ programs: ['/usr/bin/apt-get'] });
+    expect(() => findChromium(world)).toThrow(/need Chromium: install .*BELLHOP_TEST_CHROMIUM_BIN\.$/);
   });
 });

@@ -148,8 +148,9 @@ export class Faults {
       [...node.core.rooms.all()].some(({ name }) => (node.roomStates(name) as string[]).includes(armed.state));
     if (!isMet) return;
     this.#armed = undefined;
-    // Somewhere within the few milliseconds that such a state lasts.
-    this.#world.queue.after(this.#world.random.unit() * 2, () => {
+    // At once, or somewhere within the few milliseconds that such a state lasts.
+    const { random } = this.#world;
+    this.#world.queue.after(random.unit() < 0.5 ? 0 : random.unit() * 2, () => {
       if (!this.#isOver) this.#inject(armed.fault, node);
     });
   }
@@ -248,7 +249,7 @@ export class Faults {
       }
       case 'redis-slow': {
         const { directory } = node;
-        directory.slowMs = 300 + random.unit() * 2_500;
+        directory.slowMs = random.unit() < 0.4 ? 50 + random.unit() * 320 : 300 + random.unit() * 2_500;
         return this.#lasting(50 + random.unit() * 1_000, () => {
           directory.slowMs = 0;
         });

@@ -29,9 +29,9 @@ export interface BugInfo {
 const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
-    breaks: /^invariant [15] /,
+    breaks: /^invariant [156] /,
     seed: 169,
-    mix: { 'redis-slow': 8, 'redis-reset': 4, move: 6, 'node-crash': 3, 'link-reject': 3, 'router-node-cut': 2 },
+    mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',

@@ -374,6 +374,8 @@ export class NodeCore {
           gen: this.lease.gen,
         });
         this.#viewKnown = undefined;
+        // Until it names the routers of this history, they wait for as long as an island lasts before they take it for dead.
+        this.#viewAtMs = now.monoMs;
         this.#links.takeBack();
         this.handovers.historyChanged();
         for (const hosted of [...this.rooms.all()]) {

@@ -30,20 +30,20 @@ const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
     breaks: /^invariant [156] /,
-    seed: 169,
+    seed: 69,
     mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    seed: 38,
+    seed: 244,
     mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
     rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
-    seed: 7,
+    seed: 13,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
@@ -61,7 +61,7 @@ const LIST = {
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
-    seed: 12,
+    seed: 66,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -74,7 +74,7 @@ const LIST = {
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
     breaks: /^invariant [15] /,
-    seed: 36,
+    seed: 2,
     mix: { 'link-reject': 6, 'node-pause': 1 },
   },
   'ack-before-append': {
@@ -86,7 +86,7 @@ const LIST = {
   'append-unfenced': {
     doc: 'appends are executed whatever triple they name',
     breaks: /^invariant [1234] /,
-    seed: 2,
+    seed: 12,
     mix: { 'redis-slow': 6, 'node-crash': 2, 'node-pause': 4, 'node-redis-cut': 4 },
   },
   'rollback-unseen': {
@@ -98,13 +98,13 @@ const LIST = {
   'epoch-reused': {
     doc: 'an owner that claims its room again gets the epoch that it had',
     breaks: /^invariant [15] /,
-    seed: 16,
+    seed: 11,
     mix: { move: 6, 'redis-lost': 6, 'redis-late': 4 },
   },
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
-    seed: 1,
+    seed: 26,
     mix: { 'redis-clock': 4, 'redis-rollback': 4, 'redis-rewind': 2, 'node-crash': 4, move: 6 },
   },
   'dedupe-outside': {
@@ -128,13 +128,13 @@ const LIST = {
   'presence-unfenced': {
     doc: 'presence is written whatever epoch its writer had',
     breaks: /^invariant 6 /,
-    seed: 26,
+    seed: 16,
     mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
   },
   'drain-accepts-claims': {
     doc: 'a node that is about to leave claims rooms',
     breaks: /^invariant 7 /,
-    seed: 4,
+    seed: 1,
     mix: { 'drain-storm': 4, 'node-drain': 4, 'join-storm': 6 },
   },
   'unbounded-hops': {
@@ -147,13 +147,13 @@ const LIST = {
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 1,
+    seed: 45,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
-    seed: 1,
+    seed: 154,
     mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;

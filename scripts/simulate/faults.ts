@@ -59,6 +59,8 @@ export const CALM_MIX: Mix = { 'node-drain': 2, 'drain-storm': 1, move: 6, 'join
 const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 'redis-lost', 'redis-reset']);
 /** Longer than Redis is ever down, and than a node that was cut off meanwhile may speak. */
 const LOSS_APART_MS = 16_000;
+/** Routers have registered, and nodes have read of them and said so, this long after all faults have ended. */
+const KNOWN_MS = 2_500;
 /** A fault waits this long at most for a room in the state it is meant for. */
 const ARMED_MS = 2_000;
 /** What leads to states that are seldom met by themselves. */
@@ -116,15 +118,20 @@ export class Faults {
     this.#world.trace.say('FAULT', 'all faults end');
   }
 
-  /** Faults end but for one node, which is gone, stands still or does not reach Redis, for good. */
+  /** Faults end but for one node, which is gone, stands still or does not reach Redis, for good: once it has had the time to name the
+   *  routers of the history in force, without which they wait for as long as an island may last. */
   endAllButOne(): void {
     this.endAll();
+    this.#world.queue.after(KNOWN_MS, () => this.#fallIll());
+  }
+
+  #fallIll(): void {
     const { random, network, redis, trace } = this.#world;
-    const nodes = this.#world.livingNodes();
+    const nodes = this.#world.livingNodes().filter((node) => node.leaseState() === 'living');
     if (nodes.length < 2) return;
     const node = random.pick(nodes);
     const how = random.pick(['gone', 'paused', 'cut'] as const);
-    trace.say('FAULT', 'but one node stays ill', { node: node.id, how });
+    trace.say('FAULT', 'one node falls ill', { node: node.id, how });
     this.#world.ill = node;
     if (how === 'gone') node.kill('host');
     else if (how === 'paused') node.process.pause();

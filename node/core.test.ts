@@ -361,3 +361,18 @@ describe('time', () => {
     expect(node.core.rooms.get('room')).toBeUndefined();
   });
 });
+
+it('names the routers of another history as soon as it is registered there', () => {
+  const cluster = new Cluster();
+  const node = cluster.livingNode('n1');
+  let reads = 0;
+  node.fate = (operation) => {
+    if (operation === 'readCluster') reads++;
+    return undefined;
+  };
+  while (reads === 0) cluster.run(20);
+  cluster.directory.restart({ runId: 'run-2', data: 'kept' });
+  cluster.run(700);
+  const { beats, ver } = cluster.directory.execute('readCluster', {}, cluster.clock.now().wallMs);
+  expect(beats['n1']).toMatchObject({ view: ver });
+});

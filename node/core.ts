@@ -17,7 +17,7 @@ import { Drain } from './drain.ts';
 import { type HandoverEnd, Handovers } from './handover.ts';
 import type { OwnerHint } from './hosted.ts';
 import { Lease, type LeaseEvent } from './lease.ts';
-import { assembleOpen, type LinkPeer, LinkTable, type NodeLink } from './links.ts';
+import { assembleOpen, inTurn, type LinkPeer, LinkTable, type NodeLink } from './links.ts';
 import type { NodeCoreOptions } from './options.ts';
 import type { NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
@@ -84,7 +84,11 @@ export class NodeCore {
       now,
       send: (link, message) => this.#links.send(link, message),
       linkTo: (target) => this.#links.to(target),
-      afterHandedOver: (room, done) => ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done),
+      afterHandedOver: (room, done) => {
+        // Acks are output too: none may leave once the target can be the owner.
+        this.#links.flushAcks();
+        ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done);
+      },
       carry: (room) => this.#carry(room),
       quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
@@ -278,25 +282,38 @@ export class NodeCore {
         });
       }
     };
-    const router = link.peer?.id ?? '';
     this.rooms.whenHeld(open, now, (outcome, hint) => {
       if (outcome !== 'held') return refuse(outcome, hint);
-      const room = this.rooms.held(open.room);
-      if (room === undefined || this.#links.get(link.number) === undefined) return refuse('wait');
-      if (link.full) return refuse('wait');
-      // Otherwise what is said here would be dropped with the rest that the link is owed.
-      if (link.owesRebind && !link.full) this.#askRebind(link);
-      const after = room.olderThan(open);
-      if (after === undefined) return room.open(link.number, router, open, this.#options.now());
-      // What this cursor missed has left the memory: it is in the log, if anywhere.
-      const args = { room: open.room, after, limit: REPLAY_READ_MAX, bytesMax: REPLAY_BYTES_MAX };
-      this.#call('readLog', args, (reply) => {
-        if (this.#links.get(link.number) !== link || link.full) return refuse('wait');
-        if (this.rooms.held(open.room) !== room) return refuse('wait');
-        if (reply instanceof DirectoryError) return refuse('unavailable');
-        room.open(link.number, router, open, this.#options.now(), reply.kind === 'log' ? reply.entries : []);
-      });
+      const isTaken = inTurn(link, open.room, (done) => this.#answer(link, open, refuse, done));
+      if (!isTaken) refuse('wait');
     });
+  }
+
+  /** Seats the sessions of an OPEN for a room that is held. @returns whether that is done; otherwise `done` is called once it is */
+  #answer(link: NodeLink, open: Open, refuse: (reason: RefusedReason) => void, done: () => void): boolean {
+    const router = link.peer?.id ?? '';
+    const room = this.rooms.held(open.room);
+    const isThere = () => this.#links.get(link.number) === link && !link.full && this.rooms.held(open.room) === room;
+    if (room === undefined || !isThere()) {
+      refuse('wait');
+      return true;
+    }
+    // Otherwise what is said here would be dropped with the rest that the link is owed.
+    if (link.owesRebind) this.#askRebind(link);
+    const after = room.olderThan(open);
+    if (after === undefined) {
+      room.open(link.number, router, open, this.#options.now());
+      return true;
+    }
+    // What this cursor missed has left the memory: it is in the log, if anywhere.
+    const args = { room: open.room, after, limit: REPLAY_READ_MAX, bytesMax: REPLAY_BYTES_MAX };
+    this.#call('readLog', args, (reply) => {
+      if (!isThere()) refuse('wait');
+      else if (reply instanceof DirectoryError) refuse('unavailable');
+      else room.open(link.number, router, open, this.#options.now(), reply.kind === 'log' ? reply.entries : []);
+      done();
+    });
+    return false;
   }
 
   #frame(link: NodeLink, frame: ClientFrame, now: Instant): void {
@@ -357,6 +374,8 @@ export class NodeCore {
           gen: this.lease.gen,
         });
         this.#viewKnown = undefined;
+        // Until it names the routers of this history, they wait for as long as an island lasts before they take it for dead.
+        this.#viewAtMs = now.monoMs;
         this.#links.takeBack();
         this.handovers.historyChanged();
         for (const hosted of [...this.rooms.all()]) {

@@ -222,6 +222,26 @@ describe('a client that comes back', () => {
     expect(cluster.nodes).toHaveLength(1);
   });
 
+  it('for whom the log is read is answered before whoever asked after it, and takes no seat away from them', () => {
+    const { cluster, node, router } = one(['a']);
+    router.frame(1, 1, 0);
+    const [first] = events(router.take(), 'message');
+    for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
+    router.take();
+    const cursor = { seq: 1, tag: String(first?.['tag']) };
+    const who = (session: string, handle: number) => ({ handle, session, user: 'u', seat: 1, since: 1 });
+    const opens = [
+      { type: 'open', room: ROOM, floor: 0, cursor, sessions: [{ ...who('a', 1), kind: 'rebind' }] },
+      { type: 'open', room: ROOM, floor: 0, sessions: [{ ...who('c', 9), kind: 'join' }] },
+    ] as const;
+    for (const open of opens) node.core.message(router.link, open, cluster.clock.now());
+    cluster.settle();
+    const sent = router.take();
+    expect(sent.flatMap((message) => (message.type === 'opened' ? message.session : []))).toEqual([1, 9]);
+    router.frame(9, 1, 'x');
+    expect(events(router.take(), 'message')).toMatchObject([{ seq: 41, session: 'c' }]);
+  });
+
   it('is told why it cannot go on', () => {
     const { cluster, router } = one();
     router.frame(1, 1, 'x');
@@ -341,6 +361,23 @@ describe('a handover', () => {
     expect(events(there.take(), 'ack')).toEqual([{ type: 'ack', id: 2, seq: 2 }]);
     there.frame(1, 4, 'z', 3);
     expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
+  });
+
+  it('sends the acks of what was logged last before the target can be the owner', () => {
+    const { cluster, node, router } = one();
+    cluster.livingNode('n2');
+    cluster.run(1_100);
+    let held = 0;
+    const before: unknown[] = [];
+    node.fate = (operation) => {
+      if (operation === 'transfer') before.push(...acked(router.take()));
+      return operation === 'append' && held++ < 3 ? 'unavailable' : undefined;
+    };
+    router.frame(1, 1, 'x');
+    expect(node.core.moveRoom(ROOM, 'n2', cluster.clock.now())).toBeUndefined();
+    cluster.run(1_500);
+    expect(node.core.rooms.held(ROOM)).toBeUndefined();
+    expect(before).toEqual([{ session: 1, cseq: 1 }]);
   });
 
   it('that is called off lets the room take again what it did not take meanwhile', () => {

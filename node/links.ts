@@ -50,6 +50,36 @@ export interface NodeLink {
   pressed: boolean;
   /** Pieces of an OPEN that goes on in the next message. */
   opening: Open | undefined;
+  /** Room → OPENs that are to be answered in their turn, while the log is read for the first of them. */
+  readonly turns: Map<string, Answer[]>;
+}
+
+/** Answers an OPEN. @returns whether that is done; otherwise it calls `done` once it is */
+export type Answer = (done: () => void) => boolean;
+
+/** OPENs of one room that wait for an answer to another; those beyond are asked to come again. */
+const TURNS_MAX = 1_000;
+
+/** Has what a link asks of a room answered in the order in which it was asked: a rebind that is answered late would take their seats
+ *  away from those who were seated meanwhile. @returns false where too many wait */
+export function inTurn(link: NodeLink, room: string, answer: Answer): boolean {
+  const waiting = link.turns.get(room);
+  if (waiting !== undefined) return waiting.length < TURNS_MAX && waiting.push(answer) > 0;
+  const queue = [answer];
+  link.turns.set(room, queue);
+  const go = () => {
+    for (let next = queue[0]; next !== undefined; next = queue[0]) {
+      if (!next(answered)) return;
+      queue.shift();
+    }
+    link.turns.delete(room);
+  };
+  const answered = () => {
+    queue.shift();
+    go();
+  };
+  go();
+  return true;
 }
 
 function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
@@ -64,6 +94,7 @@ function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
     full: false,
     pressed: false,
     opening: undefined,
+    turns: new Map(),
   };
 }
 

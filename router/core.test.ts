@@ -382,6 +382,17 @@ describe('a room that moves', () => {
     expect(bench.core.boundAt('room')).toEqual(B);
   });
 
+  it('that Redis has forgotten is left to itself, and is not told that it is certified', () => {
+    const bench = new RouterBench();
+    const room = bench.bound([1]);
+    bench.cast(A, room, 4);
+    bench.view([nodeRecord('n2', B.incarnation)]);
+    bench.core.nodeForgotten(A, bench.now);
+    expect(bench.sent.filter((one) => one.message.type === 'goaway')).toEqual([]);
+    expect(bench.dropped).toEqual(['n1']);
+    expect(bench.opens()).toMatchObject([{ to: 'n2', open: { cursor: { seq: 4 } }, handles: [1] }]);
+  });
+
   it('whose link breaks waits for the link or a certificate, sockets open', () => {
     const bench = new RouterBench();
     bench.bound([1]);

@@ -284,6 +284,15 @@ export class RouterCore {
       reason: 'certified',
       text: 'this incarnation is certified',
     });
+    this.#letGo(at, now);
+  }
+
+  /** An incarnation whose record Redis has lost has not come back: it may be alive, cut off from Redis, and its lease has ended. */
+  nodeForgotten(at: Holder, now: Instant): void {
+    this.#letGo(at, now);
+  }
+
+  #letGo(at: Holder, now: Instant): void {
     this.#ports.dropLink(at.node, at.incarnation);
     this.#links.delete(at.incarnation);
     this.#reading.eased(at);
@@ -511,7 +520,7 @@ export class RouterCore {
     this.#ports.count('hops');
     this.#cache.forgetPlace(route.room);
     if (hint !== undefined) route.floor = Math.max(route.floor, hint.epoch);
-    if (route.hops > bounds.HOPS_MAX) {
+    if (route.hops > (this.#options.hopsMax ?? bounds.HOPS_MAX)) {
       route.hops = 0;
       return this.#pause(route, now);
     }

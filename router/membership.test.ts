@@ -19,7 +19,7 @@ describe('a node', () => {
     const membership = new Membership();
     membership.update(cluster([A]), 0);
     const next = nodeRecord('n1', inc('b'));
-    expect(membership.update(cluster([next]), 1)).toEqual({ certified: [A], changed: [next] });
+    expect(membership.update(cluster([next]), 1)).toEqual({ certified: [A], changed: [next], forgotten: [] });
     expect(membership.lives('n1', inc('a'))).toBe(false);
     expect(membership.isCertified('n1', inc('a'))).toBe(true);
   });
@@ -42,7 +42,10 @@ describe('a node', () => {
     membership.update(cluster([A]), 20_000);
     expect(membership.lives('n1', inc('a'))).toBe(true);
     membership.update(cluster([]), 21_000);
-    membership.update(cluster([]), 31_000);
+    expect(membership.update(cluster([]), 30_000).forgotten).toEqual([]);
+    const { nodes: _nodes, ...unchanged } = cluster([]);
+    expect(membership.update(unchanged, 31_000).forgotten).toEqual([A]);
+    expect(membership.update(unchanged, 42_000).forgotten).toEqual([]);
     expect(membership.node('n1')).toBeUndefined();
     expect(membership.isCertified('n1', inc('a'))).toBe(false);
   });
@@ -52,7 +55,7 @@ it('keeps its view when nothing has changed', () => {
   const membership = new Membership();
   membership.update(cluster([A], { n1: 4 }, { routers: [routerRecord('r1', inc('c'))] }), 0);
   const { nodes: _nodes, routers: _routers, ...same } = cluster([A], { n1: 5 });
-  expect(membership.update(same, 1)).toEqual({ certified: [], changed: [] });
+  expect(membership.update(same, 1)).toEqual({ certified: [], changed: [], forgotten: [] });
   expect(membership.nodes).toEqual([A]);
   expect(membership.routers).toHaveLength(1);
   expect(membership.beat('n1')?.counter).toBe(5);

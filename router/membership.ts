@@ -8,9 +8,12 @@ export interface MembershipChange {
   readonly certified: readonly NodeRecord[];
   /** Records that are new, or whose state, weight or address changed. */
   readonly changed: readonly NodeRecord[];
+  /** Incarnations that an emptied history has not listed for so long that their leases have ended. */
+  readonly forgotten: readonly NodeRecord[];
 }
 
-/** A record that an emptied history does not list is forgotten after this long. */
+/** A record that an emptied history does not list is forgotten after this long: more than `dead`, so that whatever still has it as its
+ *  owner cannot speak for its rooms any more. */
 const ABSENT_MS = 10_000;
 
 export class Membership {
@@ -24,8 +27,7 @@ export class Membership {
   update(cluster: Cluster, nowMs: number): MembershipChange {
     this.#beats = cluster.beats;
     if (cluster.routers !== undefined) this.#routers = cluster.routers;
-    this.#forgetAbsent(nowMs);
-    if (cluster.nodes === undefined) return { certified: [], changed: [] };
+    if (cluster.nodes === undefined) return { certified: [], changed: [], forgotten: this.#forgetAbsent(nowMs) };
     const listed = new Set(cluster.nodes.map((record) => record.node));
     for (const node of this.#nodes.keys()) {
       if (listed.has(node)) this.#absentSince.delete(node);
@@ -45,7 +47,7 @@ export class Membership {
       if (before === undefined || JSON.stringify(before) !== JSON.stringify(record)) changed.push(record);
       this.#nodes.set(record.node, record);
     }
-    return { certified, changed };
+    return { certified, changed, forgotten: this.#forgetAbsent(nowMs) };
   }
 
   /** Living nodes that the history in force lists: the ones whose heartbeats can be judged. */
@@ -53,12 +55,16 @@ export class Membership {
     return this.living().filter((record) => !this.#absentSince.has(record.node));
   }
 
-  #forgetAbsent(nowMs: number): void {
+  #forgetAbsent(nowMs: number): NodeRecord[] {
+    const forgotten: NodeRecord[] = [];
     for (const [node, sinceMs] of this.#absentSince) {
       if (nowMs - sinceMs < ABSENT_MS) continue;
+      const record = this.#nodes.get(node);
+      if (record !== undefined && isLiving(record)) forgotten.push(record);
       this.#absentSince.delete(node);
       this.#nodes.delete(node);
     }
+    return forgotten;
   }
 
   get nodes(): readonly NodeRecord[] {

@@ -25,6 +25,8 @@ export interface RouterCoreOptions {
   readonly mayCauseClaims: () => boolean;
   /** Asks for the next poll at once: something looks wrong. */
   readonly pollSoon: () => void;
+  /** Redirections that are followed in a row before a pause; `HOPS_MAX` where absent. */
+  readonly hopsMax?: number | undefined;
   /** Where clients of attended rooms are taken on; see router/attended. */
   readonly attended?: AttendedSeats | undefined;
   readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;

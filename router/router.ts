@@ -267,6 +267,10 @@ export class Router {
           this.#attended.nodeCertified(at.incarnation);
           this.#core?.nodeCertified(at, now);
         },
+        onForgotten: (at: Holder, now) => {
+          this.#attended.nodeCertified(at.incarnation);
+          this.#core?.nodeForgotten(at, now);
+        },
         onRefused: this.#onRefused,
       },
       this.#ports,

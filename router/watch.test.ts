@@ -29,6 +29,7 @@ class Bench {
         isGone: options.isGone,
         sessions: () => 0,
         onCertified: (at) => this.events.push(`certified ${at.node} ${at.incarnation.slice(0, 1)}`),
+        onForgotten: (at) => this.events.push(`forgotten ${at.node} ${at.incarnation.slice(0, 1)}`),
         onRefused: (message) => {
           this.refused = message;
         },
@@ -107,6 +108,17 @@ describe('joining', () => {
     bench.tick();
     expect(bench.directory.waiting).toContain('registerRouter');
   });
+});
+
+it('lets go of a node that an emptied history does not list for long, and keeps a link once it is back', () => {
+  const bench = new Bench().registered();
+  let beat = 1;
+  bench.run(8_000, () => cluster([B], { n2: ++beat }, { gen: 'gen-2' }));
+  expect(bench.events).toEqual([]);
+  bench.run(4_000, () => cluster([B], { n2: ++beat }, { gen: 'gen-2' }));
+  expect(bench.events).toEqual(['forgotten n1 a', 'drop n1 a']);
+  bench.run(500, () => cluster([A, B], { n1: 1, n2: ++beat }, { gen: 'gen-2', ver: 9 }));
+  expect(bench.events.slice(2)).toEqual(['keep n1 a n1:7000']);
 });
 
 describe('patience', () => {

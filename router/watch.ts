@@ -21,6 +21,8 @@ export interface WatchOptions {
   readonly isGone: ((record: NodeRecord) => boolean) | undefined;
   readonly sessions: () => number;
   readonly onCertified: (at: Holder, now: Instant) => void;
+  /** Redis has lost a node's record, and it has not come back for so long that its rooms need another owner. */
+  readonly onForgotten: (at: Holder, now: Instant) => void;
   /** This router may not join. */
   readonly onRefused: (message: string) => void;
 }
@@ -187,8 +189,12 @@ export class ClusterWatch {
       this.#ports.log('node certified', { node: record.node, incarnation: record.incarnation });
       this.#options.onCertified({ node: record.node, incarnation: record.incarnation }, now);
     }
+    for (const { node, incarnation } of change.forgotten) {
+      this.#ports.log('node forgotten', { node, incarnation });
+      this.#options.onForgotten({ node, incarnation }, now);
+    }
     // After those who are certified were told so: it lets go of their links.
-    if (cluster.nodes !== undefined) this.#links();
+    if (cluster.nodes !== undefined || change.forgotten.length > 0) this.#links();
     if (cluster.routers !== undefined) this.#watchRouters(cluster.routers, now);
     this.#observer.polled(
       `${cluster.runId} ${cluster.gen}`,
@@ -232,7 +238,7 @@ export class ClusterWatch {
     for (const [incarnation, { node }] of this.#linked) {
       if (wanted.has(incarnation)) continue;
       this.#linked.delete(incarnation);
-      if (this.membership.isCertified(node, incarnation)) this.#ports.dropLink(node, incarnation);
+      this.#ports.dropLink(node, incarnation);
     }
     for (const [incarnation, to] of wanted) {
       if (this.#linked.get(incarnation)?.address === to.address) continue;

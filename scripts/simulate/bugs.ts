@@ -3,7 +3,8 @@
 import type { RouterPorts } from '../../router/ports.ts';
 import type { Holder } from '../../router/route.ts';
 import type { Instant } from '../../shared/clock.ts';
-import { type Args, DirectoryError, type Operation } from '../../shared/directory/directory.ts';
+import { type Args, DirectoryError, type Operation, type RoomRecord } from '../../shared/directory/directory.ts';
+import type { MemoryDirectory } from '../../shared/directory/memory-directory.ts';
 import type { Timings } from '../../shared/timing.ts';
 import type { Mix } from './faults.ts';
 import type { Execute } from './sim-redis.ts';
@@ -17,37 +18,50 @@ export interface BugInfo {
   readonly breaks: RegExp;
   /** Faults that reach it soon. */
   readonly mix: Mix;
+  /** States that half of the faults wait for. */
+  readonly aims?: readonly string[];
+  /** Only rooms of this kind; both where absent. */
+  readonly rooms?: 'relay';
+  /** The first seed that shows it. */
+  readonly seed: number;
 }
 
-export const BUGS = {
+const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
-    breaks: /^invariant [15] /,
-    mix: { 'node-crash': 3, 'redis-slow': 6, 'node-pause': 2, 'node-redis-cut': 1, move: 2 },
+    breaks: /^invariant [156] /,
+    seed: 69,
+    mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    mix: { 'node-redis-cut': 2, 'client-break': 2, 'router-node-cut': 3 },
+    seed: 244,
+    mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
+    rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
+    seed: 13,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
     doc: 'a router that has lost the link to an owner claims the room for another node',
-    breaks: /^invariant [15] /,
+    breaks: /^invariant [135] /,
+    seed: 1,
     mix: { 'link-reset': 4, 'router-node-cut': 4 },
   },
   'observer-keeps-timer': {
     doc: 'an observer goes on counting over polls that failed or came late',
     breaks: /^invariant 4 Certificate /,
+    seed: 1,
     mix: { 'router-redis-cut': 3, 'redis-pause': 3, 'node-redis-cut': 1 },
   },
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
+    seed: 66,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -60,21 +74,93 @@ export const BUGS = {
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
     breaks: /^invariant [15] /,
+    seed: 2,
     mix: { 'link-reject': 6, 'node-pause': 1 },
+  },
+  'ack-before-append': {
+    doc: 'what is said in a durable room is told before its append was answered',
+    breaks: /^invariant [34] /,
+    seed: 1,
+    mix: { 'redis-slow': 1, 'node-crash': 1 },
+  },
+  'append-unfenced': {
+    doc: 'appends are executed whatever triple they name',
+    breaks: /^invariant [1234] /,
+    seed: 12,
+    mix: { 'redis-slow': 6, 'node-crash': 2, 'node-pause': 4, 'node-redis-cut': 4 },
+  },
+  'rollback-unseen': {
+    doc: 'appends are executed though the head is not where their owner left it',
+    breaks: /^invariant [1234] /,
+    seed: 1,
+    mix: { 'redis-rewind': 4, 'client-break': 1 },
+  },
+  'epoch-reused': {
+    doc: 'an owner that claims its room again gets the epoch that it had',
+    breaks: /^invariant [15] /,
+    seed: 11,
+    mix: { move: 6, 'redis-lost': 6, 'redis-late': 4 },
+  },
+  'no-nonce': {
+    doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
+    breaks: /^invariant [1345] /,
+    seed: 26,
+    mix: { 'redis-clock': 4, 'redis-rollback': 4, 'redis-rewind': 2, 'node-crash': 4, move: 6 },
+  },
+  'dedupe-outside': {
+    doc: 'repetitions are told apart in the memory of the owner, not where they are appended',
+    breaks: /^invariant [2] /,
+    seed: 2,
+    mix: { 'node-crash': 3, 'redis-lost': 4, 'redis-late': 3, 'client-break': 4, 'redis-slow': 3 },
+  },
+  'offline-queue': {
+    doc: 'commands wait for a connection, and are sent to whichever run of Redis it reaches',
+    breaks: /^invariant 4 Connections /,
+    seed: 1,
+    mix: { 'redis-restart': 3, 'redis-rollback': 3, 'redis-empty': 1 },
+  },
+  'replay-after-live': {
+    doc: 'a client that comes back is sent what is said now before what it missed',
+    breaks: /^invariant 4 /,
+    seed: 1,
+    mix: { 'client-break': 6, 'join-storm': 1 },
+  },
+  'presence-unfenced': {
+    doc: 'presence is written whatever epoch its writer had',
+    breaks: /^invariant 6 /,
+    seed: 16,
+    mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
+  },
+  'drain-accepts-claims': {
+    doc: 'a node that is about to leave claims rooms',
+    breaks: /^invariant 7 /,
+    seed: 1,
+    mix: { 'drain-storm': 4, 'node-drain': 4, 'join-storm': 6 },
+  },
+  'unbounded-hops': {
+    doc: 'redirections are followed for as long as there are any',
+    breaks: /^invariant 4 Routers /,
+    seed: 209,
+    mix: { 'redis-lost': 8, 'redis-late': 2, 'node-drain': 4, 'node-node-cut': 6, 'node-crash': 3, 'join-storm': 2 },
+    aims: ['seeking'],
   },
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
+    seed: 45,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
+    seed: 154,
     mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;
 
-export type Bug = keyof typeof BUGS;
+export type Bug = keyof typeof LIST;
+
+export const BUGS: Readonly<Record<Bug, BugInfo>> = LIST;
 
 export function isBug(text: string): text is Bug {
   return Object.hasOwn(BUGS, text);
@@ -82,15 +168,79 @@ export function isBug(text: string): text is Bug {
 
 /** How Redis executes operations, with or without the bug. */
 export function executeWith(bug: Bug | undefined): Execute {
-  return (directory, operation, args, nowMs) => {
-    if (bug === 'no-epoch-check' && (operation === 'claim' || operation === 'transfer') && 'room' in args) {
-      const read = directory.execute('readRoom', { room: args.room }, nowMs);
-      const record = read.kind === 'record' ? read.record : undefined;
-      const seen = record && { incarnation: record.owner?.incarnation, epoch: record.epoch, nonce: record.nonce };
-      return directory.execute(operation, { ...args, ...('seen' in args ? { seen } : {}) }, nowMs);
-    }
-    return directory.execute(operation, args, nowMs);
-  };
+  const honest: Execute = (directory, operation, args, nowMs) => directory.execute(operation, args, nowMs);
+  switch (bug) {
+    case 'no-epoch-check':
+      return (directory, operation, args, nowMs) => {
+        if ((operation !== 'claim' && operation !== 'transfer') || !('room' in args))
+          return directory.execute(operation, args, nowMs);
+        const record = recordOf(directory, args.room, nowMs);
+        if (record === undefined) return directory.execute(operation, args, nowMs);
+        const { epoch, nonce, owner } = record;
+        const now = { incarnation: owner?.incarnation, epoch, nonce };
+        return directory.execute(operation, { ...args, ...('seen' in args ? { seen: now } : { triple: now }) }, nowMs);
+      };
+    case 'append-unfenced':
+    case 'rollback-unseen':
+    case 'dedupe-outside':
+      return (directory, operation, args, nowMs) => {
+        if (operation !== 'append' || !('items' in args)) return directory.execute(operation, args, nowMs);
+        return directory.execute(
+          operation,
+          { ...args, ...undone(bug, args, recordOf(directory, args.room, nowMs)) },
+          nowMs,
+        );
+      };
+    case 'presence-unfenced':
+      return (directory, operation, args, nowMs) => {
+        if (operation !== 'writePresence' || !('asOf' in args)) return directory.execute(operation, args, nowMs);
+        const { head } = directory.execute('readPresence', { room: args.room, limit: 0 }, nowMs);
+        return directory.execute(operation, { ...args, epoch: Math.max(args.epoch, head?.epoch ?? 0) }, nowMs);
+      };
+    case 'epoch-reused':
+      return (directory, operation, args, nowMs) => {
+        const before = operation === 'claim' && 'room' in args ? recordOf(directory, args.room, nowMs) : undefined;
+        const reply = directory.execute(operation, args, nowMs);
+        if (!('seen' in args) || !('record' in reply) || !('kind' in reply) || reply.kind !== 'owned') return reply;
+        if (before?.owner?.incarnation !== args.incarnation || reply.record === undefined) return reply;
+        const record = { ...reply.record, epoch: before.epoch };
+        const { state } = directory.snapshot();
+        const stored = state.rooms.get(args.room);
+        if (stored !== undefined) stored.record = record;
+        directory.restore({ state });
+        return { ...reply, record };
+      };
+    default:
+      return honest;
+  }
+}
+
+function recordOf(directory: MemoryDirectory, room: string, nowMs: number): RoomRecord | undefined {
+  const read = directory.execute('readRoom', { room }, nowMs);
+  return read.kind === 'record' ? read.record : undefined;
+}
+
+/** What of an append is put in place of what its sender said, so that no check finds anything. */
+function undone(
+  bug: 'append-unfenced' | 'rollback-unseen' | 'dedupe-outside',
+  args: Args<'append'>,
+  record: RoomRecord | undefined,
+): Partial<Args<'append'>> {
+  if (record?.owner === undefined) return {};
+  const { head, epoch, nonce, owner } = record;
+  switch (bug) {
+    case 'append-unfenced':
+      return { triple: { incarnation: owner.incarnation, epoch, nonce }, head };
+    case 'rollback-unseen':
+      return { head };
+    case 'dedupe-outside':
+      // To the script everybody is somebody new.
+      return {
+        items: args.items.map((item, at) => ({ ...item, isResumed: false, sender: `${head}.${at}.${item.sender}` })),
+      };
+    default:
+      return bug satisfies never;
+  }
 }
 
 /** A router's share in planted bugs. */

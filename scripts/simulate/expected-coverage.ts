@@ -1,7 +1,10 @@
 /** Which pairs of fault and owner's state a long run must have met. Owns: that list. Only pairs that the run of the tests meets many
  *  times are in it, so that it fails when the simulator loses its reach and not when a seed falls otherwise. */
-import { type Coverage, LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
+import { type Coverage, STATES } from './coverage.ts';
 import { FAULTS, type Fault } from './faults.ts';
+
+/** A run of so many seeds meets all of them. */
+export const COVERED_SEEDS = 1_000;
 
 const ALWAYS = ['none', 'held', 'stale', 'living', 'suspended'] as const;
 
@@ -39,8 +42,6 @@ export function missingPairs(coverage: Coverage): string[] {
       .filter((state) => coverage.of(fault, state) === 0)
       .map((state) => `${fault} × ${state}`),
   );
-  const unmet = [...OWNERSHIP_STATES, ...LEASE_STATES].filter((state) =>
-    FAULTS.every((fault) => coverage.of(fault, state) === 0),
-  );
+  const unmet = STATES.filter((state) => FAULTS.every((fault) => coverage.of(fault, state) === 0));
   return [...pairs, ...unmet.map((state) => `any × ${state}`)];
 }

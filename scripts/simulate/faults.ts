@@ -1,7 +1,7 @@
 /** What goes wrong, and when. Owns: the kinds of faults, how each begins and ends, and when the next one comes. Does not know: what
  *  must hold meanwhile.
  *  Invariant: every fault that lasts has an end, and `endAll` brings all of them to it. */
-import { LEASE_STATES, OWNERSHIP_STATES } from './coverage.ts';
+import { LEASE_STATES } from './coverage.ts';
 import type { LinkSide } from './sim-link.ts';
 import type { SimNode } from './sim-node.ts';
 import type { SimRouter } from './sim-router.ts';
@@ -11,11 +11,14 @@ export const FAULTS = [
   'node-crash',
   'node-pause',
   'node-drain',
+  'drain-storm',
   'move',
   'wall-step',
   'router-crash',
   'router-pause',
   'client-break',
+  'client-slow',
+  'join-storm',
   'link-reset',
   'link-reject',
   'link-stall',
@@ -25,12 +28,16 @@ export const FAULTS = [
   'router-redis-cut',
   'island-cut',
   'redis-slow',
+  'redis-late',
+  'redis-lost',
   'redis-reset',
   'redis-pause',
   'redis-restart',
   'redis-empty',
   'redis-rollback',
+  'redis-rewind',
   'redis-flush',
+  'redis-clock',
 ] as const;
 
 export type Fault = (typeof FAULTS)[number];
@@ -45,8 +52,15 @@ export const FULL_MIX: Mix = {
   'node-pause': 4,
 };
 
+/** What an operator does, and clients: none of it may close a socket, or lose anything. */
+export const CALM_MIX: Mix = { 'node-drain': 2, 'drain-storm': 1, move: 6, 'join-storm': 3 };
+
+/** Faults of one node's way to Redis; the others of that name are of Redis itself. */
+const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 'redis-lost', 'redis-reset']);
 /** Longer than Redis is ever down, and than a node that was cut off meanwhile may speak. */
-const LOSS_APART_MS = 7_000;
+const LOSS_APART_MS = 16_000;
+/** Routers have registered, and nodes have read of them and said so, this long after all faults have ended. */
+const KNOWN_MS = 2_500;
 /** A fault waits this long at most for a room in the state it is meant for. */
 const ARMED_MS = 2_000;
 /** What leads to states that are seldom met by themselves. */
@@ -60,22 +74,28 @@ const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   islanded: ['island-cut', 'redis-pause', 'redis-restart'],
   rejoining: ['redis-restart', 'redis-flush', 'redis-empty'],
   observing: ['node-crash'],
+  settling: ['node-crash', 'join-storm'],
+  quiet: ['move', 'node-drain'],
+  replaying: ['client-break', 'client-slow', 'join-storm'],
 };
+
+/** What half of the faults of a usual run wait for. */
+export const AIMS: readonly string[] = Object.keys(LEADS_TO);
 
 export class Faults {
   readonly #world: World;
   readonly #bag: readonly Fault[];
-  readonly #isAimed: boolean;
+  readonly #aims: readonly string[];
   readonly #ends = new Set<() => void>();
   #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
   #isOver = false;
   #lostDataMs = Number.NEGATIVE_INFINITY;
   #keepDataUntilMs = 0;
 
-  /** @param isAimed  half of the faults wait for a room or a node in a state that is seldom met */
-  constructor(world: World, mix: Mix, isAimed: boolean) {
+  /** @param aims  half of the faults wait for a room or a node in one of these states, which are seldom met */
+  constructor(world: World, mix: Mix, aims: readonly string[]) {
     this.#world = world;
-    this.#isAimed = isAimed;
+    this.#aims = aims;
     this.#bag = FAULTS.flatMap((fault) => Array.from({ length: mix[fault] ?? 0 }, () => fault));
   }
 
@@ -94,6 +114,32 @@ export class Faults {
     this.#armed = undefined;
     for (const end of [...this.#ends]) end();
     this.#world.network.healAll();
+    this.#world.redis.start();
+    this.#world.trace.say('FAULT', 'all faults end');
+  }
+
+  /** Faults end but for one node, which is gone, stands still or does not reach Redis, for good: once it has had the time to name the
+   *  routers of the history in force, without which they wait for as long as an island may last. */
+  endAllButOne(): void {
+    this.endAll();
+    this.#world.queue.after(KNOWN_MS, () => this.#fallIll());
+  }
+
+  #fallIll(): void {
+    const { random, network, redis, trace } = this.#world;
+    const nodes = this.#world.livingNodes().filter((node) => node.leaseState() === 'living');
+    if (nodes.length < 2) return;
+    const node = random.pick(nodes);
+    const how = random.pick(['gone', 'paused', 'cut'] as const);
+    trace.say('FAULT', 'one node falls ill', { node: node.id, how });
+    this.#world.ill = node;
+    if (how === 'gone') node.kill('host');
+    else if (how === 'paused') node.process.pause();
+    else {
+      const which = random.below(3);
+      if (which !== 1) network.cut(node.process.name, redis.name);
+      if (which !== 0) network.cut(redis.name, node.process.name);
+    }
   }
 
   /** A turn of this node has ended: is it what an armed fault waits for? */
@@ -106,11 +152,12 @@ export class Faults {
     }
     const isMet =
       node.leaseState() === armed.state ||
-      [...node.core.rooms.all()].some((hosted) => hosted.ownership.state.kind === armed.state);
+      [...node.core.rooms.all()].some(({ name }) => (node.roomStates(name) as string[]).includes(armed.state));
     if (!isMet) return;
     this.#armed = undefined;
-    // Somewhere within the few milliseconds that such a state lasts.
-    this.#world.queue.after(this.#world.random.unit() * 2, () => {
+    // At once, or somewhere within the few milliseconds that such a state lasts.
+    const { random } = this.#world;
+    this.#world.queue.after(random.unit() < 0.5 ? 0 : random.unit() * 2, () => {
       if (!this.#isOver) this.#inject(armed.fault, node);
     });
   }
@@ -119,8 +166,8 @@ export class Faults {
     const { random, queue } = this.#world;
     if (this.#bag.length === 0) return;
     const fault = random.pick(this.#bag);
-    if (this.#isAimed && random.unit() < 0.5) {
-      const state = random.pick(Object.keys(LEADS_TO));
+    if (this.#aims.length > 0 && random.unit() < 0.5) {
+      const state = random.pick(this.#aims);
       this.#armed = { fault, state, untilMs: queue.nowMs + ARMED_MS };
       const leads = (LEADS_TO[state] ?? []).filter((one) => this.#bag.includes(one));
       if (leads.length > 0 && random.unit() < 0.6) this.#injectAnywhere(random.pick(leads));
@@ -136,7 +183,7 @@ export class Faults {
 
   #inject(fault: Fault, node: SimNode): void {
     if (!node.isAlive) return;
-    const isGlobal = fault.startsWith('redis-') && fault !== 'redis-slow' && fault !== 'redis-reset';
+    const isGlobal = fault.startsWith('redis-') && !OF_ONE_NODE.has(fault);
     const affected = isGlobal || fault.startsWith('router-') ? this.#world.livingNodes() : [node];
     const cells = affected.flatMap((one) => statesOf(one, this.#world.rooms));
     if (!this.#begin(fault, node)) return;
@@ -156,6 +203,8 @@ export class Faults {
         return this.#pause(node, random.unit() < 0.6 ? 300 + random.unit() * 1_500 : 2_000 + random.unit() * 5_000);
       case 'node-drain':
         return this.#world.drain(node);
+      case 'drain-storm':
+        return this.#drainAll(node);
       case 'move': {
         const held = [...node.core.rooms.all()].filter((hosted) => hosted.ownership.held !== undefined);
         const others = this.#world.livingNodes().filter((one) => one !== node);
@@ -173,6 +222,12 @@ export class Faults {
         return router !== undefined && this.#pause(router, 200 + random.unit() * 4_000);
       case 'client-break':
         return random.pick(this.#world.clients).breakSocket();
+      case 'client-slow': {
+        const readOn = random.pick(this.#world.clients).stopReading();
+        return readOn !== undefined && this.#lasting(200 + random.unit() * 3_000, readOn);
+      }
+      case 'join-storm':
+        return this.#world.clients.filter((client) => random.unit() < 0.7 && client.comeOrGo()).length > 0;
       case 'link-reset':
         return this.#onSide(node, (side) => side.fail());
       case 'link-reject':
@@ -201,27 +256,44 @@ export class Faults {
       }
       case 'redis-slow': {
         const { directory } = node;
-        directory.slowMs = 300 + random.unit() * 2_500;
+        directory.slowMs = random.unit() < 0.4 ? 50 + random.unit() * 320 : 300 + random.unit() * 2_500;
         return this.#lasting(50 + random.unit() * 1_000, () => {
           directory.slowMs = 0;
         });
       }
+      case 'redis-late': {
+        const { directory } = node;
+        directory.lateMs = 300 + random.unit() * 1_500;
+        return this.#lasting(50 + random.unit() * 1_000, () => {
+          directory.lateMs = 0;
+        });
+      }
+      case 'redis-lost':
+        node.directory.repliesToLose += 1 + random.below(4);
+        return this.#lasting(1_000, () => {
+          node.directory.repliesToLose = 0;
+        });
       case 'redis-reset':
         if (node.process.isPaused) return false;
         node.directory.reset();
         return true;
       case 'redis-pause':
         redis.pause();
-        return this.#lasting(100 + random.unit() * (random.unit() < 0.5 ? 900 : 6_000), () => redis.resume());
+        return this.#lasting(100 + this.#span(900, 6_000), () => redis.resume());
       case 'redis-restart':
         return this.#restart('kept');
       case 'redis-empty':
         return this.#losesData() && this.#restart('empty');
       case 'redis-rollback':
         return this.#losesData() && this.#restart('rollback');
+      case 'redis-rewind':
+        return redis.isUp && this.#losesData() && redis.rewind();
       case 'redis-flush':
         if (!this.#losesData()) return false;
         redis.flush();
+        return true;
+      case 'redis-clock':
+        redis.stepClock((random.unit() * 2 - 1) * 10_000);
         return true;
       default:
         fault satisfies never;
@@ -229,11 +301,31 @@ export class Faults {
     }
   }
 
-  #restart(data: 'kept' | 'empty' | 'rollback'): boolean {
-    const { random, redis } = this.#world;
-    if (!redis.isUp) return false;
-    redis.restart(data, random.unit() < 0.6 ? random.unit() * 300 : random.unit() * 5_000);
+  /** One node after the other is told to go, while those before it may still be at it. */
+  #drainAll(node: SimNode): boolean {
+    const { random, queue } = this.#world;
+    if (!this.#world.drain(node)) return false;
+    for (const other of this.#world.livingNodes()) {
+      if (other === node || random.unit() < 0.3) continue;
+      queue.after(random.unit() * 1_500, () => {
+        if (!this.#isOver && other.isAlive && other.ended === undefined) this.#world.drain(other);
+      });
+    }
     return true;
+  }
+
+  #restart(data: 'kept' | 'empty' | 'rollback'): boolean {
+    const { redis } = this.#world;
+    if (!redis.isUp) return false;
+    redis.restart(data, this.#span(300, 5_000));
+    return true;
+  }
+
+  /** How long something is away: mostly short, sometimes long, and now and then longer than anybody waits. */
+  #span(shortMs: number, longMs: number): number {
+    const { random } = this.#world;
+    const luck = random.unit();
+    return random.unit() * (luck < 0.6 ? shortMs : luck < 0.95 ? longMs : 14_000);
   }
 
   #lasting(ms: number, end: () => void): true {
@@ -311,8 +403,7 @@ export class Faults {
               [b, a],
             ];
     for (const [from, to] of ways) network.cut(from, to);
-    const ms = random.unit() < 0.5 ? 200 + random.unit() * 1_500 : 1_500 + random.unit() * 7_000;
-    return this.#lasting(ms, () => {
+    return this.#lasting(200 + this.#span(1_500, 8_000), () => {
       for (const [from, to] of ways) network.heal(from, to);
     });
   }
@@ -327,8 +418,7 @@ export class Faults {
 
 /** The states that a fault at this node meets. */
 function statesOf(node: SimNode, rooms: readonly string[]): string[] {
-  const ownership = rooms.map((room) => node.core.rooms.get(room)?.ownership.state.kind ?? 'none');
   const lease = node.leaseState();
-  const known: readonly string[] = [...OWNERSHIP_STATES, ...LEASE_STATES];
-  return [...ownership, lease].filter((state) => known.includes(state));
+  const known: readonly string[] = LEASE_STATES;
+  return [...rooms.flatMap((room) => node.roomStates(room)), ...(known.includes(lease) ? [lease] : [])];
 }

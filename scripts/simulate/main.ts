@@ -1,24 +1,34 @@
 /** `npm run simulate`: many seeds of a cluster under faults in virtual time, against the invariants of DESIGN §4. Owns: the command
- *  line and what is printed. Exit code 1 when an invariant broke, 2 for a wrong command line. */
+ *  line and what is printed. Exit code 1 when an invariant broke or a pair of fault and state never occurred, 2 for a wrong command
+ *  line. */
 import { parseArgs } from 'node:util';
-import { BUGS, isBug } from './bugs.ts';
-import { Coverage } from './coverage.ts';
+import { BUGS, type Bug, isBug } from './bugs.ts';
+import { COVERED_SEEDS, missingPairs } from './expected-coverage.ts';
 import { FAULTS } from './faults.ts';
-import { runSeed, type SeedResult } from './run-seed.ts';
+import { runMany } from './run-many.ts';
+import { MODES, type Mode, runSeed } from './run-seed.ts';
+import { type BrokenSeed, Tally } from './tally.ts';
 
-const USAGE = `usage: npm run simulate -- [--seeds 200] [--from 1] [--seed N [--verbose]] [--bug NAME] [--keep-going]
-planted bugs:
+const USAGE = `usage: npm run simulate -- [--seeds 200] [--from 1] [--jobs 1] [--minutes M] [--mode safety|liveness] [--keep-going]
+       npm run simulate -- --seed N [--verbose] [--mode safety|liveness] [--bug NAME]
+Every fourth seed is run for safety (faults to the end), the others for liveness (faults end, all must come to rest), unless one mode is
+asked for. Of ${COVERED_SEEDS} seeds and more, each expected pair of fault and state must have occurred.
+planted bugs (--bug NAME):
 ${Object.entries(BUGS)
   .map(([name, { doc }]) => `  ${name.padEnd(28)} ${doc}`)
   .join('\n')}
 `;
-const TAIL_LINES = 60;
+const JOBS_MAX = 64;
+const PROGRESS_EVERY_MS = 30_000;
 
-function main(): number {
+async function main(): Promise<number> {
   const options = {
     seeds: { type: 'string', default: '200' },
     from: { type: 'string', default: '1' },
     seed: { type: 'string' },
+    jobs: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '1440' },
+    mode: { type: 'string' },
     bug: { type: 'string' },
     verbose: { type: 'boolean', default: false },
     'keep-going': { type: 'boolean', default: false },
@@ -36,31 +46,33 @@ function main(): number {
   }
   const { bug } = values;
   if (bug !== undefined && !isBug(bug)) return complain(`there is no bug ${bug}`);
-  const one = values.seed === undefined ? undefined : Number(values.seed);
-  const first = one ?? Number(values.from);
-  const count = one === undefined ? Number(values.seeds) : 1;
-  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1)
-    return complain('seeds are whole numbers');
-  const print = values.verbose ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
-  const coverage = new Coverage();
-  let counted = 0;
-  let broken = 0;
-  const beganMs = performance.now();
-  for (let seed = first; seed < first + count; seed++) {
-    const result = runSeed({ seed, bug, print });
-    coverage.merge(result.coverage);
-    if (result.counts) counted++;
-    if (result.violation === undefined) continue;
-    broken++;
-    if (!values['keep-going']) return report(result, result.violation, bug, print !== undefined);
-    process.stdout.write(`seed ${seed}: invariant ${result.violation.rule} broken: ${result.violation.text}\n`);
+  const mode = MODES.find((one) => one === values.mode);
+  if (values.mode !== undefined && mode === undefined) return complain(`there is no mode ${values.mode}`);
+  const [from, count, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)];
+  const areWhole = [from, count, jobs].every((one) => Number.isSafeInteger(one) && one >= 0) && count >= 1;
+  const boundMs = Number(values.minutes) * 60_000;
+  if (!areWhole || jobs < 1 || jobs > JOBS_MAX || !(boundMs > 0))
+    return complain('seeds, jobs and minutes are numbers above 0');
+  if (values.seed !== undefined) {
+    const seed = Number(values.seed);
+    return Number.isSafeInteger(seed) ? runOne(seed, bug, mode, values.verbose) : complain('a seed is a whole number');
   }
+  const beganMs = performance.now();
+  let toldMs = beganMs;
+  const keepsGoing = values['keep-going'];
+  const tally = await runMany({ from, count, jobs, bug, mode, keepsGoing, boundMs }, (soFar) => {
+    if (performance.now() - toldMs < PROGRESS_EVERY_MS) return;
+    toldMs = performance.now();
+    process.stderr.write(`${soFar.summary}\n`);
+  });
   const seconds = (performance.now() - beganMs) / 1_000;
-  process.stdout.write(`${coverage.table(FAULTS).join('\n')}\n`);
-  process.stdout.write(
-    `${count} seeds, ${counted} with a takeover or a refused claim, ${broken} broken, ${seconds.toFixed(1)} s\n`,
-  );
-  return broken === 0 ? 0 : 1;
+  process.stdout.write(`${tally.coverage.table(FAULTS).join('\n')}\n`);
+  for (const broken of tally.broken) report(broken, bug, mode, keepsGoing);
+  process.stdout.write(`${tally.summary}, ${seconds.toFixed(1)} s\n`);
+  const missing = bug === undefined && mode === undefined ? missingPairs(tally.coverage) : [];
+  if (missing.length > 0) process.stdout.write(`pairs that never occurred: ${missing.join(' · ')}\n`);
+  const isUncovered = missing.length > 0 && tally.seeds >= COVERED_SEEDS;
+  return tally.broken.length > 0 || isUncovered ? 1 : 0;
 }
 
 function complain(sentence: string): number {
@@ -68,14 +80,25 @@ function complain(sentence: string): number {
   return 2;
 }
 
-type Broken = NonNullable<SeedResult['violation']>;
-
-function report(result: SeedResult, violation: Broken, bug: string | undefined, isPrinted: boolean): number {
-  if (!isPrinted) process.stdout.write(`${result.trace.slice(-TAIL_LINES).join('\n')}\n`);
-  process.stdout.write(`\nseed ${result.seed}: invariant ${violation.rule} broken: ${violation.text}\n`);
-  const flag = bug === undefined ? '' : ` --bug ${bug}`;
-  process.stdout.write(`replay: npm run simulate -- --seed ${result.seed} --verbose${flag}\n`);
-  return 1;
+function runOne(seed: number, bug: Bug | undefined, mode: Mode | undefined, isVerbose: boolean): number {
+  const print = isVerbose ? (line: string) => process.stdout.write(`${line}\n`) : undefined;
+  const tally = new Tally();
+  tally.add(runSeed({ seed, bug, mode, print }));
+  for (const broken of tally.broken) report(broken, bug, mode, isVerbose);
+  process.stdout.write(`${tally.summary}\n`);
+  return tally.broken.length === 0 ? 0 : 1;
 }
 
-process.exitCode = main();
+function report(
+  { seed, rule, text, tail }: BrokenSeed,
+  bug: Bug | undefined,
+  mode: Mode | undefined,
+  isShort: boolean,
+): void {
+  if (!isShort) process.stdout.write(`${tail.join('\n')}\n`);
+  process.stdout.write(`seed ${seed}: invariant ${rule} broken: ${text}\n`);
+  const flags = `${mode === undefined ? '' : ` --mode ${mode}`}${bug === undefined ? '' : ` --bug ${bug}`}`;
+  process.stdout.write(`replay: npm run simulate -- --seed ${seed} --verbose${flags}\n`);
+}
+
+process.exitCode = await main();

@@ -14,7 +14,7 @@ interface Granted {
 
 interface RoomLine {
   readonly granted: Map<string, Granted>;
-  newest: { tag: string; granted: Granted; atMs: number } | undefined;
+  newest: { tag: string; granted: Granted; atMs: number; era: number } | undefined;
   /** Newest tag that has emitted gated output. */
   emitted: { tag: string; granted: Granted } | undefined;
 }
@@ -25,6 +25,8 @@ export class Oracle {
   /** Claims of rooms whose record named another incarnation. */
   takeovers = 0;
   #grants = 0;
+  /** Raised whenever Redis loses something: epochs may be given out anew then. */
+  #era = 0;
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -57,11 +59,28 @@ export class Oracle {
     const known = line.granted.get(tag);
     if (known !== undefined) return this.#trace.violate('1', `tag ${tag} of ${room} was granted twice`);
     const granted = { incarnation, epoch: record.epoch, order: ++this.#grants };
-    if (line.newest !== undefined && line.newest.granted.epoch >= record.epoch) {
-      this.#trace.violate('1', `tags of ${room} went back: ${tag} was granted after ${line.newest.tag}`);
+    const { newest } = line;
+    if (newest !== undefined && newest.era === this.#era && newest.granted.epoch >= record.epoch) {
+      this.#trace.violate('1', `tags of ${room} went back: ${tag} was granted after ${newest.tag}`);
     }
     line.granted.set(tag, granted);
-    line.newest = { tag, granted, atMs: this.#trace.nowMs };
+    line.newest = { tag, granted, atMs: this.#trace.nowMs, era: this.#era };
+  }
+
+  /** Redis holds other data than it did. */
+  lost(): void {
+    this.#era++;
+  }
+
+  /** An entry was appended under this tag. */
+  logged(room: string, tag: string, incarnation: string): void {
+    const line = this.#line(room);
+    const granted = line.granted.get(tag);
+    if (granted?.incarnation !== incarnation) {
+      this.#trace.violate('1', `${room} is appended to under ${tag}, which is not its writer's`);
+    } else if (line.newest !== undefined && granted.order < line.newest.granted.order) {
+      this.#trace.violate('1', `${room} is appended to under ${tag} after ${line.newest.tag} was granted`);
+    }
   }
 
   /** A node hands gated output to its kernel. */

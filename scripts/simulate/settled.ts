@@ -51,7 +51,10 @@ export class Settling {
       if (members.length === 0) continue;
       this.#checkOwner(room);
       if (queue.nowMs - oracle.ownedSinceMs(room) < EXPECT_MS) this.#isTakenLate = true;
-      for (const member of members) this.#checkPublishes(room, member, members);
+      for (const member of members) {
+        this.#checkPublishes(room, member, members);
+        member.open?.deliveries.settle();
+      }
     }
   }
 
@@ -71,7 +74,9 @@ export class Settling {
     const { redis, trace } = this.#world;
     const read = redis.directory.execute('readRoom', { room }, redis.wallMs);
     const record = read.kind === 'record' ? read.record : undefined;
-    const holders = this.#world.livingNodes().filter((node) => node.core.rooms.held(room) !== undefined);
+    const holders = this.#world
+      .livingNodes()
+      .filter((node) => node !== this.#world.ill && node.core.rooms.held(room) !== undefined);
     const holder = holders[0];
     if (holders.length !== 1 || holder === undefined) {
       return trace.violate('6', `${room} is held by ${holders.map((one) => one.id).join(' and ') || 'nobody'}`);

@@ -1,7 +1,7 @@
-/** A client as a well-made one behaves: joins, publishes with ids, resumes where the close code says so, and re-sends only what is
- *  known not to have an outcome. Owns: one user's place. Does not know: which node serves it.
+/** A client as a well-made one behaves: joins, publishes with ids, resumes where the close code says so, at whichever router, and
+ *  sends again what has no outcome: in a durable room always, under the same ids; in a relay room only until it is told a reset. Owns: one user's place. Does not know: which node serves it.
  *  Invariant: what it is shown goes through its DeliveryOracle. */
-import { verdictOf } from '../../shared/errors.ts';
+import { ERRORS, type ErrorCode, verdictOf } from '../../shared/errors.ts';
 import type { ServerMessage } from '../../shared/protocol.ts';
 import { DeliveryOracle } from './delivery-oracle.ts';
 import type { Speaks } from './sim-link.ts';
@@ -14,6 +14,7 @@ const UNACKED_MAX = 20;
 interface Session {
   readonly id: string;
   readonly room: string;
+  readonly isDurable: boolean;
   readonly since: number;
   readonly deliveries: DeliveryOracle;
   /** Of the last welcome; 0 before the first. */
@@ -29,13 +30,26 @@ export class SimClient {
   #session: Session | undefined;
   #socket: { readonly router: SimRouter; readonly handle: number; isWelcome: boolean } | undefined;
   #stays = false;
+  #prefers: string | undefined;
   #attempt = 0;
 
   constructor(world: World, user: string) {
     this.#world = world;
     this.user = user;
     this.#joinSoon();
-    this.#publishSoon();
+    if (world.options.isScripted !== true) this.#publishSoon();
+  }
+
+  /** Goes to this room, at this router as long as it lives, and stays there. */
+  enter(room: string, router?: SimRouter): void {
+    this.#prefers = router?.id;
+    this.stay();
+    this.#joinAt(room);
+  }
+
+  /** Publishes without an outcome. */
+  get pending(): number {
+    return this.#session?.pending.size ?? 0;
   }
 
   /** The session that is open: welcomed, and its socket there. */
@@ -68,31 +82,44 @@ export class SimClient {
   // What it does
 
   #joinSoon(): void {
-    const { queue, random } = this.#world;
+    const { queue, random, options } = this.#world;
+    if (options.isScripted === true) return;
     queue.after(20 + random.unit() * 900, () => {
-      if (this.#session !== undefined) return;
-      const room = random.pick(this.#world.rooms);
-      const id = `${this.user}-${++this.#attempt}`;
-      const deliveries = new DeliveryOracle(
-        this.#world.trace,
-        this.#world.oracle,
-        this.#world.sayings,
-        `${this.user}`,
-        room,
-      );
-      const since = Math.floor(this.#world.redis.wallMs);
-      this.#session = { id, room, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
-      this.#connect();
-      queue.after(1_000 + random.unit() * 12_000, () => {
-        if (!this.#stays && this.#session?.id === id) this.leave();
-      });
+      if (this.#session === undefined) this.#join();
+    });
+  }
+
+  #join(): void {
+    const { random, rooms } = this.#world;
+    // One room is busier than the others: there is something to miss there.
+    this.#joinAt(random.unit() < 0.35 ? (rooms[0] ?? '') : random.pick(rooms));
+  }
+
+  #joinAt(room: string): void {
+    const { queue, random } = this.#world;
+    const id = `${this.user}-${++this.#attempt}`;
+    const isDurable = this.#world.isDurable(room);
+    const deliveries = new DeliveryOracle(
+      this.#world.trace,
+      this.#world.oracle,
+      this.#world.sayings,
+      `${this.user}`,
+      room,
+      isDurable ? this.#world.logs : undefined,
+    );
+    const since = Math.floor(this.#world.redis.wallMs);
+    this.#session = { id, room, isDurable, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
+    this.#connect();
+    queue.after(1_000 + random.unit() * 12_000, () => {
+      if (!this.#stays && this.#session?.id === id) this.leave();
     });
   }
 
   #publishSoon(): void {
     const { queue, random } = this.#world;
     queue.after(40 + random.unit() * 500, () => {
-      this.publish();
+      // Now and then several in one go, so that they share a batch.
+      for (let left = random.unit() < 0.15 ? 2 + random.below(6) : 1; left > 0; left--) this.publish();
       this.#publishSoon();
     });
   }
@@ -113,6 +140,23 @@ export class SimClient {
     const socket = this.#socket;
     if (socket === undefined) return;
     socket.router.frame(socket.handle, Buffer.from(JSON.stringify(message), 'utf8'));
+  }
+
+  /** Comes now rather than later, or goes. @returns whether it did either */
+  comeOrGo(): boolean {
+    if (this.#stays) return false;
+    if (this.#session === undefined) this.#join();
+    else this.leave();
+    return true;
+  }
+
+  /** Does not read for so long. @returns how to have it read again; undefined where it has no socket */
+  stopReading(): (() => void) | undefined {
+    const socket = this.#socket;
+    if (socket?.isWelcome !== true) return undefined;
+    this.#world.trace.say(this.user, 'stops reading');
+    socket.router.stopReading(socket.handle);
+    return () => socket.router.readOn(socket.handle);
   }
 
   leave(): void {
@@ -146,7 +190,7 @@ export class SimClient {
     const routers = this.#world.routers.filter((one) => one.isAlive && one.watch.registered);
     if (session === undefined) return;
     if (routers.length === 0) return this.#connectIn(200);
-    const router = this.#world.random.pick(routers);
+    const router = routers.find((one) => one.id === this.#prefers) ?? this.#world.random.pick(routers);
     const { id, room, since, seat } = session;
     const { cursor } = session.deliveries;
     const kind = seat === 0 ? 'join' : 'resume';
@@ -168,29 +212,40 @@ export class SimClient {
         session.deliveries.welcome(message.seq, message.tag, message.resumed);
         session.seat = message.seat;
         socket.isWelcome = true;
-        if (!message.resumed) session.pending.clear();
-        for (const id of session.pending.keys()) this.#say({ type: 'publish', id, data: id });
-        return;
+        if (!message.resumed && !session.isDurable) session.pending.clear();
+        return this.#sayAgain(session);
       case 'message':
         session.deliveries.message({ ...message, ...(message.id === undefined ? {} : { id: message.id }) } as never);
         if (message.session === session.id && message.id !== undefined) session.pending.delete(message.id);
         return;
       case 'ack':
+        session.deliveries.acked(session.id, message.id, message.seq);
         session.pending.delete(message.id);
         return;
       case 'reset':
         this.#world.resets++;
         session.deliveries.reset(message.seq, message.tag);
-        // Whether they took effect before cannot be known from here on.
-        session.pending.clear();
+        // What became of them is not shown from here on: the log of a durable room knows it, of a relay room nobody does.
+        if (session.isDurable) this.#sayAgain(session);
+        else session.pending.clear();
         return;
       case 'error':
         if (message.id === undefined) this.#world.trace.violate('protocol', `${this.user} gets error ${message.code}`);
-        else session.pending.delete(message.id);
+        else this.#failed(session, message.id, message.code);
         return;
       default:
         return;
     }
+  }
+
+  #sayAgain(session: Session): void {
+    for (const id of session.pending.keys()) this.#say({ type: 'publish', id, data: id });
+  }
+
+  #failed(session: Session, id: number, code: ErrorCode): void {
+    session.pending.delete(id);
+    // A code that says that it may be sent again says that it did not take effect.
+    if (ERRORS[code].retryable) session.deliveries.refused(session.id, id);
   }
 
   closed(handle: number, code: number, retryAfterMs: number | undefined): void {

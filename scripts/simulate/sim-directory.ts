@@ -31,6 +31,10 @@ interface Live {
 }
 
 export interface DirectoryWorld {
+  /** A planted bug: what cannot be sent waits for a connection, whichever it is. */
+  readonly queuesOffline?: boolean;
+  /** A command is executed in another run of Redis than the one in force when it was made. */
+  readonly onStray?: (by: string, operation: Operation) => void;
   readonly queue: EventQueue;
   readonly random: SeededRandom;
   readonly network: Network;
@@ -42,8 +46,15 @@ export class SimDirectory {
   readonly #world: DirectoryWorld;
   readonly #live: Record<PipeName, Live | undefined> = { control: undefined, bulk: undefined, log: undefined };
   #inForce: string | undefined;
+  #offline: { readonly pipe: PipeName; readonly send: (to: Live) => void }[] = [];
   /** Added to each request's way: a stalled connection, whose commands execute long after they were given up. */
   slowMs = 0;
+  /** Added to each reply's way: it comes after its caller has given up, or just before. */
+  lateMs = 0;
+  /** Only this connection can be made for now: attempts at the others fail. */
+  dialsOnly: PipeName | undefined;
+  /** So many replies are lost from here on: their commands were executed, and the connection breaks instead. */
+  repliesToLose = 0;
 
   constructor(process: SimProcess, world: DirectoryWorld) {
     this.#process = process;
@@ -63,12 +74,17 @@ export class SimDirectory {
     const pipe: PipeName = LOG.has(operation) ? 'log' : BULK.has(operation) ? 'bulk' : 'control';
     const live = this.#live[pipe];
     const fail = (error: DirectoryError) => this.#process.timer(0, () => done(error));
+    if (live === undefined && this.#world.queuesOffline === true) {
+      const madeUnder = this.#inForce;
+      this.#offline.push({ pipe, send: (to) => this.#send(pipe, to, operation, args, done, madeUnder) });
+      return;
+    }
     if (live === undefined) return fail(new DirectoryError('unavailable', 'There is no connection to Redis'));
     this.#inForce ??= live.runId;
     if (this.#inForce !== live.runId) {
       return fail(new DirectoryError('other-run', 'Redis runs as another', { runId: live.runId }));
     }
-    this.#send(pipe, live, operation, args, done);
+    this.#send(pipe, live, operation, args, done, live.runId);
   }
 
   #send<K extends Operation>(
@@ -77,6 +93,7 @@ export class SimDirectory {
     operation: K,
     args: Args<K>,
     done: (result: Reply<K> | DirectoryError) => void,
+    madeUnder: string | undefined,
   ): void {
     const { redis } = this.#world;
     let isAwaited = true;
@@ -90,6 +107,7 @@ export class SimDirectory {
     live.inFlight.add(settle);
     this.#there(live, () => {
       redis.arrive(live.life, () => {
+        if (madeUnder !== undefined && madeUnder !== redis.runId) this.#world.onStray?.(this.#process.name, operation);
         const reply = redis.execute(this.#process.name, operation, args);
         this.#back(pipe, live, () => {
           live.silentSinceMs = this.#process.now().monoMs;
@@ -107,6 +125,12 @@ export class SimDirectory {
     );
   }
 
+  #sendQueued(pipe: PipeName, live: Live): void {
+    const queued = this.#offline.filter((one) => one.pipe === pipe);
+    this.#offline = this.#offline.filter((one) => one.pipe !== pipe);
+    for (const { send } of queued) send(live);
+  }
+
   /** A request on its way. One whose connection was let go is still in the network, and may arrive all the same. */
   #there(live: Live, arrived: () => void): void {
     const { queue, random, network, redis } = this.#world;
@@ -119,7 +143,12 @@ export class SimDirectory {
 
   #back(pipe: PipeName, live: Live, arrived: () => void): void {
     const { queue, random, network, redis } = this.#world;
-    queue.after(live.back.delay(queue.nowMs, wireMs(random)), () => {
+    if (this.repliesToLose > 0 && live.isOpen) {
+      this.repliesToLose--;
+      this.#process.receive(`redis ${pipe} ${live.life}`, () => this.#live[pipe] === live && this.#drop(pipe));
+      return;
+    }
+    queue.after(live.back.delay(queue.nowMs, wireMs(random) + this.lateMs), () => {
       network.pass(redis.name, this.#process.name, () => {
         if (live.isOpen) this.#process.receive(`redis ${pipe} ${live.life}`, () => live.isOpen && arrived());
       });
@@ -164,6 +193,7 @@ export class SimDirectory {
       this.#process.timer(reconnectMs * random.unit() * 0.3, () => this.#dial(pipe));
     };
     this.#process.timer(reconnectMs * ATTEMPT_SHARE, again);
+    if (this.dialsOnly !== undefined && this.dialsOnly !== pipe) return;
     // Connecting and INFO: two round trips, in which the server must be the same.
     const { life } = redis;
     queue.after(2 * wireMs(random), () =>
@@ -182,7 +212,9 @@ export class SimDirectory {
                   back: new Way(),
                   inFlight: new Set<(error: DirectoryError) => void>(),
                 };
-                this.#live[pipe] = { life, runId, ...ways, silentSinceMs, isOpen: true };
+                const live = { life, runId, ...ways, silentSinceMs, isOpen: true };
+                this.#live[pipe] = live;
+                this.#sendQueued(pipe, live);
               }),
             ),
           );

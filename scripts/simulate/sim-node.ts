@@ -2,11 +2,13 @@
  *  in production. Does not know: faults.
  *  Invariant: nothing gated reaches a wire without `core.gateOpen` asked in that very step. */
 import { NodeCore } from '../../node/core.ts';
-import type { NodeEnd, NodePorts } from '../../node/ports.ts';
+import type { CallDirectory, NodeEnd, NodePorts } from '../../node/ports.ts';
 import { chat } from '../../node/programs/chat.ts';
 import type { Instant } from '../../shared/clock.ts';
 import { type NodeRecord, tagOf } from '../../shared/directory/directory.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
+import type { RoomState } from './coverage.ts';
+import { NodeBugs } from './node-bugs.ts';
 import { SimDirectory } from './sim-directory.ts';
 import { dial, type LinkSide, type RedisAnswer, type SideEvents, type Speaks, type Tagged } from './sim-link.ts';
 import { SimProcess } from './sim-process.ts';
@@ -26,8 +28,12 @@ export class SimNode {
   /** Room handle → what a message under it speaks for. */
   readonly #handles = new Map<number, Speaks>();
   #next = 0;
+  readonly #bugs: NodeBugs;
+  /** Rooms whose log is being read for somebody who comes back. */
+  readonly #replays = new Map<string, number>();
+  /** Since when it is draining, monotonic ms. */
+  #drainedMs: number | undefined;
   #turnDue = false;
-  #gateAsOfTick = false;
   #ended: NodeEnd | undefined;
 
   constructor(world: World, id: string, bootstrap: string | undefined) {
@@ -37,16 +43,21 @@ export class SimNode {
     this.process = new SimProcess(id, world);
     this.directory = new SimDirectory(this.process, world);
     const { process, directory } = this;
+    this.#bugs = new NodeBugs(world, this, (operation, args, done) => this.#call(operation, args, done));
     const ports: NodePorts = {
-      call: (operation, args, done) => directory.call(operation, args, done),
+      call: (operation, args, done) => this.#bugs.call(operation, args, done),
       useRun: (runId) => directory.useRun(runId),
-      send: (link, message) => this.#links.get(link)?.send(this.#tagged(message)) ?? false,
+      send: (link, message) =>
+        this.#bugs.send(message, () => this.#links.get(link)?.send(this.#tagged(message)) ?? false),
       dropQueued: (link, predicate) => this.#links.get(link)?.dropQueued(predicate) ?? [],
       afterHandedOver: (links, done) => this.#afterHandedOver(links, done),
       dial: (node, incarnation) => this.#dial(node, incarnation),
       ping: (link) => this.#links.get(link)?.ping(),
       end: (how) => this.#end(how),
-      log: (event, fields) => world.trace.say(id, event, fields),
+      log: (event, fields) => {
+        world.trace.say(id, event, fields);
+        if (event === 'leaving with rooms that could not be handed over') world.leftBehind++;
+      },
       count: (metric, by = 1) => world.count(metric, by),
       observe: () => undefined,
     };
@@ -65,12 +76,12 @@ export class SimNode {
         logBytesMax: 1_048_576,
         resumeToken: () => 'token',
         bootstrap,
-        random: world.random,
+        random: this.#bugs.random(world.random),
         now: () => process.now(),
       },
       ports,
     );
-    if (world.options.bug === 'gate-by-timer') this.#plantGateByTimer();
+    this.#bugs.born();
     world.trace.say(id, 'starts', { incarnation: this.incarnation.slice(0, 6) });
     this.#tick();
   }
@@ -96,6 +107,44 @@ export class SimNode {
     const { kind } = this.core.lease.state;
     if (kind !== 'living' || this.core.lease.leaseOpen(this.process.now())) return kind;
     return this.gateOpen() ? 'islanded' : 'suspended';
+  }
+
+  readonly #call: CallDirectory = (operation, args, done) => {
+    if (!('room' in args)) return this.directory.call(operation, args, done);
+    const { room } = args;
+    if (operation === 'claim') this.#judgeClaim(room);
+    if (operation !== 'readLog') return this.directory.call(operation, args, done);
+    this.#replays.set(room, (this.#replays.get(room) ?? 0) + 1);
+    this.directory.call(operation, args, (result) => {
+      this.#replays.set(room, (this.#replays.get(room) ?? 1) - 1);
+      done(result);
+    });
+  };
+
+  /** A node that is about to leave looks for no rooms. */
+  #judgeClaim(room: string): void {
+    const { state } = this.core.rooms.get(room)?.ownership ?? {};
+    if (this.#drainedMs === undefined || state?.kind !== 'seeking' || state.sinceMs <= this.#drainedMs) return;
+    this.#world.trace.violate('7', `${this.id} is draining, and claims ${room}`);
+  }
+
+  drain(): void {
+    const now = this.process.now();
+    this.#drainedMs ??= now.monoMs;
+    this.core.drain(now);
+  }
+
+  /** Where a room stands, in the words of the coverage table: its ownership, and what else is under way there. */
+  roomStates(room: string): RoomState[] {
+    const hosted = this.core.rooms.get(room);
+    if (hosted === undefined) return ['none'];
+    const states: RoomState[] = [hosted.ownership.state.kind];
+    if (!hosted.isDurable || hosted.ownership.held === undefined) return states;
+    if (hosted.settling) states.push('settling');
+    else if ((this.#replays.get(room) ?? 0) > 0) states.push('replaying');
+    if (hosted.room?.isSettled === false) states.push('logging');
+    if (hosted.quiet) states.push('quiet');
+    return states;
   }
 
   #record(): NodeRecord {
@@ -129,18 +178,8 @@ export class SimNode {
     if (this.#ended !== undefined) return;
     const now = this.process.now();
     this.core.tick(now);
-    this.#gateAsOfTick = this.#timelyGateOpen();
+    this.#bugs.tick(now);
     this.process.timer(TICK_MS + this.#world.random.unit() * 5, () => this.#tick());
-  }
-
-  /** The gate as the core has it; replaced by the planted bug. */
-  #timelyGateOpen = (): boolean => this.gateOpen();
-
-  #plantGateByTimer(): void {
-    const { lease } = this.core;
-    const honest = lease.gateOpen.bind(lease);
-    this.#timelyGateOpen = () => honest(this.process.now());
-    lease.gateOpen = () => this.#gateAsOfTick;
   }
 
   // Links

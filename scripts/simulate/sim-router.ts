@@ -20,6 +20,9 @@ import type { World } from './world.ts';
 const TICK_MS = 20;
 const STALL_MS = 1_000;
 const CLIENT_WAY_MS = 0.5;
+/** More redirections than are followed in a row take at least the shortest pause. */
+const HOPS_IN_A_ROW = 5;
+const HOP_PAUSE_MS = 30;
 
 interface Seated {
   readonly client: SimClient;
@@ -27,7 +30,12 @@ interface Seated {
   isReading: boolean;
   /** Frames that lie in the socket while it is not read. */
   unread: Buffer[];
+  /** What waits for a client that does not read; undefined while it does. */
+  backlog: { readonly frame: Buffer; readonly speaks: Speaks | undefined }[] | undefined;
 }
+
+/** A client with more than this waiting is closed; in production it is bytes and seconds that count. */
+const BACKLOG_MAX = 25;
 
 export class SimRouter {
   readonly id: string;
@@ -48,6 +56,10 @@ export class SimRouter {
   #speaking: Speaks | undefined;
   #aliveMs: number;
   #isHeld = false;
+  /** The room of which the message that is being told may redirect. */
+  #redirected: string | undefined;
+  /** Room → when its last redirections were followed, monotonic ms. */
+  readonly #hops = new Map<string, readonly number[]>();
   #later: (() => void)[] = [];
 
   constructor(world: World, id: string) {
@@ -73,6 +85,7 @@ export class SimRouter {
         isGone: world.proofs.pid ? (record) => world.isGone(record.incarnation) : undefined,
         sessions: () => this.core.sessions,
         onCertified: (at, when) => this.core.nodeCertified(at, when),
+        onForgotten: (at, when) => this.core.nodeForgotten(at, when),
         onRefused: (message) => world.trace.violate('join', `${id} may not join: ${message}`),
       },
       ports,
@@ -85,6 +98,7 @@ export class SimRouter {
         now,
         membership: this.watch.membership,
         redisFailed: () => this.watch.redis === 'failed',
+        hopsMax: world.options.bug === 'unbounded-hops' ? Number.POSITIVE_INFINITY : undefined,
         mayCauseClaims: () => this.#bugs.mayCauseClaims() || this.watch.mayCauseClaims(this.process.now().monoMs),
         pollSoon: () => this.watch.pollSoon(this.process.now()),
       },
@@ -159,9 +173,21 @@ export class SimRouter {
       },
       useRun: (runId) => this.directory.useRun(runId),
       log: (event, fields) => trace.say(this.id, event, fields),
-      count: () => undefined,
+      count: (metric) => {
+        if (metric === 'hops' && this.#redirected !== undefined) this.#hop(this.#redirected);
+      },
       observe: () => undefined,
     };
+  }
+
+  /** Whoever is redirected again and again pauses in between. */
+  #hop(room: string): void {
+    const nowMs = this.process.now().monoMs;
+    const hops = [...(this.#hops.get(room) ?? []), nowMs].slice(-HOPS_IN_A_ROW);
+    this.#hops.set(room, hops);
+    const [first] = hops;
+    if (hops.length < HOPS_IN_A_ROW || first === undefined || nowMs - first >= HOP_PAUSE_MS) return;
+    this.#world.trace.violate('4 Routers', `${this.id} follows ${hops.length} redirections of ${room} without a pause`);
   }
 
   #judge(node: string, nowMs: number): void {
@@ -199,9 +225,11 @@ export class SimRouter {
   }
 
   #tell(at: Holder, { message, speaks }: Tagged): void {
+    this.#redirected = message.type === 'refused' ? this.#world.roomOf(message.session) : undefined;
     this.#speaking = speaks.length === 1 ? speaks[0] : undefined;
     this.core.message(at, message, this.process.now());
     this.#speaking = undefined;
+    this.#redirected = undefined;
   }
 
   #holdBack(): void {
@@ -223,7 +251,7 @@ export class SimRouter {
     const handle = this.#world.newHandle(accepted.room);
     this.#sockets.set(handle, client);
     this.#hear(handle, () => {
-      this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [] });
+      this.#clients.set(handle, { client, group: undefined, isReading: true, unread: [], backlog: undefined });
       this.core.clientOpened(handle, accepted, this.process.now());
     });
     return handle;
@@ -289,8 +317,37 @@ export class SimRouter {
   }
 
   #show(handle: number, frame: Buffer): void {
-    const speaking = this.#speaking;
-    this.#clients.get(handle)?.client.shown(handle, payloadOf(frame).toString('utf8'), speaking);
+    const seated = this.#clients.get(handle);
+    if (seated === undefined) return;
+    const speaks = this.#speaking;
+    if (seated.backlog === undefined) return seated.client.shown(handle, payloadOf(frame).toString('utf8'), speaks);
+    seated.backlog.push({ frame, speaks });
+    if (seated.backlog.length <= BACKLOG_MAX) return;
+    seated.backlog = [];
+    this.process.timer(0, () => this.#slowConsumer(handle));
+  }
+
+  #slowConsumer(handle: number): void {
+    if (!this.#clients.has(handle)) return;
+    this.#close(handle, { code: 4100, reason: 'too slow', retryAfterMs: 100 });
+    this.core.clientClosed(handle, 'broken');
+  }
+
+  /** The client at this socket does not read any more. */
+  stopReading(handle: number): void {
+    const seated = this.#clients.get(handle);
+    if (seated !== undefined) seated.backlog ??= [];
+  }
+
+  /** It reads again, and takes what has waited. */
+  readOn(handle: number): void {
+    const seated = this.#clients.get(handle);
+    const backlog = seated?.backlog ?? [];
+    if (seated !== undefined) seated.backlog = undefined;
+    for (const { frame, speaks } of backlog) {
+      if (this.#clients.get(handle) !== seated) return;
+      seated?.client.shown(handle, payloadOf(frame).toString('utf8'), speaks);
+    }
   }
 
   #close(handle: number, how: ClientClose): void {

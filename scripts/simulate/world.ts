@@ -4,6 +4,7 @@
 import type { NodeEnd, NodeMetric } from '../../node/ports.ts';
 import type { LogRules } from '../../node/room-log.ts';
 import type { RoomLimits } from '../../node/room-output.ts';
+import type { Args, Reply } from '../../shared/directory/directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
@@ -11,6 +12,7 @@ import { type Bug, executeWith } from './bugs.ts';
 import { Coverage } from './coverage.ts';
 import { Sayings } from './delivery-oracle.ts';
 import { EventQueue } from './event-queue.ts';
+import { LogOracle } from './log-oracle.ts';
 import { Network } from './network.ts';
 import { Oracle } from './oracle.ts';
 import { SimClient } from './sim-client.ts';
@@ -24,6 +26,10 @@ export interface WorldOptions {
   readonly seed: number;
   readonly bug?: Bug | undefined;
   readonly print?: ((line: string) => void) | undefined;
+  /** No room is durable. */
+  readonly isRelayOnly?: boolean;
+  /** Clients do only what they are told to, and no supervisor or router proves a death. */
+  readonly isScripted?: boolean;
 }
 
 const NODES = ['n1', 'n2', 'n3'];
@@ -39,6 +45,8 @@ export class World implements ProcessWorld {
   readonly trace: Trace;
   readonly oracle: Oracle;
   readonly sayings = new Sayings();
+  readonly logs: LogOracle;
+  readonly logRules: LogRules;
   readonly coverage = new Coverage();
   readonly redis: SimRedis;
   readonly placement = new Placement(Buffer.alloc(16, 7));
@@ -53,6 +61,10 @@ export class World implements ProcessWorld {
   closes = 0;
   /** Resets that clients were told. */
   resets = 0;
+  /** Rooms that nodes still had when their drains ended. */
+  leftBehind = 0;
+  /** A node that stays paused, cut off or gone when faults end: what it holds does not count. */
+  ill: SimNode | undefined;
   /** Told of each turn of a living node. */
   onNodeTurn: (node: SimNode) => void = () => undefined;
   readonly #nodes = new Map<string, SimNode>();
@@ -82,11 +94,29 @@ export class World implements ProcessWorld {
       },
       (by, operation, args, reply) => {
         this.oracle.executed(by, operation, args, reply);
+        if (operation === 'append') this.logs.executed(args as Args<'append'>, reply as Reply<'append'>);
+        if (
+          operation === 'claim' &&
+          'kind' in reply &&
+          reply.kind === 'owned' &&
+          'room' in args &&
+          this.isDurable(args.room)
+        ) {
+          this.logs.claimed(args.room);
+        }
         if (operation === 'certify' && 'kind' in reply && reply.kind === 'certified' && 'node' in args) {
           this.trace.say('redis', `${args.node} is certified by ${by}`, 'by' in args ? args.by : undefined);
         }
       },
+      () => {
+        this.oracle.lost();
+        this.logs.lost();
+      },
     );
+    this.logRules = { keep: { entries: random.pick([40, 1_000]), ms: 86_400_000 }, sendersMax: 2_000 };
+    const readLog = (room: string) =>
+      this.redis.directory.execute('readLog', { room, after: 0, limit: 1e6, bytesMax: 1e9 }, this.redis.wallMs);
+    this.logs = new LogOracle(this.trace, this.oracle, readLog, this.logRules.keep.entries);
     this.limits = {
       recentMax: random.pick([3, 20, 100]),
       sessionsMax: 1_000,
@@ -100,8 +130,11 @@ export class World implements ProcessWorld {
       pingIntervalMs: 25_000,
       retryWindowMs: 5_000,
     };
-    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) => `room-${at}`);
-    this.proofs = { supervisor: random.unit() < 0.5, pid: random.unit() < 0.3 };
+    this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) =>
+      at % 2 === 0 && options.isRelayOnly !== true ? `log-${at}` : `relay-${at}`,
+    );
+    const isProving = options.isScripted !== true;
+    this.proofs = { supervisor: random.unit() < 0.5 && isProving, pid: random.unit() < 0.3 && isProving };
     this.meanFaultMs = random.pick([500, 1_200, 2_500]);
     const gen = random.hex(16);
     this.redis.execute('setup', 'createHistory', { gen });
@@ -121,11 +154,11 @@ export class World implements ProcessWorld {
 
   /** What nodes publish. Under the bug it is not what they keep, or routers would refuse to join. */
   publishedFenceMs(): number {
-    return this.options.bug === 'dead-below-fence' ? 1 : this.timings.fenceMs;
+    return this.options.bug === 'dead-below-fence' ? -1_000 : this.timings.fenceMs;
   }
 
   routerTimings(): Timings {
-    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 1_005 } : this.timings;
+    return this.options.bug === 'dead-below-fence' ? { ...this.timings, deadMs: 700 } : this.timings;
   }
 
   /** The process that runs, or ran last, under this id. */
@@ -137,12 +170,20 @@ export class World implements ProcessWorld {
     return [...this.#nodes.values()].filter((node) => node.isAlive && node.ended === undefined);
   }
 
-  isDurable(_room: string): boolean {
-    return false;
+  /** Whether what is said there is logged: its name says so. */
+  isDurable(room: string): boolean {
+    return room.startsWith('log-');
   }
 
-  get logRules(): LogRules {
-    return { keep: { entries: 1_000, ms: 86_400_000 }, sendersMax: 2_000 };
+  get queuesOffline(): boolean {
+    return this.options.bug === 'offline-queue';
+  }
+
+  onStray(by: string, operation: string): void {
+    this.trace.violate(
+      '4 Connections',
+      `${operation} of ${by} is executed in another run of Redis than it was made for`,
+    );
   }
 
   count(metric: NodeMetric, by = 1): void {
@@ -191,7 +232,7 @@ export class World implements ProcessWorld {
   drain(node: SimNode): boolean {
     const others = this.livingNodes().filter((one) => one !== node && one.gateOpen() && !one.core.draining);
     if (others.length === 0 || node.process.isPaused || node.core.draining) return false;
-    node.core.drain(node.process.now());
+    node.drain();
     return true;
   }
 
@@ -209,6 +250,12 @@ export class World implements ProcessWorld {
     queue.after(random.unit() < 0.5 ? 200 + random.unit() * 800 : 1_000 + random.unit() * 8_000, () => {
       if (this.#nodes.get(node.id) === node) this.#join(node.id);
     });
+  }
+
+  /** A node of this name starts. */
+  join(id: string): SimNode {
+    this.#join(id);
+    return this.#nodes.get(id) as SimNode;
   }
 
   #join(id: string): void {

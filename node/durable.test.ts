@@ -204,6 +204,18 @@ describe('what a new owner takes over', () => {
   });
 });
 
+it('a publish that has waited for too long is not refused while its sender cannot be told', () => {
+  const { cluster, node, router } = one(['a', 'b']);
+  node.fate = (operation) => (operation === 'append' ? 'lost' : undefined);
+  router.frame(1, 1, 'x');
+  router.frame(2, 1, 'y');
+  node.core.linkDown(router.link, cluster.clock.now());
+  cluster.run(11_000, 100);
+  node.fate = () => undefined;
+  cluster.run(500);
+  expect(said(cluster)).toEqual(['1:"x"', '2:"y"']);
+});
+
 describe('a client that comes back', () => {
   it('is replayed from the log what has left the memory', () => {
     const { cluster, router } = one(['a', 'b']);

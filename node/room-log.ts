@@ -223,7 +223,8 @@ export class RoomLog {
     this.flush();
   }
 
-  /** A publish is refused only while nothing of its session is in flight: the ack of its frame acks all before it. */
+  /** A publish is refused only while nothing of its session is in flight: the ack of its frame acks all before it. And only while the
+   *  session is seated: acked and not told, it would have no outcome ever. */
   #refuseOld(now: Instant): void {
     const first = this.#waiting.find((said) => !said.isHanded);
     if (first === undefined || now.monoMs < first.sinceMs + WAIT_MAX_MS) return;
@@ -232,7 +233,7 @@ export class RoomLog {
     const old: Said[] = [];
     this.#waiting = this.#waiting.filter((said) => {
       const isOld = !said.isHanded && now.monoMs >= said.sinceMs + WAIT_MAX_MS;
-      if (isOld && (said.by === undefined || !held.has(said.by))) {
+      if (isOld && (said.by === undefined || (said.by.place !== undefined && !held.has(said.by)))) {
         old.push(said);
         return false;
       }

@@ -6,39 +6,29 @@ import { FAULTS, type Fault } from './faults.ts';
 /** A run of so many seeds meets all of them. */
 export const COVERED_SEEDS = 1_000;
 
-const ALWAYS = ['none', 'held', 'stale', 'living', 'suspended'] as const;
+const ALWAYS = ['none', 'held', 'stale', 'logging', 'living'] as const;
+/** What nearly every fault meets. What lasts a few milliseconds only (releasing, transferring, settling, quiet, replaying) is met by some
+ *  fault, though not by each. */
+const MOSTLY = ['seeking', 'reclaiming', 'suspended', 'rejoining', 'observing'] as const;
 
-/** A room is handed over only by a living owner that holds it. */
-const OTHERWISE: { readonly [F in Fault]?: readonly string[] } = { move: ['none', 'held', 'living'] };
-
-const ALSO: { readonly [F in Fault]?: readonly string[] } = {
-  'node-crash': ['seeking', 'reclaiming', 'transferring', 'rejoining', 'observing'],
-  'node-pause': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'node-drain': ['rejoining', 'observing'],
-  'wall-step': ['rejoining', 'observing'],
-  'router-crash': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'router-pause': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'client-break': ['observing'],
-  'link-reset': ['rejoining'],
-  'link-reject': ['reclaiming', 'rejoining', 'observing'],
-  'link-stall': ['reclaiming', 'rejoining'],
-  'router-node-cut': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'node-node-cut': ['rejoining', 'observing'],
-  'node-redis-cut': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'router-redis-cut': ['seeking', 'rejoining', 'observing'],
-  'redis-slow': ['reclaiming', 'rejoining', 'observing'],
-  'redis-reset': ['rejoining', 'observing'],
-  'redis-pause': ['reclaiming', 'rejoining', 'observing'],
-  'redis-restart': ['seeking', 'rejoining', 'observing'],
-  'redis-empty': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'redis-rollback': ['seeking', 'reclaiming', 'rejoining', 'observing'],
-  'redis-flush': ['seeking', 'rejoining', 'observing'],
+/** A room is handed over only by a living owner that holds it; and a link is there only where a node is registered. */
+const OTHERWISE: { readonly [F in Fault]?: readonly string[] } = {
+  move: ['none', 'held', 'logging', 'living'],
+  'node-crash': [...ALWAYS, ...MOSTLY, 'transferring'],
+  'node-drain': [...ALWAYS, 'rejoining', 'observing'],
+  'drain-storm': [...ALWAYS, 'observing'],
+  'client-slow': [...ALWAYS, 'suspended', 'observing'],
+  'link-reset': [...ALWAYS, 'suspended', 'rejoining'],
+  'link-stall': [...ALWAYS, 'suspended'],
+  'node-node-cut': [...ALWAYS, 'suspended', 'observing'],
+  'island-cut': ['none', 'held', 'living'],
+  'redis-rewind': [...ALWAYS, 'suspended', 'observing'],
 };
 
 /** @returns the expected pairs that never occurred, as `fault × state`, and states that no fault met at all */
 export function missingPairs(coverage: Coverage): string[] {
   const pairs = FAULTS.flatMap((fault) =>
-    [...(OTHERWISE[fault] ?? ALWAYS), ...(ALSO[fault] ?? [])]
+    (OTHERWISE[fault] ?? [...ALWAYS, ...MOSTLY])
       .filter((state) => coverage.of(fault, state) === 0)
       .map((state) => `${fault} × ${state}`),
   );

@@ -102,8 +102,9 @@ export class RoomSpeech {
     const relayed = this.#relayed;
     this.#publishing = undefined;
     this.#dataText = '';
-    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
+    // What was relayed is said, whatever its program could not say after it.
     if (relayed) return;
+    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
     if (this.log !== undefined) this.#log(session, cseq, id, undefined, false);
     else if (id !== undefined) this.#parts.direct(session, encode.ack({ id, seq: this.#parts.recent.head }));
   }
@@ -139,7 +140,10 @@ export class RoomSpeech {
       sinceMs: this.#parts.output.now().monoMs,
       isHanded: false,
     });
-    if (!taken) this.#refuse(session, cseq, id);
+    if (taken) return;
+    // Its first saying may still wait, and be logged.
+    if (isRepeat && id !== undefined) this.#unknown(session, id);
+    else this.#refuse(session, cseq, id);
   }
 
   #say(said: Said): boolean {

@@ -1,0 +1,61 @@
+/** Durable rooms where things meet: what is said again while its first saying waits, answers that come late, and a link that owes its
+ *  router a rebind. Each shows that nobody is told of a publish what is not so, and that everybody is told something. */
+import { describe, expect, it } from 'vitest';
+import type { LinkMessage } from '../shared/link/messages.ts';
+import { Cluster, texts } from './core-fixture.ts';
+import type { ProgramFactory } from './program.ts';
+
+const ROOM = 'room';
+
+function one(sessions = ['a'], make?: ProgramFactory, logBytesMax = 1_048_576) {
+  const cluster = new Cluster(true);
+  cluster.logBytesMax = logBytesMax;
+  const node = cluster.livingNode('n1', make);
+  const router = node.router();
+  router.open(
+    ROOM,
+    sessions.map((session) => ({ session })),
+  );
+  router.take();
+  return { cluster, node, router };
+}
+
+function said(cluster: Cluster): string[] {
+  const args = { room: ROOM, after: 0, limit: 1_000, bytesMax: 1_000_000 };
+  const reply = cluster.directory.execute('readLog', args, cluster.clock.now().wallMs);
+  return reply.kind === 'log' ? reply.entries.map((entry) => `${entry.seq}:${entry.data}`) : [];
+}
+
+const events = (all: readonly LinkMessage[], type: string) => texts(all).filter((event) => event['type'] === type);
+
+describe('a publish that is told to have been refused is never logged', () => {
+  it('nor is one called refused that is said again, on another socket, while its first saying still waits', () => {
+    const { cluster, node, router } = one(['a', 'b'], undefined, 4_000);
+    node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+    router.frame(1, 1, 'x');
+    router.frame(2, 1, 'y'.repeat(3_500));
+    const other = node.router('r2');
+    other.open(ROOM, [{ session: 'a', kind: 'resume', seat: 2 }]);
+    other.take();
+    other.frame(1, 1, 'x', 1);
+    expect(events(other.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+    node.fate = () => undefined;
+    cluster.run(300);
+    expect(said(cluster)[0]).toBe('1:"x"');
+  });
+
+  it('nor is one called too large that was relayed before its program said something that is', () => {
+    const make: ProgramFactory = () => ({
+      message(publish, room) {
+        room.relay(publish);
+        room.broadcast('z'.repeat(100_000));
+      },
+    });
+    const { cluster, router } = one(['a'], make);
+    router.frame(1, 1, 'x');
+    const sent = router.take();
+    expect(said(cluster)).toEqual(['1:"x"']);
+    expect(events(sent, 'error')).toEqual([]);
+    expect(events(sent, 'message')).toMatchObject([{ seq: 1, id: 1 }]);
+  });
+});

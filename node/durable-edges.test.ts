@@ -1,7 +1,8 @@
 /** Durable rooms where things meet: what is said again while its first saying waits, answers that come late, and a link that owes its
  *  router a rebind. Each shows that nobody is told of a publish what is not so, and that everybody is told something. */
 import { describe, expect, it } from 'vitest';
-import type { LinkMessage } from '../shared/link/messages.ts';
+import type { LinkMessage, Return } from '../shared/link/messages.ts';
+import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
 import type { ProgramFactory } from './program.ts';
 
@@ -58,4 +59,20 @@ describe('a publish that is told to have been refused is never logged', () => {
     expect(events(sent, 'error')).toEqual([]);
     expect(events(sent, 'message')).toMatchObject([{ seq: 1, id: 1 }]);
   });
+});
+
+it('a backend whose publish was logged, nobody knows where, is told that nobody knows', () => {
+  const { cluster, node } = one();
+  const calls = new NodeCalls(node.core, () => cluster.clock.now());
+  const answers: Return['result'][] = [];
+  node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+  calls.handle({ type: 'call', id: 1, op: 'publish', args: { room: ROOM, data: 1 } }, (answer) => answers.push(answer));
+  node.core.turnEnd();
+  cluster.settle();
+  expect(said(cluster)).toEqual(['1:1']);
+  node.core.lease.wentBack(cluster.clock.now());
+  node.fate = () => undefined;
+  cluster.run(500);
+  expect(answers).toMatchObject([{ error: { code: 'outcome_unknown' } }]);
+  expect(said(cluster)).toEqual(['1:1']);
 });

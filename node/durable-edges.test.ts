@@ -5,6 +5,10 @@ import type { LinkMessage, Return } from '../shared/link/messages.ts';
 import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
 import type { ProgramFactory } from './program.ts';
+import { Recent } from './recent.ts';
+import { LIMITS } from './room-fixture.ts';
+import { RoomHistory } from './room-history.ts';
+import { Roster } from './roster.ts';
 
 const ROOM = 'room';
 
@@ -75,4 +79,16 @@ it('a backend whose publish was logged, nobody knows where, is told that nobody 
   cluster.run(500);
   expect(answers).toMatchObject([{ error: { code: 'outcome_unknown' } }]);
   expect(said(cluster)).toEqual(['1:1']);
+});
+
+it('an append that is answered while the log is read for what it may have logged voids no memory', () => {
+  const recent = new Recent(10, true);
+  const history = new RoomHistory(recent, new Roster(LIMITS), undefined);
+  const tag = '5.0000000000000000';
+  recent.beginTag(tag);
+  const entry = { seq: 1, tag, from: 'u', session: 'a', id: 1, at: 1, data: '1' };
+  recent.push({ seq: 1, tag, session: 'a', id: 1, frame: Buffer.from('x') });
+  history.catchUp(2, [entry, { ...entry, seq: 2, id: 2 }]);
+  expect(recent.head).toBe(2);
+  expect(recent.standing({ seq: 1, tag })).toMatchObject({ kind: 'resumed', missed: [{ seq: 2 }] });
 });

@@ -41,10 +41,12 @@ export class RoomHistory {
     this.#marksUntilMs = marksUntilMs;
   }
 
-  /** Entries that were logged here though no answer came, up to `head`. What is not all of them voids the memory. */
+  /** Entries that were logged here though no answer came, up to `head`; of some it may have come while they were read. What is not all
+   *  of them voids the memory. */
   catchUp(head: number, entries: readonly LogEntry[]): void {
-    const isAll = entries.length === head - this.#recent.head && endAt(entries, head);
-    if (isAll) for (const entry of entries) this.#recent.push(recentOf(entry));
+    const missed = entries.filter(({ seq }) => seq > this.#recent.head);
+    const isAll = missed.length === head - this.#recent.head && endAt(missed, head);
+    if (isAll) for (const entry of missed) this.#recent.push(recentOf(entry));
     else this.#recent.startAt(head, []);
   }
 

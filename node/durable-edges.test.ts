@@ -92,3 +92,11 @@ it('an append that is answered while the log is read for what it may have logged
   expect(recent.head).toBe(2);
   expect(recent.standing({ seq: 1, tag })).toMatchObject({ kind: 'resumed', missed: [{ seq: 2 }] });
 });
+
+it('a claim puts back also what is known of senders that have not come back', () => {
+  const history = new RoomHistory(new Recent(10, true), new Roster(LIMITS), undefined);
+  const record = { owner: undefined, epoch: 5, nonce: 'n', head: 0, tags: [] };
+  const mark = { seat: 1, cseq: 3, id: 3, seq: 2 };
+  history.adopt(record, { first: 1, entries: [], senders: { a: mark, 'k:b': mark }, snapshot: undefined }, 1_000);
+  expect(history.restorable(undefined)?.senders).toEqual({ a: mark });
+});

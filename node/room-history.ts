@@ -58,7 +58,7 @@ export class RoomHistory {
     const isPrefix = record !== undefined && (record.head === 0 || this.#recent.tagAt(record.head) === tag);
     if (isPrefix && record.head === head) return undefined;
     const after = isPrefix ? record.head : 0;
-    const senders: Record<string, SenderMark> = {};
+    const senders: Record<string, SenderMark> = Object.fromEntries(this.#marks);
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
     return {
       afresh: record !== undefined && !isPrefix,

@@ -286,15 +286,24 @@ export class NodeCore {
       if (link.full) return refuse('wait');
       // Otherwise what is said here would be dropped with the rest that the link is owed.
       if (link.owesRebind && !link.full) this.#askRebind(link);
+      const behind = link.reading.get(open.room);
+      if (behind !== undefined) {
+        behind.push(open);
+        return;
+      }
       const after = room.olderThan(open);
       if (after === undefined) return room.open(link.number, router, open, this.#options.now());
       // What this cursor missed has left the memory: it is in the log, if anywhere.
+      link.reading.set(open.room, []);
       const args = { room: open.room, after, limit: REPLAY_READ_MAX, bytesMax: REPLAY_BYTES_MAX };
       this.#call('readLog', args, (reply) => {
-        if (this.#links.get(link.number) !== link || link.full) return refuse('wait');
-        if (this.rooms.held(open.room) !== room) return refuse('wait');
-        if (reply instanceof DirectoryError) return refuse('unavailable');
-        room.open(link.number, router, open, this.#options.now(), reply.kind === 'log' ? reply.entries : []);
+        const isSame = this.#links.get(link.number) === link && this.rooms.held(open.room) === room;
+        if (!isSame || link.full) refuse('wait');
+        else if (reply instanceof DirectoryError) refuse('unavailable');
+        else room.open(link.number, router, open, this.#options.now(), reply.kind === 'log' ? reply.entries : []);
+        const next = link.reading.get(open.room) ?? [];
+        link.reading.delete(open.room);
+        for (const one of next) this.#open(link, one, this.#options.now());
       });
     });
   }

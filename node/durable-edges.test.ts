@@ -1,7 +1,7 @@
 /** Durable rooms where things meet: what is said again while its first saying waits, answers that come late, and a link that owes its
  *  router a rebind. Each shows that nobody is told of a publish what is not so, and that everybody is told something. */
 import { describe, expect, it } from 'vitest';
-import type { LinkMessage, Return } from '../shared/link/messages.ts';
+import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/messages.ts';
 import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
 import type { ProgramFactory } from './program.ts';
@@ -99,4 +99,30 @@ it('a claim puts back also what is known of senders that have not come back', ()
   const mark = { seat: 1, cseq: 3, id: 3, seq: 2 };
   history.adopt(record, { first: 1, entries: [], senders: { a: mark, 'k:b': mark }, snapshot: undefined }, 1_000);
   expect(history.restorable(undefined)?.senders).toEqual({ a: mark });
+});
+
+it('OPENs of one router are answered in their order, also where the log is read for the first', () => {
+  const { cluster, node, router } = one();
+  router.frame(1, 1, 0);
+  const tag = String(events(router.take(), 'message')[0]?.['tag']);
+  for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
+  router.take();
+  const opening = (
+    session: Partial<OpenSession> & { session: string; handle: number },
+    more: Partial<Open> = {},
+  ): Open => ({
+    ...{ type: 'open', room: ROOM, floor: 0, ...more },
+    sessions: [{ user: `u-${session.session}`, seat: 1, kind: 'join', since: 1, ...session }],
+  });
+  const now = cluster.clock.now();
+  const rebind = opening({ session: 'a', handle: 1, kind: 'rebind' }, { cursor: { seq: 1, tag }, serial: 1 });
+  node.core.message(router.link, rebind, now);
+  node.core.message(router.link, opening({ session: 'b', handle: 2 }, { serial: 2 }), now);
+  cluster.settle();
+  const opened = router.take().flatMap((message) => (message.type === 'opened' ? [message] : []));
+  expect(opened.map(({ session, serial }) => [session, serial])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
+  expect(new Set(opened.map(({ room }) => room))).toEqual(new Set([node.core.rooms.held(ROOM)?.handleOn(router.link)]));
 });

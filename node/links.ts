@@ -48,6 +48,9 @@ export interface NodeLink {
   full: boolean;
   /** Much is queued: what may be dropped is not sent. */
   pressed: boolean;
+  /** Rooms whose log is being read for an OPEN, each with the OPENs that came meanwhile: one that overtook it would bind the router
+   *  to what the first then unbinds. */
+  readonly reading: Map<string, Open[]>;
   /** Pieces of an OPEN that goes on in the next message. */
   opening: Open | undefined;
 }
@@ -63,6 +66,7 @@ function newLink(number: number, peer: LinkPeer | undefined): NodeLink {
     pointOn: new Map(),
     full: false,
     pressed: false,
+    reading: new Map(),
     opening: undefined,
   };
 }

@@ -2,6 +2,7 @@
  *  router a rebind. Each shows that nobody is told of a publish what is not so, and that everybody is told something. */
 import { describe, expect, it } from 'vitest';
 import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/messages.ts';
+import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
 import type { ProgramFactory } from './program.ts';
@@ -125,4 +126,20 @@ it('OPENs of one router are answered in their order, also where the log is read 
     [2, 2],
   ]);
   expect(new Set(opened.map(({ room }) => room))).toEqual(new Set([node.core.rooms.held(ROOM)?.handleOn(router.link)]));
+});
+
+it('who waited for too long behind a gate that was shut is told so, though others’ frames were not taken meanwhile', () => {
+  const { cluster, node, router } = one(['a', 'b']);
+  node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+  router.frame(1, 1, 'in flight');
+  router.frame(2, 1, 'waits');
+  node.fate = () => 'unavailable';
+  cluster.run(DEFAULT_TIMINGS.fenceMs + 500);
+  router.frame(1, 2, 'not taken');
+  router.take();
+  cluster.run(10_000);
+  node.fate = () => undefined;
+  cluster.run(1_000);
+  expect(events(router.take(), 'error')).toMatchObject([{ code: 'redis_unavailable', id: 1 }]);
+  expect(said(cluster)).toEqual(['1:"in flight"']);
 });

@@ -5,6 +5,7 @@ import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/mess
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
+import { triple } from './fixture.ts';
 import type { ProgramFactory } from './program.ts';
 import { Recent } from './recent.ts';
 import { LIMITS } from './room-fixture.ts';
@@ -142,4 +143,17 @@ it('who waited for too long behind a gate that was shut is told so, though other
   cluster.run(1_000);
   expect(events(router.take(), 'error')).toMatchObject([{ code: 'redis_unavailable', id: 1 }]);
   expect(said(cluster)).toEqual(['1:"in flight"']);
+});
+
+it('a late answer to an append, whose record shows what is held by now, is no history that went back', () => {
+  const { cluster, node } = one();
+  const hosted = node.core.rooms.get(ROOM);
+  const held = hosted?.ownership.held;
+  if (held === undefined) throw new Error('it was held');
+  const owner = { node: 'n1', incarnation: node.incarnation };
+  const record = { owner, epoch: held.epoch, nonce: held.nonce, head: 0, tags: [] };
+  hosted?.ownership.fenced(record, cluster.clock.now());
+  expect(hosted?.ownership.state.kind).toBe('held');
+  hosted?.ownership.fenced({ ...record, nonce: triple(1).nonce }, cluster.clock.now());
+  expect(hosted?.ownership.state.kind).toBe('stale');
 });

@@ -269,7 +269,8 @@ export class RoomLog {
 
   /** Whoever has something on its way is forgotten after that: should it have to be sent again, its mark tells what was logged. */
   #takeForgotten(said: readonly Said[]): string[] {
-    if (this.#forget.size === 0) return [];
+    // Behind a long queue it can wait: whose something is in there is not worth looking for.
+    if (this.#forget.size === 0 || this.#waiting.length > BATCH_ITEMS_MAX) return [];
     const busy = new Set([...said, ...this.#waiting].map(({ item }) => item.sender));
     const forget: string[] = [];
     for (const sender of this.#forget) {

@@ -157,3 +157,16 @@ it('a late answer to an append, whose record shows what is held by now, is no hi
   hosted?.ownership.fenced({ ...record, nonce: triple(1).nonce }, cluster.clock.now());
   expect(hosted?.ownership.state.kind).toBe('stale');
 });
+
+it('a room whose log is being read appends nothing under its new triple before it knows where that ends', () => {
+  const { cluster, node } = one();
+  const hosted = node.core.rooms.get(ROOM);
+  if (hosted?.room === undefined) throw new Error('it was opened');
+  hosted.settling = true;
+  hosted.room.broadcast('x');
+  cluster.run(200);
+  expect(said(cluster)).toEqual([]);
+  hosted.settling = false;
+  cluster.run(200);
+  expect(said(cluster)).toEqual(['1:"x"']);
+});

@@ -38,6 +38,20 @@ describe('a publish', () => {
     expect(outcome.value).toEqual({ seq: 7, tag: TAG });
   });
 
+  it('whose echo may lie in what a reset skips, on a socket that stays, is sent again under its id', async () => {
+    const bench = new Bench();
+    bench.seat();
+    const outcome = outcomeOf(bench.room.publish('a'));
+    bench.socket.say({ type: 'reset', reason: 'too_far', seq: 2_000, tag: TAG });
+    expect(bench.socket.published).toEqual([
+      [1, 'a'],
+      [1, 'a'],
+    ]);
+    bench.socket.say({ type: 'ack', id: 1, seq: 7 });
+    await settled();
+    expect(outcome.value).toEqual({ seq: 7, tag: TAG });
+  });
+
   it('is refused with the server’s code, and its id is spent', async () => {
     const bench = new Bench();
     bench.seat();

@@ -336,7 +336,7 @@ export class Room {
       case 'reset':
         this.#cursor.set(message);
         this.#metaInDoubt = true;
-        this.#release(message.reason);
+        this.#skip(message.reason);
         return this.#emitter.emit('reset', message);
       case 'notice':
         attempt.retryAfterMs = message.retryAfterMs;
@@ -390,6 +390,13 @@ export class Room {
     this.#become({ status: 'open', url: attempt.url, resumed });
     // To a server it is a first join: nobody but this client knows that something is missing.
     if (isLost) this.#emitter.emit('reset', { type: 'reset', reason: 'expired', seq, tag });
+    this.#flush();
+  }
+
+  /** What is skipped may hold the echo of what was sent on this very socket: where the room still knows, it is asked again. */
+  #skip(reason: string): void {
+    if (this.#isHeld || !REMEMBERS.includes(reason)) return this.#release(reason);
+    this.#outbox.rewind();
     this.#flush();
   }
 

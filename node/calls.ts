@@ -166,7 +166,9 @@ export class NodeCalls {
         room.publishFrom(from, args['data'] as Json, key, (how) => {
           if (how.kind === 'refused')
             return fail(new BellhopError('redis_unavailable', 'it could not be logged in time; it was not'));
-          if (how.kind === 'lost' || how.kind === 'unknown') return fail(new BellhopError('outcome_unknown'));
+          // Logged without a key before the room was claimed again: nobody knows under which number.
+          const isNowhere = how.kind === 'lost' || how.kind === 'unknown' || how.seq === 0;
+          if (isNowhere) return fail(new BellhopError('outcome_unknown'));
           const answer = { seq: how.seq, epoch };
           if (key !== undefined) this.#remember(`${name} ${key}`, answer);
           ok(answer);

@@ -153,8 +153,9 @@ export class NodeCore {
     this.lease.tick(now);
     if (this.#ended) return;
     const open = this.gateOpen(now);
-    this.rooms.tick(now, open);
+    // First: what rooms tell single sessions now would be dropped at a link that owes a rebind, and is told once.
     if (open) for (const link of this.#links.owing()) this.#askRebind(link);
+    this.rooms.tick(now, open);
     this.handovers.tick(now);
     this.projections.tick(now);
     this.#refreshView(now);

@@ -12,6 +12,7 @@ import {
   type Reply,
   type RoomRecord,
   type SeenRecord,
+  sameTriple,
   type Triple,
 } from '../shared/directory/directory.ts';
 import type { RandomSource } from '../shared/random.ts';
@@ -202,7 +203,9 @@ export class RoomOwnership {
     const { held } = this;
     if (held === undefined) return;
     if (record !== undefined && record.epoch > held.epoch) return this.#lose(record, now);
-    this.#options.lease.wentBack(now);
+    // Sent under a triple that was, before the claim that made the present one: nothing was lost.
+    const isPresent = record?.owner !== undefined && sameTriple(held, { ...record, ...record.owner });
+    if (!isPresent) this.#options.lease.wentBack(now);
   }
 
   /** The room is no longer this node's, or its memory was dropped. */

@@ -41,10 +41,12 @@ export class RoomHistory {
     this.#marksUntilMs = marksUntilMs;
   }
 
-  /** Entries that were logged here though no answer came, up to `head`. What is not all of them voids the memory. */
+  /** Entries that were logged here though no answer came, up to `head`; of some it may have come while they were read. What is not all
+   *  of them voids the memory. */
   catchUp(head: number, entries: readonly LogEntry[]): void {
-    const isAll = entries.length === head - this.#recent.head && endAt(entries, head);
-    if (isAll) for (const entry of entries) this.#recent.push(recentOf(entry));
+    const missed = entries.filter(({ seq }) => seq > this.#recent.head);
+    const isAll = missed.length === head - this.#recent.head && endAt(missed, head);
+    if (isAll) for (const entry of missed) this.#recent.push(recentOf(entry));
     else this.#recent.startAt(head, []);
   }
 
@@ -56,7 +58,7 @@ export class RoomHistory {
     const isPrefix = record !== undefined && (record.head === 0 || this.#recent.tagAt(record.head) === tag);
     if (isPrefix && record.head === head) return undefined;
     const after = isPrefix ? record.head : 0;
-    const senders: Record<string, SenderMark> = {};
+    const senders: Record<string, SenderMark> = Object.fromEntries(this.#marks);
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
     return {
       afresh: record !== undefined && !isPrefix,

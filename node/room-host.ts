@@ -291,7 +291,8 @@ export class RoomHost {
           if (result instanceof DirectoryError && result.runId !== undefined) lease.metRun(result.runId, now());
           done(result);
         }),
-      mayAppend: () => (!this.#ended && lease.gateOpen(now()) ? hosted.ownership.held : undefined),
+      // While it settles, its memory does not know yet where the log ends under the new triple.
+      mayAppend: () => (!this.#ended && !hosted.settling && lease.gateOpen(now()) ? hosted.ownership.held : undefined),
       fenced: (record) => hosted.ownership.fenced(record, now()),
       wentBack: () => lease.wentBack(now()),
       observe: (metric, ms) => this.#ports.observe(metric, ms),

@@ -64,6 +64,19 @@ class LogBench {
 }
 
 describe('a batch', () => {
+  it('forgets whoever is gone once nothing of theirs is on its way', () => {
+    const bench = new LogBench();
+    bench.say(1);
+    bench.log.flush();
+    bench.say(2);
+    bench.log.forget('s1');
+    bench.log.forget('s2');
+    bench.answer();
+    bench.say(3);
+    bench.answer();
+    expect(bench.calls.map(({ args }) => args.forget)).toEqual([[], ['s1'], ['s2']]);
+  });
+
   it('is what came while the one before was in flight', () => {
     const bench = new LogBench();
     bench.say(1);

@@ -149,9 +149,7 @@ export class RoomLog {
     const state = this.#waiting.length <= BATCH_ITEMS_MAX ? this.#changedState() : undefined;
     if (this.#isClosed) return;
     const said = this.#takeBatch();
-    for (const one of said) this.#forget.delete(one.item.sender);
-    const forget = [...this.#forget].slice(0, FORGET_AT_ONCE);
-    for (const sender of forget) this.#forget.delete(sender);
+    const forget = this.#takeForgotten(said);
     // Only where nothing is left: otherwise the state would hold what is not logged yet.
     const snapshot = this.#waiting.length === 0 ? state : undefined;
     if (snapshot !== undefined) {
@@ -268,6 +266,20 @@ export class RoomLog {
     this.#waiting = this.#waiting.slice(count);
     for (const one of said) one.isHanded = true;
     return said;
+  }
+
+  /** Whoever has something on its way is forgotten after that: should it have to be sent again, its mark tells what was logged. */
+  #takeForgotten(said: readonly Said[]): string[] {
+    // Behind a long queue it can wait: whose something is in there is not worth looking for.
+    if (this.#forget.size === 0 || this.#waiting.length > BATCH_ITEMS_MAX) return [];
+    const busy = new Set([...said, ...this.#waiting].map(({ item }) => item.sender));
+    const forget: string[] = [];
+    for (const sender of this.#forget) {
+      if (forget.length >= FORGET_AT_ONCE) break;
+      if (!busy.has(sender)) forget.push(sender);
+    }
+    for (const sender of forget) this.#forget.delete(sender);
+    return forget;
   }
 
   #send(flight: Flight): void {

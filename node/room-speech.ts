@@ -102,8 +102,9 @@ export class RoomSpeech {
     const relayed = this.#relayed;
     this.#publishing = undefined;
     this.#dataText = '';
-    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
+    // What was relayed is said, whatever its program could not say after it.
     if (relayed) return;
+    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
     if (this.log !== undefined) this.#log(session, cseq, id, undefined, false);
     else if (id !== undefined) this.#parts.direct(session, encode.ack({ id, seq: this.#parts.recent.head }));
   }
@@ -139,7 +140,10 @@ export class RoomSpeech {
       sinceMs: this.#parts.output.now().monoMs,
       isHanded: false,
     });
-    if (!taken) this.#refuse(session, cseq, id);
+    if (taken) return;
+    // Its first saying may still wait, and be logged.
+    if (isRepeat && id !== undefined) this.#unknown(session, id);
+    else this.#refuse(session, cseq, id);
   }
 
   #say(said: Said): boolean {
@@ -154,9 +158,11 @@ export class RoomSpeech {
     const isCurrent = this.#publishing === publish;
     const isFirst = isCurrent && !this.#relayed;
     const dataText = isCurrent ? this.#dataText : JSON.stringify(publish.data);
+    if (this.log === undefined) this.#sayNow(member.user, member.session, id, dataText);
+    else this.#checkSize(member.user, member.session, id, dataText);
+    // Not before: what was too large has not been relayed.
     if (isCurrent) this.#relayed = true;
-    if (this.log === undefined) return this.#sayNow(member.user, member.session, id, dataText);
-    this.#checkSize(member.user, member.session, id, dataText);
+    if (this.log === undefined) return;
     const session = member as RoomSession;
     if (isFirst) return this.#log(session, this.#cseq, id, dataText, false);
     // Its sender's mark has passed it by now: it is logged as the program's doing.

@@ -9,8 +9,9 @@ export interface DeadNode {
   readonly incarnation: string;
 }
 
-const ATTEMPTS_MAX = 60;
-const FIRST_PAUSE_MS = 50;
+const ATTEMPTS_MAX = 64;
+/** The connection is opened for this, and takes a few milliseconds. */
+const FIRST_PAUSE_MS = 4;
 const PAUSE_MAX_MS = 1_000;
 
 /** Certifies `dead`, trying again while Redis is away: some 50 s in all.

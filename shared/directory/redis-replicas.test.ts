@@ -105,6 +105,9 @@ describe('where a replica must have what counts', { timeout: 60_000 }, () => {
     expect(await faultOf(directory.call('heartbeat', beat))).toBe('timeout');
     expect(await faultOf(directory.call('claim', claimArgs('hall', runId)))).toBe('timeout');
     expect(await faultOf(directory.call('append', batchOf('lobby', triple, 2)))).toBe('timeout');
+    // Nor a repetition over a connection that has written nothing yet.
+    const other = await open(primary.server.url, 1);
+    expect(await faultOf(other.call('append', batchOf('lobby', triple, 2)))).toBe('timeout');
     // The primary has them all the same: the outcome of what does not count is unknown.
     expect(await primary.plain.xlen('bh:room:{lobby}:log')).toBe(2);
     expect(await primary.plain.exists('bh:room:{hall}:owner')).toBe(1);

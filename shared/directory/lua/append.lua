@@ -36,6 +36,8 @@ if stored[5] and batch <= tonumber(stored[5]) then
     return { 'late' }
   end
   local answer = redis.call('HGET', KEYS[1], 'answer')
+  -- Written again as it is: a WAIT asks about the last write of its own connection, which may be another than that of the first time.
+  redis.call('HSET', KEYS[1], 'answer', answer)
   local head, at, evicted, outcomes = string.match(answer, '^(%d+) (%d+) (%d+) (.*)$')
   return { 'appended', head, at, evicted, outcomes }
 end

@@ -1,0 +1,179 @@
+/** Durable rooms where things meet: what is said again while its first saying waits, answers that come late, and a link that owes its
+ *  router a rebind. Each shows that nobody is told of a publish what is not so, and that everybody is told something. */
+import { describe, expect, it } from 'vitest';
+import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/messages.ts';
+import { DEFAULT_TIMINGS } from '../shared/timing.ts';
+import { NodeCalls } from './calls.ts';
+import { Cluster, texts } from './core-fixture.ts';
+import { triple } from './fixture.ts';
+import type { ProgramFactory } from './program.ts';
+import { Recent } from './recent.ts';
+import { LIMITS } from './room-fixture.ts';
+import { RoomHistory } from './room-history.ts';
+import { Roster } from './roster.ts';
+
+const ROOM = 'room';
+
+function one(sessions = ['a'], make?: ProgramFactory, logBytesMax = 1_048_576) {
+  const cluster = new Cluster(true);
+  cluster.logBytesMax = logBytesMax;
+  const node = cluster.livingNode('n1', make);
+  const router = node.router();
+  router.open(
+    ROOM,
+    sessions.map((session) => ({ session })),
+  );
+  router.take();
+  return { cluster, node, router };
+}
+
+function said(cluster: Cluster): string[] {
+  const args = { room: ROOM, after: 0, limit: 1_000, bytesMax: 1_000_000 };
+  const reply = cluster.directory.execute('readLog', args, cluster.clock.now().wallMs);
+  return reply.kind === 'log' ? reply.entries.map((entry) => `${entry.seq}:${entry.data}`) : [];
+}
+
+const events = (all: readonly LinkMessage[], type: string) => texts(all).filter((event) => event['type'] === type);
+
+describe('a publish that is told to have been refused is never logged', () => {
+  it('nor is one called refused that is said again, on another socket, while its first saying still waits', () => {
+    const { cluster, node, router } = one(['a', 'b'], undefined, 4_000);
+    node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+    router.frame(1, 1, 'x');
+    router.frame(2, 1, 'y'.repeat(3_500));
+    const other = node.router('r2');
+    other.open(ROOM, [{ session: 'a', kind: 'resume', seat: 2 }]);
+    other.take();
+    other.frame(1, 1, 'x', 1);
+    expect(events(other.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+    node.fate = () => undefined;
+    cluster.run(300);
+    expect(said(cluster)[0]).toBe('1:"x"');
+  });
+
+  it('nor is one called too large that was relayed before its program said something that is', () => {
+    const make: ProgramFactory = () => ({
+      message(publish, room) {
+        room.relay(publish);
+        room.broadcast('z'.repeat(100_000));
+      },
+    });
+    const { cluster, router } = one(['a'], make);
+    router.frame(1, 1, 'x');
+    const sent = router.take();
+    expect(said(cluster)).toEqual(['1:"x"']);
+    expect(events(sent, 'error')).toEqual([]);
+    expect(events(sent, 'message')).toMatchObject([{ seq: 1, id: 1 }]);
+  });
+});
+
+it('a publish that is too large itself is refused, and not logged', () => {
+  const { cluster, router } = one();
+  router.frame(1, 1, 'x'.repeat(70_000));
+  expect(events(router.take(), 'error')).toMatchObject([{ code: 'too_large', id: 1 }]);
+  expect(said(cluster)).toEqual([]);
+});
+
+it('a backend whose publish was logged, nobody knows where, is told that nobody knows', () => {
+  const { cluster, node } = one();
+  const calls = new NodeCalls(node.core, () => cluster.clock.now());
+  const answers: Return['result'][] = [];
+  node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+  calls.handle({ type: 'call', id: 1, op: 'publish', args: { room: ROOM, data: 1 } }, (answer) => answers.push(answer));
+  node.core.turnEnd();
+  cluster.settle();
+  expect(said(cluster)).toEqual(['1:1']);
+  node.core.lease.wentBack(cluster.clock.now());
+  node.fate = () => undefined;
+  cluster.run(500);
+  expect(answers).toMatchObject([{ error: { code: 'outcome_unknown' } }]);
+  expect(said(cluster)).toEqual(['1:1']);
+});
+
+it('an append that is answered while the log is read for what it may have logged voids no memory', () => {
+  const recent = new Recent(10, true);
+  const history = new RoomHistory(recent, new Roster(LIMITS), undefined);
+  const tag = '5.0000000000000000';
+  recent.beginTag(tag);
+  const entry = { seq: 1, tag, from: 'u', session: 'a', id: 1, at: 1, data: '1' };
+  recent.push({ seq: 1, tag, session: 'a', id: 1, frame: Buffer.from('x') });
+  history.catchUp(2, [entry, { ...entry, seq: 2, id: 2 }]);
+  expect(recent.head).toBe(2);
+  expect(recent.standing({ seq: 1, tag })).toMatchObject({ kind: 'resumed', missed: [{ seq: 2 }] });
+});
+
+it('a claim puts back also what is known of senders that have not come back', () => {
+  const history = new RoomHistory(new Recent(10, true), new Roster(LIMITS), undefined);
+  const record = { owner: undefined, epoch: 5, nonce: 'n', head: 0, tags: [] };
+  const mark = { seat: 1, cseq: 3, id: 3, seq: 2 };
+  history.adopt(record, { first: 1, entries: [], senders: { a: mark, 'k:b': mark }, snapshot: undefined }, 1_000);
+  expect(history.restorable(undefined)?.senders).toEqual({ a: mark });
+});
+
+it('OPENs of one router are answered in their order, also where the log is read for the first', () => {
+  const { cluster, node, router } = one();
+  router.frame(1, 1, 0);
+  const tag = String(events(router.take(), 'message')[0]?.['tag']);
+  for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
+  router.take();
+  const opening = (
+    session: Partial<OpenSession> & { session: string; handle: number },
+    more: Partial<Open> = {},
+  ): Open => ({
+    ...{ type: 'open', room: ROOM, floor: 0, ...more },
+    sessions: [{ user: `u-${session.session}`, seat: 1, kind: 'join', since: 1, ...session }],
+  });
+  const now = cluster.clock.now();
+  const rebind = opening({ session: 'a', handle: 1, kind: 'rebind' }, { cursor: { seq: 1, tag }, serial: 1 });
+  node.core.message(router.link, rebind, now);
+  node.core.message(router.link, opening({ session: 'b', handle: 2 }, { serial: 2 }), now);
+  cluster.settle();
+  const opened = router.take().flatMap((message) => (message.type === 'opened' ? [message] : []));
+  expect(opened.map(({ session, serial }) => [session, serial])).toEqual([
+    [1, 1],
+    [2, 2],
+  ]);
+  expect(new Set(opened.map(({ room }) => room))).toEqual(new Set([node.core.rooms.held(ROOM)?.handleOn(router.link)]));
+});
+
+it('who waited for too long behind a gate that was shut is told so, though others’ frames were not taken meanwhile', () => {
+  const { cluster, node, router } = one(['a', 'b']);
+  node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+  router.frame(1, 1, 'in flight');
+  router.frame(2, 1, 'waits');
+  node.fate = () => 'unavailable';
+  cluster.run(DEFAULT_TIMINGS.fenceMs + 500);
+  router.frame(1, 2, 'not taken');
+  router.take();
+  cluster.run(10_000);
+  node.fate = () => undefined;
+  cluster.run(1_000);
+  expect(events(router.take(), 'error')).toMatchObject([{ code: 'redis_unavailable', id: 1 }]);
+  expect(said(cluster)).toEqual(['1:"in flight"']);
+});
+
+it('a late answer to an append, whose record shows what is held by now, is no history that went back', () => {
+  const { cluster, node } = one();
+  const hosted = node.core.rooms.get(ROOM);
+  const held = hosted?.ownership.held;
+  if (held === undefined) throw new Error('it was held');
+  const owner = { node: 'n1', incarnation: node.incarnation };
+  const record = { owner, epoch: held.epoch, nonce: held.nonce, head: 0, tags: [] };
+  hosted?.ownership.fenced(record, cluster.clock.now());
+  expect(hosted?.ownership.state.kind).toBe('held');
+  hosted?.ownership.fenced({ ...record, nonce: triple(1).nonce }, cluster.clock.now());
+  expect(hosted?.ownership.state.kind).toBe('stale');
+});
+
+it('a room whose log is being read appends nothing under its new triple before it knows where that ends', () => {
+  const { cluster, node } = one();
+  const hosted = node.core.rooms.get(ROOM);
+  if (hosted?.room === undefined) throw new Error('it was opened');
+  hosted.settling = true;
+  hosted.room.broadcast('x');
+  cluster.run(200);
+  expect(said(cluster)).toEqual([]);
+  hosted.settling = false;
+  cluster.run(200);
+  expect(said(cluster)).toEqual(['1:"x"']);
+});

@@ -67,6 +67,13 @@ describe('a publish that is told to have been refused is never logged', () => {
   });
 });
 
+it('a publish that is too large itself is refused, and not logged', () => {
+  const { cluster, router } = one();
+  router.frame(1, 1, 'x'.repeat(70_000));
+  expect(events(router.take(), 'error')).toMatchObject([{ code: 'too_large', id: 1 }]);
+  expect(said(cluster)).toEqual([]);
+});
+
 it('a backend whose publish was logged, nobody knows where, is told that nobody knows', () => {
   const { cluster, node } = one();
   const calls = new NodeCalls(node.core, () => cluster.clock.now());

@@ -158,9 +158,11 @@ export class RoomSpeech {
     const isCurrent = this.#publishing === publish;
     const isFirst = isCurrent && !this.#relayed;
     const dataText = isCurrent ? this.#dataText : JSON.stringify(publish.data);
+    if (this.log === undefined) this.#sayNow(member.user, member.session, id, dataText);
+    else this.#checkSize(member.user, member.session, id, dataText);
+    // Not before: what was too large has not been relayed.
     if (isCurrent) this.#relayed = true;
-    if (this.log === undefined) return this.#sayNow(member.user, member.session, id, dataText);
-    this.#checkSize(member.user, member.session, id, dataText);
+    if (this.log === undefined) return;
     const session = member as RoomSession;
     if (isFirst) return this.#log(session, this.#cseq, id, dataText, false);
     // Its sender's mark has passed it by now: it is logged as the program's doing.

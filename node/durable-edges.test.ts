@@ -67,6 +67,25 @@ describe('a publish that is told to have been refused is never logged', () => {
   });
 });
 
+it('a backend that asks again under its key, while its first publish still waits, is not told that it was refused', () => {
+  const { cluster, node } = one(['a'], undefined, 4_000);
+  const calls = new NodeCalls(node.core, () => cluster.clock.now());
+  const answers: Return['result'][] = [];
+  const ask = (key: string) => {
+    const args = { room: ROOM, data: 'y'.repeat(3_500), key };
+    calls.handle({ type: 'call', id: 1, op: 'publish', args }, (answer) => answers.push(answer));
+    cluster.settle();
+  };
+  node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+  ask('first');
+  ask('first');
+  ask('second');
+  expect(answers).toMatchObject([{ error: { code: 'outcome_unknown' } }, { error: { code: 'redis_unavailable' } }]);
+  node.fate = () => undefined;
+  cluster.run(300);
+  expect(answers.at(-1)).toMatchObject({ ok: { seq: 1 } });
+});
+
 it('a publish that is too large itself is refused, and not logged', () => {
   const { cluster, router } = one();
   router.frame(1, 1, 'x'.repeat(70_000));

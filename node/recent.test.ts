@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import { Recent, type RecentEntry } from './recent.ts';
 
 const entry = (seq: number, tag: string, more: Partial<RecentEntry> = {}): RecentEntry => ({
@@ -109,4 +110,16 @@ it('gives the last few', () => {
   expect(said(5).last(-1)).toEqual([]);
   expect(seqs(said(25).last(50))).toHaveLength(10);
   expect(seqs(said(25).after(3))).toHaveLength(10);
+});
+
+it('takes over only what leads to the head without a gap, and no more than it keeps', () => {
+  const said = (seq: number) => entry(seq, '1.a', { frame: textFrame(`${seq}`) });
+  const kept = (seqs: number[], max = 3) => {
+    const recent = new Recent(max);
+    recent.restore(9, [{ tag: '1.a', firstSeq: 1 }], seqs.map(said));
+    return [recent.head, ...recent.entries.map(({ seq, frame }) => `${seq}=${payloadOf(frame)}`)];
+  };
+  expect(kept([5, 6, 7, 8, 9])).toEqual([9, '7=7', '8=8', '9=9']);
+  expect(kept([5, 6, 8, 9])).toEqual([9, '8=8', '9=9']);
+  expect(kept([5, 6, 7])).toEqual([9]);
 });

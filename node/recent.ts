@@ -109,7 +109,11 @@ export class Recent {
 
   restore(head: number, tags: readonly TagStart[], entries: readonly RecentEntry[]): void {
     this.#clear();
-    for (const entry of entries.slice(-this.#max)) this.push(entry);
+    // Another memory may have kept less, or have been cut: only what leads to the head without a gap is of use.
+    let from = entries.length;
+    while (from > 0 && entries.length - from < this.#max && entries[from - 1]?.seq === head - (entries.length - from))
+      from--;
+    for (const entry of entries.slice(from)) this.push(entry);
     this.#head = head;
     this.#tags = [...tags];
   }

@@ -56,7 +56,9 @@ export class RoomHistory {
     if (record !== undefined && record.head > head) return undefined;
     const tag = record?.tags.findLast(({ firstSeq }) => firstSeq <= record.head)?.tag;
     const isPrefix = record !== undefined && (record.head === 0 || this.#recent.tagAt(record.head) === tag);
-    if (isPrefix && record.head === head) return undefined;
+    // A memory that was voided, with nothing said since, knows no better than the log.
+    const isVoid = this.#recent.oldest > head;
+    if (record?.head === head && (isPrefix || isVoid)) return undefined;
     const after = isPrefix ? record.head : 0;
     const senders: Record<string, SenderMark> = Object.fromEntries(this.#marks);
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;

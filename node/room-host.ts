@@ -450,7 +450,9 @@ export class RoomHost {
         if (!isHeld()) return;
         const now = this.#options.now();
         if (!(reply instanceof DirectoryError)) return done(reply, now);
-        if (reply.runId !== undefined) return this.#parts.lease.metRun(reply.runId, now);
+        // Where that changes the history, the room is asked for anew, and this is void.
+        if (reply.runId !== undefined) this.#parts.lease.metRun(reply.runId, now);
+        if (!isHeld()) return;
         hosted.again = { atMs: now.monoMs + ASK_AGAIN_MS, ask: () => isHeld() && ask() };
         this.#due.wake(hosted, hosted.again.atMs);
       });

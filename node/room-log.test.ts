@@ -64,6 +64,16 @@ class LogBench {
 }
 
 describe('a batch', () => {
+  it('in flight keeps what its senders say again from being refused', () => {
+    const bench = new LogBench();
+    bench.say(1);
+    bench.log.flush();
+    bench.say(1);
+    bench.say(2);
+    bench.pass(10_000);
+    expect(bench.refused).toEqual(['2']);
+  });
+
   it('forgets whoever is gone once nothing of theirs is on its way', () => {
     const bench = new LogBench();
     bench.say(1);

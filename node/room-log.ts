@@ -221,21 +221,30 @@ export class RoomLog {
     this.flush();
   }
 
-  /** A publish is refused only while nothing of its session is in flight: the ack of its frame acks all before it. And only while the
-   *  session is seated: acked and not told, it would have no outcome ever. */
+  /** Something of this sender waits or is in flight. */
+  has(sender: string): boolean {
+    const isIts = ({ item }: Said) => item.sender === sender;
+    return this.#flight?.said.some(isIts) === true || this.#waiting.some(isIts);
+  }
+
+  /** A publish is refused only while nothing of its sender is in flight: the ack of its frame acks all before it, and under one key it
+   *  may be the same again. The program's own words are each by themselves. And only while the session is seated: acked and not told, it would
+   *  have no outcome ever. */
   #refuseOld(now: Instant): void {
     const first = this.#waiting.find((said) => !said.isHanded);
     if (first === undefined || now.monoMs < first.sinceMs + WAIT_MAX_MS) return;
-    const held = new Set<RoomSession>();
-    for (const { by } of this.#flight?.said ?? []) if (by !== undefined) held.add(by);
+    const held = new Set<string>();
+    const hold = ({ item: { sender } }: Said) => sender !== '*' && held.add(sender);
+    for (const said of this.#flight?.said ?? []) hold(said);
     const old: Said[] = [];
     this.#waiting = this.#waiting.filter((said) => {
       const isOld = !said.isHanded && now.monoMs >= said.sinceMs + WAIT_MAX_MS;
-      if (isOld && (said.by === undefined || (said.by.place !== undefined && !held.has(said.by)))) {
+      const canBeTold = said.by === undefined || said.by.place !== undefined;
+      if (isOld && canBeTold && !held.has(said.item.sender)) {
         old.push(said);
         return false;
       }
-      if (said.by !== undefined) held.add(said.by);
+      hold(said);
       return true;
     });
     this.#ports.count('publishes_refused', old.length);

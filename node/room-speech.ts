@@ -187,16 +187,18 @@ export class RoomSpeech {
     this.#checkSize(from, undefined, undefined, dataText);
     const message = { from, data: dataText };
     if (key === undefined) return this.#sayOwn(message, done);
+    const sender = `k:${key}`;
     const taken = this.#say({
       // One key names one publish: any other id would be another.
-      item: { sender: `k:${key}`, seat: 0, cseq: 0, id: 1, isResumed: false, message },
+      item: { sender, seat: 0, cseq: 0, id: 1, isResumed: false, message },
       by: undefined,
       isRepeat: false,
       done,
       sinceMs: this.#parts.output.now().monoMs,
       isHanded: false,
     });
-    if (!taken) done({ kind: 'refused' });
+    // What was asked before under this key may still be logged.
+    if (!taken) done({ kind: this.log.has(sender) ? 'lost' : 'refused' });
     else this.log.flush();
   }
 

@@ -63,7 +63,8 @@ describe('certifyByProof', () => {
     expect(await certify()).toBe('certified');
     expect(standing()).toBe('certified');
     expect(pauses).toHaveLength(9);
-    expect(Math.min(...pauses)).toBeGreaterThan(30);
+    expect(Math.min(...pauses)).toBeGreaterThan(3);
+    expect(pauses.at(-1)).toBeGreaterThan(500);
     expect(Math.max(...pauses)).toBeLessThanOrEqual(1_300);
   });
 
@@ -71,7 +72,7 @@ describe('certifyByProof', () => {
     const { certify, standing, pauses } = world(1_000);
     expect(await certify()).toBe('gave up');
     expect(standing()).toBe('living');
-    expect(pauses).toHaveLength(60);
+    expect(pauses).toHaveLength(64);
   });
 
   it('finds nothing to certify in a history that never knew the node', async () => {

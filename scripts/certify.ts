@@ -11,7 +11,7 @@ export interface DeadNode {
 
 const ATTEMPTS_MAX = 64;
 /** The connection is opened for this, and takes a few milliseconds. */
-const FIRST_PAUSE_MS = 4;
+const FIRST_PAUSE_MS = 5;
 const PAUSE_MAX_MS = 1_000;
 
 /** Certifies `dead`, trying again while Redis is away: some 50 s in all.

@@ -61,7 +61,7 @@ const LIST = {
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
-    seed: 66,
+    seed: 129,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -104,8 +104,8 @@ const LIST = {
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
-    seed: 26,
-    mix: { 'redis-clock': 4, 'redis-rollback': 4, 'redis-rewind': 2, 'node-crash': 4, move: 6 },
+    seed: 65,
+    mix: { 'redis-clock': 10, 'redis-rollback': 8, 'redis-rewind': 6, 'node-crash': 3, move: 10 },
   },
   'dedupe-outside': {
     doc: 'repetitions are told apart in the memory of the owner, not where they are appended',
@@ -140,8 +140,8 @@ const LIST = {
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    seed: 209,
-    mix: { 'redis-lost': 8, 'redis-late': 2, 'node-drain': 4, 'node-node-cut': 6, 'node-crash': 3, 'join-storm': 2 },
+    seed: 126,
+    mix: { 'redis-lost': 4, 'redis-late': 4, 'node-drain': 10, move: 10, 'join-storm': 6 },
     aims: ['seeking'],
   },
   'island-one-router': {
@@ -153,7 +153,7 @@ const LIST = {
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
-    seed: 154,
+    seed: 221,
     mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;

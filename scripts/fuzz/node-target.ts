@@ -143,6 +143,8 @@ class Bench {
       turnEnd: () => {
         core.turnEnd();
         this.#world.settle();
+        // Acks of what was logged meanwhile leave at a turn's end.
+        core.turnEnd();
       },
       call: (link, call) => {
         calls.handle(call, (result) => this.#edge.send(link, { type: 'return', id: call.id, result }));

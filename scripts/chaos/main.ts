@@ -36,6 +36,8 @@ async function main(argv: readonly string[]): Promise<number> {
   return broken.length === 0 ? 0 : 1;
 }
 
+const LEFT_MS = 2_000;
+
 async function run(options: ChaosOptions, store: PartStore): Promise<PartResult[]> {
   const results: PartResult[] = [];
   for (const [id, rounds] of options.rounds) {
@@ -72,3 +74,8 @@ function writeDocs(results: readonly PartResult[]): void {
 // Ended from outside, it still takes along what it started: that is done on `exit`.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 process.exitCode = await main(process.argv.slice(2));
+// What a part has left behind is told, and does not keep the command from ending.
+setTimeout(() => {
+  say(`ends with ${process.getActiveResourcesInfo().join(', ')} left open`);
+  process.exit();
+}, LEFT_MS).unref();

@@ -6,7 +6,7 @@ import type { Cell } from './cell.ts';
 import type { PartId, PartResult } from './part.ts';
 import type { Workload } from './workloads.ts';
 
-const CELL_FILE = /^[a-z]+\.[a-z-]+\.\d+\.json$/;
+const CELL_FILE = /^[a-z0-9-]+\.[a-z0-9-]+\.\d+\.json$/;
 
 export class CellStore {
   readonly #folder: string;

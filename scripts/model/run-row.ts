@@ -1,6 +1,6 @@
 /** Runs one row: Spin makes a C program of the model, the compiler builds it, and it searches, in a folder that is removed afterwards.
  *  Owns: the child processes and their limits. Does not know: the table.
- *  Invariant: when it returns, none of its processes and files is left. */
+ *  Invariant: when it returns, none of its processes and files is left. (Ended by a signal, it leaves its folder behind.) */
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

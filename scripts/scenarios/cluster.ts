@@ -158,6 +158,21 @@ export class Cluster {
     }
   }
 
+  /** Resolves once every node goes by a list of routers that names all of them: they say so with their heartbeats. Before that a node
+   *  whose Redis goes away has nobody to ask, and is silent. */
+  async untilRoutersAreKnown(): Promise<void> {
+    const redis = await plainRedis(this.redis.port);
+    try {
+      const ver = Number(await redis.hget(KEYS.cluster.meta, 'ver'));
+      await until('every node has read which routers there are', async () => {
+        const beats = await redis.hgetall(KEYS.cluster.beats);
+        return [...this.nodes.keys()].every((id) => listedVersion(beats[id]) >= ver);
+      });
+    } finally {
+      redis.disconnect();
+    }
+  }
+
   /** Where routers and other nodes dial a node, and which life of it answers there. */
   async linkOf(id: string): Promise<{ readonly host: string; readonly port: number; readonly incarnation: string }> {
     const { link, incarnation } = await this.node(id).ready;
@@ -210,4 +225,9 @@ export class Cluster {
   #common(id: string): string[] {
     return ['--id', id, '--redis-url', this.#gates.get(id)?.url ?? this.redis.url, '--cluster', CLUSTER_NAME];
   }
+}
+
+/** The version of the list that a beat names at its end: `incarnation:counter:rooms,sessions,version`; 0 where it names none. */
+function listedVersion(beat: string | undefined): number {
+  return Number(beat?.split(',')[2] ?? 0);
 }

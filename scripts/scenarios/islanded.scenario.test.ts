@@ -18,6 +18,7 @@ const SILENT_MS = fenceMs + 1_000;
 
 /** Talks and signals in rooms of every node, through every router. */
 async function talkIn(cluster: Cluster): Promise<Load> {
+  await cluster.untilRoutersAreKnown();
   const urls = [...cluster.routers.values()].map(({ url }) => url);
   const talk = new Load({ rooms: 6, clients: 18, rate: 150, urls, signals: true });
   await talk.connect();

@@ -1,8 +1,9 @@
 // `npm test`: unit tests, fuzzing, the model, scenarios, then a browser. Owns: the shares, their times, the summary as last line, and the exit code.
-// Invariant: exit code 0 only if every share ran to its end and nothing in it failed; the last line is `N passed, N failed`.
+// Invariant: exit code 0 only if every share ran to its end and nothing in it failed, at its first run or, of real processes, at a second one
+// that is told; the last line is `N passed, N failed`.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import process from 'node:process';
 import { runNode } from './child.mjs';
 import { findChromium } from './chromium.mjs';
@@ -11,6 +12,9 @@ import { Sentence } from './sentence.mjs';
 
 /** Projects of vitest.config.ts, quickest first. */
 const SHARES = ['unit', 'fuzz', 'model', 'scenario', 'browser'];
+/** Shares of real processes, whose time is the machine's: up to two files that failed run once more, alone. */
+const RUN_TWICE = new Set(['scenario', 'browser']);
+const SECOND_RUN_FILES_MAX = 2;
 
 /** @param argv  handed to vitest: files, `-t name`, …
  *  @returns exit code */
@@ -27,12 +31,22 @@ export async function test(root, argv) {
       shares.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
       continue;
     }
-    const report = join(folder, `${name}.json`);
-    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
-    const args = ['run', '--project', name, '--passWithNoTests', ...reporters, ...argv];
-    const exitCode = await runNode(join(root, 'node_modules', 'vitest', 'vitest.mjs'), args, { cwd: root, env });
-    const json = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
-    shares.push({ name, seconds: (performance.now() - began) / 1000, ...countTests(json, exitCode) });
+    const run = async (report, files) => {
+      const path = join(folder, report);
+      const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${path}`];
+      const args = ['run', '--project', name, '--passWithNoTests', ...reporters, ...argv, ...files];
+      const exitCode = await runNode(join(root, 'node_modules', 'vitest', 'vitest.mjs'), args, { cwd: root, env });
+      return { exitCode, json: existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined };
+    };
+    let result = await run(`${name}.json`, []);
+    const again = RUN_TWICE.has(name) ? filesToRunAgain(result) : [];
+    if (again.length > 0) {
+      process.stdout.write(`\n${again.map((file) => relative(root, file)).join(', ')} failed and is run once more.\n`);
+      result = afterSecondRun(result, await run(`${name}-again.json`, again));
+    }
+    const seconds = (performance.now() - began) / 1000;
+    const second = result.second?.map((file) => relative(root, file));
+    shares.push({ name, seconds, ...countTests(result.json, result.exitCode), second });
   }
   const { lines, failed } = summary(shares);
   process.stdout.write(`\n${lines.join('\n')}\n`);
@@ -50,6 +64,32 @@ export function nameChromium(env, find = findChromium, say = (line) => process.s
     say(error.message);
     return false;
   }
+}
+
+/** Which files of a share's first run deserve a second one: those with a failed test, where they are few. */
+export function filesToRunAgain({ exitCode, json }) {
+  if (exitCode === 0 || json === undefined) return [];
+  const failed = json.testResults.filter((file) => file.status === 'failed').map((file) => file.name);
+  return failed.length <= SECOND_RUN_FILES_MAX ? failed : [];
+}
+
+/** The first run with the second in the place of the files that were run again. `second`: those that passed only then. */
+export function afterSecondRun(first, again) {
+  if (again.json === undefined) return first;
+  const replaced = new Set(again.json.testResults.map((file) => file.name));
+  const testResults = [...first.json.testResults.filter((file) => !replaced.has(file.name)), ...again.json.testResults];
+  const count = (status) =>
+    testResults.flatMap((file) => file.assertionResults).filter((one) => one.status === status).length;
+  const json = {
+    ...first.json,
+    testResults,
+    numPassedTests: count('passed'),
+    numFailedTests: count('failed'),
+    numPendingTests: count('pending') + count('skipped'),
+    numTodoTests: count('todo'),
+  };
+  const second = again.json.testResults.filter((file) => file.status === 'passed').map((file) => file.name);
+  return { exitCode: again.exitCode, json, second };
 }
 
 /** Counts a share by vitest's JSON report. A file that could not be loaded, and a run that failed without a failed test (an
@@ -70,11 +110,12 @@ export function countTests(json, exitCode) {
 /** One line a share and the total. */
 export function summary(shares) {
   const total = { passed: 0, failed: 0 };
-  const lines = shares.map(({ name, seconds, passed, failed, skipped }) => {
+  const lines = shares.map(({ name, seconds, passed, failed, skipped, second = [] }) => {
     total.passed += passed;
     total.failed += failed;
     const left = skipped > 0 ? `, ${skipped} skipped` : '';
-    return `${name.padEnd(9)} ${seconds.toFixed(1).padStart(6)} s  ${passed} passed, ${failed} failed${left}`;
+    const twice = second.length > 0 ? `; passed only at a second run: ${second.join(', ')}` : '';
+    return `${name.padEnd(9)} ${seconds.toFixed(1).padStart(6)} s  ${passed} passed, ${failed} failed${left}${twice}`;
   });
   // A run without a single test has shown nothing.
   if (total.passed + total.failed === 0) total.failed = 1;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Sentence } from './sentence.mjs';
-import { countTests, nameChromium, summary } from './test.mjs';
+import { afterSecondRun, countTests, filesToRunAgain, nameChromium, summary } from './test.mjs';
 
 const report = (changes) => ({ numPassedTests: 5, numFailedTests: 0, testResults: [], ...changes });
 
@@ -20,6 +20,42 @@ describe('countTests', () => {
   it('takes a run that failed for no test’s fault, or left no report, for a failure', () => {
     expect(countTests(report({}), 1)).toMatchObject({ passed: 5, failed: 1 });
     expect(countTests(undefined, 1)).toMatchObject({ passed: 0, failed: 1 });
+  });
+});
+
+describe('a second run', () => {
+  const file = (name, ...statuses) => ({
+    name,
+    status: statuses.includes('failed') ? 'failed' : 'passed',
+    assertionResults: statuses.map((status) => ({ status })),
+  });
+  const run = (exitCode, ...testResults) => ({ exitCode, json: report({ testResults }) });
+
+  it('is for few files that failed', () => {
+    expect(filesToRunAgain(run(1, file('a', 'passed', 'failed'), file('b', 'passed')))).toEqual(['a']);
+    expect(filesToRunAgain(run(0, file('a', 'passed')))).toEqual([]);
+    const failed = ['a', 'b', 'c'].map((name) => file(name, 'failed'));
+    expect(filesToRunAgain(run(1, ...failed))).toEqual([]);
+    expect(filesToRunAgain({ exitCode: 1, json: undefined })).toEqual([]);
+  });
+
+  it('counts in the place of the first, and is told', () => {
+    const first = run(1, file('a', 'passed', 'failed'), file('b', 'passed', 'skipped'));
+    const passed = afterSecondRun(first, run(0, file('a', 'passed', 'passed')));
+    expect(countTests(passed.json, passed.exitCode)).toEqual({ passed: 3, failed: 0, skipped: 1 });
+    expect(passed.second).toEqual(['a']);
+    const { lines } = summary([
+      { name: 'scenario', seconds: 1, passed: 3, failed: 0, skipped: 0, second: passed.second },
+    ]);
+    expect(lines[0]).toMatch(/3 passed, 0 failed; passed only at a second run: a$/);
+  });
+
+  it('fails what fails twice, or leaves no report', () => {
+    const first = run(1, file('a', 'passed', 'failed'), file('b', 'passed'));
+    const failed = afterSecondRun(first, run(1, file('a', 'failed', 'passed')));
+    expect(countTests(failed.json, failed.exitCode)).toMatchObject({ passed: 2, failed: 1 });
+    expect(failed.second).toEqual([]);
+    expect(afterSecondRun(first, { exitCode: 1, json: undefined })).toBe(first);
   });
 });
 

@@ -35,7 +35,8 @@ const LIMITS: Readonly<Record<Size, Limits>> = {
   small: { ms: 300_000, megabytes: 1_024, optimize: '-O0' },
   full: { ms: 1_200_000, megabytes: 6_000, optimize: '-O2' },
 };
-const COMPILE_MS = 120_000;
+/** Seconds on a free machine, minutes where much else runs. */
+const COMPILE_MS = 600_000;
 const DEPTH_MAX = 1_000_000;
 /** Two to the power of this many places in the hash table at first; it grows. */
 const HASH_BITS = 20;
@@ -88,7 +89,8 @@ async function traceOf(tools: ModelTools, flags: readonly string[], file: string
 }
 
 async function demand(command: string, args: readonly string[], folder: string): Promise<void> {
-  const { code, output } = await run(command, args, folder, COMPILE_MS);
+  const { code, timedOut, output } = await run(command, args, folder, COMPILE_MS);
+  if (timedOut) throw new Error(`${command} ${args.join(' ')} did not end within ${COMPILE_MS / 1_000} s`);
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with exit code ${code}:\n${output}`);
 }
 

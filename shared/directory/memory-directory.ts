@@ -8,7 +8,7 @@ import { logExecutors } from './memory/log.ts';
 import { membershipExecutors } from './memory/membership.ts';
 import { projectionExecutors } from './memory/projections.ts';
 import { roomExecutors } from './memory/rooms.ts';
-import { type Executors, emptyState, type State } from './memory/state.ts';
+import { copyOf, type Executors, emptyState, type State } from './memory/state.ts';
 
 const EXECUTORS: Executors = { ...membershipExecutors, ...roomExecutors, ...logExecutors, ...projectionExecutors };
 
@@ -47,12 +47,12 @@ export class MemoryDirectory {
   }
 
   snapshot(): MemorySnapshot {
-    return { state: structuredClone(this.#state) };
+    return { state: copyOf(this.#state) };
   }
 
   /** Puts the data back as it was, under the present run id: what a FLUSHALL or a restored file does without a restart. */
   restore(snapshot: MemorySnapshot): void {
-    this.#state = structuredClone(snapshot.state);
+    this.#state = copyOf(snapshot.state);
   }
 
   /** One process' view of this directory: the interface that RedisDirectory has, with a run in force of its own. Redis' clock is

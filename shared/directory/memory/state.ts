@@ -105,6 +105,27 @@ export function emptyLog(): StoredLog {
   return { entries: [], senders: new Map(), snapshot: undefined };
 }
 
+/** The same data, apart: what is changed in one is not changed in the other. What is only ever put in the place of another is shared. */
+export function copyOf(state: State): State {
+  return {
+    ...state,
+    nodes: new Map(state.nodes),
+    beats: new Map(state.beats),
+    certs: new Map(state.certs),
+    routers: new Map(state.routers),
+    rooms: each(state.rooms, (room) => ({
+      ...room,
+      log: { ...room.log, entries: [...room.log.entries], senders: new Map(room.log.senders) },
+    })),
+    presence: each(state.presence, (presence) => ({ ...presence, members: new Map(presence.members) })),
+    users: each(state.users, (user) => ({ ...user, sessions: new Map(user.sessions) })),
+  };
+}
+
+function each<T>(map: ReadonlyMap<string, T>, copy: (value: T) => T): Map<string, T> {
+  return new Map(Array.from(map, ([key, value]) => [key, copy(value)]));
+}
+
 /** What stands under `key` and has not expired; what has is dropped. */
 export function unexpired<T extends Expiring>(map: Map<string, T>, key: string, nowMs: number): T | undefined {
   const found = map.get(key);

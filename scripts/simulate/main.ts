@@ -60,7 +60,12 @@ async function main(): Promise<number> {
   const beganMs = performance.now();
   let toldMs = beganMs;
   const keepsGoing = values['keep-going'];
+  let toldBroken = 0;
   const tally = await runMany({ from, count, jobs, bug, mode, keepsGoing, boundMs }, (soFar) => {
+    for (const { seed, rule, text } of soFar.broken.slice(toldBroken)) {
+      process.stderr.write(`seed ${seed}: invariant ${rule} broken: ${text}\n`);
+    }
+    toldBroken = soFar.broken.length;
     if (performance.now() - toldMs < PROGRESS_EVERY_MS) return;
     toldMs = performance.now();
     process.stderr.write(`${soFar.summary}\n`);

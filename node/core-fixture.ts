@@ -80,6 +80,8 @@ export class TestNode {
   readonly logs: string[] = [];
   /** Links over which a router was asked how its Redis does. */
   readonly pings: number[] = [];
+  /** Whether whoever is asked over a link answers at once. */
+  isAnswered = false;
   /** Everything that was sent, by link. */
   readonly sent = new Map<number, LinkMessage[]>();
   /** Decides over each call. */
@@ -122,7 +124,7 @@ export class TestNode {
         dropQueued: () => [],
         afterHandedOver: (_links, done) => cluster.later(done),
         dial: (node) => this.#dial(node),
-        ping: (link) => this.pings.push(link),
+        ping: (link) => this.#ping(link),
         end: (how) => this.ended.push(how),
         log: (event) => this.logs.push(event),
         count: () => undefined,
@@ -138,6 +140,13 @@ export class TestNode {
     const reply = this.#cluster.directory.execute(operation, args, this.#cluster.clock.now().wallMs);
     if (fate === 'reply-lost') return done(new DirectoryError('timeout', 'reply lost'));
     this.#cluster.later(() => done(reply));
+  }
+
+  #ping(link: number): void {
+    this.pings.push(link);
+    const askedAt = this.#cluster.clock.now();
+    if (!this.isAnswered) return;
+    this.#cluster.later(() => this.core.pong(link, askedAt, 'answered', this.#cluster.clock.now()));
   }
 
   #send(link: number, message: LinkMessage): boolean {

@@ -14,6 +14,7 @@ import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/li
 import { jittered } from '../shared/random.ts';
 import { Standby } from './attendant/standby.ts';
 import { Drain } from './drain.ts';
+import { Farewell } from './farewell.ts';
 import { type HandoverEnd, Handovers } from './handover.ts';
 import type { OwnerHint } from './hosted.ts';
 import { Lease, type LeaseEvent } from './lease.ts';
@@ -47,6 +48,7 @@ export class NodeCore {
   #viewAtMs = 0;
   #viewBusy = false;
   #drain: Drain | undefined;
+  #farewell: Farewell | undefined;
   #ended = false;
 
   constructor(options: NodeCoreOptions, ports: NodePorts) {
@@ -160,6 +162,7 @@ export class NodeCore {
     this.projections.tick(now);
     this.#refreshView(now);
     this.#drain?.tick(now);
+    this.#farewell?.tick(now);
     this.standby.tick(this.#drain === undefined);
     this.rooms.flush();
     this.#links.flushAcks();
@@ -188,6 +191,7 @@ export class NodeCore {
 
   linkDown(number: number, now: Instant): void {
     if (!this.#links.down(number)) return;
+    this.#farewell?.linkDown(number, now);
     this.handovers.linkDown(number, now);
     for (const hosted of this.rooms.all()) hosted.room?.linkLost(number, now);
   }
@@ -195,6 +199,7 @@ export class NodeCore {
   /** The router at this link answered: did its last poll of Redis fail? */
   pong(number: number, askedAt: Instant, redis: 'unknown' | 'answered' | 'failed', now: Instant): void {
     const peer = this.#links.get(number)?.peer;
+    this.#farewell?.answered(number, askedAt, now);
     if (peer?.role === 'router' && !this.#ended) this.lease.routerSaid(peer.incarnation, askedAt, redis, now);
   }
 
@@ -473,9 +478,11 @@ export class NodeCore {
           if (this.lease.leaseOpen(at)) this.handovers.start(room, to, at);
         },
         tell: (done) => this.#tellDraining(done),
-        leave: (roomsLeft, untilMs, at) => {
+        leave: (roomsLeft, untilMs) => {
           if (roomsLeft > 0) this.#ports.log('leaving with rooms that could not be handed over', { rooms: roomsLeft });
-          this.#leave(at, untilMs);
+          this.#dropRooms();
+          const routers = this.#links.ofRouters().map((link) => link.number);
+          this.#farewell = new Farewell(this.#ports, routers, this.#options.now, (at) => this.#leave(at, untilMs));
         },
       },
       now.monoMs + drainDeadlineMs,
@@ -492,10 +499,15 @@ export class NodeCore {
     return true;
   }
 
+  #dropRooms(): void {
+    for (const hosted of [...this.rooms.all()]) this.rooms.drop(hosted, undefined);
+  }
+
   #leave(now: Instant, untilMs: number): void {
+    if (this.#ended) return;
     const { runId } = this.lease;
     const { node, incarnation } = this.#options.record;
-    for (const hosted of [...this.rooms.all()]) this.rooms.drop(hosted, undefined);
+    this.#dropRooms();
     if (runId === undefined || now.monoMs >= untilMs) return this.#end({ kind: 'left' });
     this.#call('leave', { node, incarnation, runId }, (reply) => {
       const at = this.#options.now();

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Cluster } from './core-fixture.ts';
+import { HEARD_MS } from './farewell.ts';
 
 function rooms(node: ReturnType<Cluster['livingNode']>, count: number) {
   const router = node.router();
+  node.isAnswered = true;
   for (let n = 1; n <= count; n++) router.open(`room-${n}`, [{ session: `s${n}`, handle: n }]);
   return router;
 }
@@ -63,6 +65,47 @@ describe('a drain', () => {
     expect(node.core.load().rooms).toBe(1);
     cluster.run(1_500, 50);
     expect(node.ended).toEqual([{ kind: 'left' }]);
+  });
+
+  it('says that it has left once every router has answered behind what it was told', () => {
+    const cluster = new Cluster();
+    const first = cluster.livingNode('n1');
+    cluster.livingNode('n2');
+    const router = rooms(first, 1);
+    const other = first.router('r2');
+    first.isAnswered = false;
+    first.core.drain(cluster.clock.now());
+    const before = cluster.clock.now();
+    cluster.run(500);
+    expect(router.takeTypes()).toContain('moved');
+    expect(first.pings).toEqual([router.link, other.link]);
+    const answered = (link: number, askedAt = cluster.clock.now()) => {
+      first.core.pong(link, askedAt, 'answered', cluster.clock.now());
+      cluster.run(20);
+      return stateOf(cluster, 'n1');
+    };
+    // An answer to an earlier question may have come before what was told since.
+    expect(answered(router.link, before)).toBe('draining');
+    expect(answered(router.link)).toBe('draining');
+    expect(answered(router.link)).toBe('draining');
+    expect(answered(other.link)).toBe('left');
+    expect(first.ended).toEqual([{ kind: 'left' }]);
+  });
+
+  it('waits for no router whose link is gone, nor longer than a second for one that is silent', () => {
+    const cluster = new Cluster();
+    const [first, second] = [cluster.livingNode('n1'), cluster.livingNode('n2')];
+    for (const node of [first, second]) {
+      node.router();
+      node.core.drain(cluster.clock.now());
+    }
+    cluster.run(500);
+    expect([first.ended, second.ended]).toEqual([[], []]);
+    first.core.linkDown(1, cluster.clock.now());
+    cluster.run(100);
+    expect([first.ended, second.ended]).toEqual([[{ kind: 'left' }], []]);
+    cluster.run(HEARD_MS);
+    expect(second.ended).toEqual([{ kind: 'left' }]);
   });
 
   it('without Redis ends too', () => {

@@ -91,6 +91,7 @@ export class NodeCore {
         this.#links.flushAcks();
         ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done);
       },
+      isLogged: (room) => this.rooms.get(room)?.isDurable === true,
       carry: (room) => this.#carry(room),
       quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
@@ -428,6 +429,12 @@ export class NodeCore {
         hosted.ownership.forget();
         this.rooms.drop(hosted, undefined);
         return this.rooms.tell(hosted, 'not-owner');
+      case 'rolled-back':
+        this.#ports.count('handovers_failed');
+        this.#ports.log('handover called off', { room: name, why: 'Redis has lost what the room had logged' });
+        hosted.ownership.resumeAfterTransfer();
+        hosted.quiet = false;
+        return this.lease.wentBack(now);
       case 'unknown':
         return hosted.ownership.claimAgain(now);
       default:

@@ -392,6 +392,32 @@ describe('a handover', () => {
     expect(before).toEqual([{ session: 1, cseq: 1 }]);
   });
 
+  it('is called off where Redis has lost what was logged, which is put back', () => {
+    const { cluster, node, router } = one();
+    const other = cluster.livingNode('n2');
+    router.frame(1, 1, 'x');
+    cluster.run(100);
+    const older = cluster.directory.snapshot();
+    router.frame(1, 2, 'y');
+    router.frame(1, 3, 'z');
+    cluster.run(1_100);
+    router.take();
+    // The same run id, the same triple, and a heartbeat has yet to meet the counter that went back.
+    node.fate = (operation) => {
+      if (operation === 'transfer') cluster.directory.restore(older);
+      return undefined;
+    };
+    expect(node.core.moveRoom(ROOM, 'n2', cluster.clock.now())).toBeUndefined();
+    cluster.run(200);
+    expect(node.logs).toContain('handover called off');
+    node.fate = () => undefined;
+    cluster.run(3_000);
+    expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
+    expect(node.core.rooms.held(ROOM)).toMatchObject({ head: 3 });
+    expect(node.core.handovers.underWay).toBe(0);
+    expect(other.core.rooms.held(ROOM)).toBeUndefined();
+  });
+
   it('that is called off lets the room take again what it did not take meanwhile', () => {
     const { cluster, node, router } = one();
     cluster.livingNode('n2');

@@ -30,11 +30,13 @@ export interface Target {
   readonly address: string;
 }
 
-/** How a handover ended, from the owner's side. `unknown`: the record must be claimed again or read. */
+/** How a handover ended, from the owner's side. `unknown`: the record must be claimed again or read. `rolled-back`: nothing was written,
+ *  since Redis has lost what the room had logged. */
 export type HandoverEnd =
   | { readonly kind: 'moved'; readonly record: RoomRecord; readonly target: Target; readonly pausedMs: number }
   | { readonly kind: 'cancelled'; readonly why: string }
   | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
+  | { readonly kind: 'rolled-back' }
   | { readonly kind: 'unknown' };
 
 interface Early {
@@ -62,6 +64,8 @@ export interface HandoverOptions {
   /** A link to the target: its number, and whether it is up already. */
   readonly linkTo: (target: Target) => { readonly link: number; readonly up: boolean };
   readonly afterHandedOver: (room: string, done: () => void) => void;
+  /** Whether what is said in the room is logged. */
+  readonly isLogged: (room: string) => boolean;
   /** The room's state as of now; undefined when it is not held any more. */
   readonly carry: (room: string) => RoomState | undefined;
   /** Has the room take nothing more and calls back once what it took is logged. */
@@ -229,9 +233,12 @@ export class Handovers {
     if (triple === undefined || head === undefined) return;
     outgoing.step = 'writing';
     const to = { node: target.node, incarnation: target.incarnation, nonce };
-    this.#options.call('transfer', { room, triple, to, head }, (result) => {
+    const isLogged = this.#options.isLogged(room);
+    this.#options.call('transfer', { room, triple, to, head, isLogged }, (result) => {
       const now = this.#options.now();
       if (this.#outgoing.get(room) !== outgoing) return;
+      if (!(result instanceof DirectoryError) && result.kind === 'rolled-back')
+        return this.#callOff(outgoing, { kind: 'rolled-back' }, now);
       this.#outgoing.delete(room);
       if (result instanceof DirectoryError) return this.#options.ended(room, { kind: 'unknown' }, now);
       if (result.kind === 'changed') return this.#options.ended(room, { kind: 'changed', record: result.record }, now);
@@ -242,9 +249,14 @@ export class Handovers {
   }
 
   #cancel(outgoing: Outgoing, why: string, now: Instant): void {
+    this.#callOff(outgoing, { kind: 'cancelled', why }, now);
+  }
+
+  /** The target is not named, and need not keep what it was sent. */
+  #callOff(outgoing: Outgoing, end: HandoverEnd, now: Instant): void {
     this.#outgoing.delete(outgoing.room);
     this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
-    this.#options.ended(outgoing.room, { kind: 'cancelled', why }, now);
+    this.#options.ended(outgoing.room, end, now);
   }
 
   // --- target --------------------------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         await claimAgain();
         expect(await append([said('s1', 2)], { batch: 1 })).toMatchObject({ kind: 'appended', head: 2 });
         const to = { node: 'n1', incarnation: A, nonce: N1 };
-        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 2 });
+        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 2, isLogged: false });
         if (moved.kind !== 'moved') throw new Error('expected to move');
         record = moved.record;
         expect(await append([said('s1', 3)], { batch: 1 })).toMatchObject({ kind: 'appended', head: 3 });
@@ -420,13 +420,25 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         expect(await openLog()).toMatchObject({ first: 21, entries: [], senders: { s1: { id: 10 } } });
         expect(await outcomes([said('s1', 11)])).toEqual([logged(21)]);
         const to = { node: 'n1', incarnation: A, nonce: N1 };
-        await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 30 });
+        await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 30, isLogged: false });
         expect(await readLog()).toMatchObject({ first: 31, record: { head: 30 }, entries: [] });
         record = (await readLog()).record;
         batch = 0;
         expect(await outcomes([said('s1', 12)])).toEqual([logged(31)]);
         await call('release', { room: 'lobby', triple: tripleOf(record), head: 50, expireMs: DAY_MS });
         expect(await readLog()).toMatchObject({ first: 51, record: { head: 50 }, entries: [] });
+      });
+
+      it('is moved only from where its owner left it', async () => {
+        await tenSaid();
+        const to = { node: 'n2', incarnation: B, nonce: N2 };
+        const transfer = (head: number) =>
+          call('transfer', { room: 'lobby', triple: tripleOf(record), to, head, isLogged: true });
+        expect(await transfer(30)).toEqual({ kind: 'rolled-back', head: 10 });
+        expect(await transfer(9)).toEqual({ kind: 'rolled-back', head: 10 });
+        expect(await readLog()).toMatchObject({ first: 1, record });
+        expect(await transfer(10)).toMatchObject({ kind: 'moved', record: { head: 10, owner: { incarnation: B } } });
+        expect((await readLog()).entries).toHaveLength(10);
       });
     });
 

@@ -421,7 +421,9 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
       it('moves to the successor under the next epoch', async () => {
         const record = await owned({ floor: 2 ** 52 });
         const to = { node: 'n2', incarnation: B, nonce: N2 };
-        expect(await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 30 })).toEqual({
+        expect(
+          await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 30, isLogged: false }),
+        ).toEqual({
           kind: 'moved',
           record: {
             owner: { node: 'n2', incarnation: B },
@@ -437,14 +439,14 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         const record = await owned();
         const from = await fixture.now();
         const to = { node: 'n2', incarnation: B, nonce: N2 };
-        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 0 });
+        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 0, isLogged: false });
         expect(moved.kind === 'moved' && moved.record.epoch).toBeGreaterThanOrEqual(Math.max(from, record.epoch + 1));
       });
 
       it('never lets the head go back', async () => {
         const record = await owned({ numbering: { kind: 'continue', head: 50 } });
         const to = { node: 'n2', incarnation: B, nonce: N2 };
-        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 3 });
+        const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 3, isLogged: false });
         if (moved.kind !== 'moved') throw new Error('expected a move');
         expect(moved.record.head).toBe(50);
         await call('release', { room: 'lobby', triple: tripleOf(moved.record), head: 4, expireMs: DAY_MS });
@@ -456,7 +458,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         const nobody = { incarnation: A, epoch: 1, nonce: N1 };
         const gone = { kind: 'changed', record: undefined };
         expect(await call('release', { room: 'lobby', triple: nobody, head: 0, expireMs: 1_000 })).toEqual(gone);
-        expect(await call('transfer', { room: 'lobby', triple: nobody, to, head: 0 })).toEqual(gone);
+        expect(await call('transfer', { room: 'lobby', triple: nobody, to, head: 0, isLogged: false })).toEqual(gone);
         const record = await owned();
         const changed = { kind: 'changed', record };
         const triple = tripleOf(record);
@@ -466,12 +468,14 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
           { ...triple, nonce: N2 },
         ]) {
           expect(await call('release', { room: 'lobby', triple: wrong, head: 0, expireMs: 1_000 })).toEqual(changed);
-          expect(await call('transfer', { room: 'lobby', triple: wrong, to, head: 0 })).toEqual(changed);
+          expect(await call('transfer', { room: 'lobby', triple: wrong, to, head: 0, isLogged: false })).toEqual(
+            changed,
+          );
         }
         await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000 });
         const released = { kind: 'changed', record: { ...record, owner: undefined } };
         expect(await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000 })).toEqual(released);
-        expect(await call('transfer', { room: 'lobby', triple, to, head: 0 })).toEqual(released);
+        expect(await call('transfer', { room: 'lobby', triple, to, head: 0, isLogged: false })).toEqual(released);
       });
     });
 

@@ -50,7 +50,7 @@ registerRouter:ok refreshRouter:ok refreshRouter:absent removeRouter:removed rem
 readRoom:missing readRoom:record:owned readRoom:record:released
 claim:owned claim:owned:restored claim:owned:afresh claim:changed claim:changed:missing claim:other-run
 release:released release:changed release:changed:missing
-transfer:moved transfer:changed transfer:changed:missing
+transfer:moved transfer:changed transfer:changed:missing transfer:rolled-back
 append:appended append:fenced append:fenced:missing append:rolled-back append:late
 append:item:logged append:item:duplicate:at append:item:duplicate:nowhere append:item:unknown append:evicted append:repeated
 readLog:missing readLog:log:none readLog:log:some openLog:empty openLog:entries openLog:senders openLog:snapshot openLog:trimmed
@@ -249,7 +249,8 @@ class Draw {
       case 20:
       case 21: {
         const to = { node, incarnation: random.pick(LIVES), nonce };
-        return { operation: 'transfer', args: { room, triple, to, head } };
+        const isLogged = random.below(2) === 0;
+        return { operation: 'transfer', args: { room, triple, to, head, isLogged } };
       }
       case 22:
       case 23:

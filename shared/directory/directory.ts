@@ -358,17 +358,21 @@ export interface DirectoryOperations {
     args: { readonly room: string; readonly triple: Triple; readonly head: number; readonly expireMs: number };
     reply: { readonly kind: 'released' } | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
   };
-  /** The owner names its successor: next epoch (as in claim), the target's nonce, head, `tag:head+1`. */
+  /** The owner names its successor: next epoch (as in claim), the target's nonce, head, `tag:head+1`. Of a room that is logged
+   *  (`isLogged`) `head` is what the owner committed last, as in append, and `rolled-back` says that the record or the log is elsewhere,
+   *  and that nothing was written; of another the record's head may lag behind, and is raised. */
   transfer: {
     args: {
       readonly room: string;
       readonly triple: Triple;
       readonly to: { readonly node: string; readonly incarnation: string; readonly nonce: string };
       readonly head: number;
+      readonly isLogged: boolean;
     };
     reply:
       | { readonly kind: 'moved'; readonly record: RoomRecord }
-      | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
+      | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
+      | { readonly kind: 'rolled-back'; readonly head: number };
   };
 
   /** Appends a batch to a durable room's log: numbered head+1, head+2 … without a gap, each sender's repetitions told apart, marks and

@@ -1,9 +1,10 @@
 -- The owner names its successor under the next epoch.
 -- KEYS  1 owner  2 log
--- ARGV  1 incarnation  2 epoch  3 nonce  4 to node  5 to incarnation  6 to nonce  7 head
+-- ARGV  1 incarnation  2 epoch  3 nonce  4 to node  5 to incarnation  6 to nonce  7 head  8 '1' if the room is logged, else '0'
 -- Reply {'moved', record}
 --       {'changed', record}   the record does not hold this triple; record is read-room's
 --       {'changed'}           there is no record
+--       {'rolled-back', head} the room is logged, and where the stored head, or the log, is; nothing is written
 --@include room-record
 --@include log-entry
 local record = read_room(KEYS[1])
@@ -12,6 +13,14 @@ if not record then
 end
 if record[2] ~= ARGV[1] or record[3] ~= ARGV[2] or record[4] ~= ARGV[3] then
   return { 'changed', record }
+end
+if ARGV[8] == '1' then
+  local log_at = log_end(KEYS[2]) or record[5]
+  if record[5] ~= ARGV[7] then
+    return { 'rolled-back', record[5] }
+  elseif log_at ~= ARGV[7] then
+    return { 'rolled-back', log_at }
+  end
 end
 local head = larger(record[5], ARGV[7])
 drop_unless_at(KEYS[2], head)

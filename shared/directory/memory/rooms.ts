@@ -52,11 +52,14 @@ export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | '
     return { kind: 'released' };
   },
 
-  transfer({ room, triple, to, head }, context) {
+  transfer({ room, triple, to, head, isLogged }, context) {
     const stored = unexpired(context.state.rooms, room, context.nowMs);
     if (stored === undefined) return { kind: 'changed', record: undefined };
     const { record, log } = stored;
     if (!holds(record, triple)) return { kind: 'changed', record: copyRecord(record) };
+    const end = log.entries.at(-1)?.seq ?? record.head;
+    if (isLogged && record.head !== head) return { kind: 'rolled-back', head: record.head };
+    if (isLogged && end !== head) return { kind: 'rolled-back', head: end };
     const next = writeOwner(room, to, record.epoch, raiseHead(stored, head), record.tags, log, context);
     return { kind: 'moved', record: next };
   },

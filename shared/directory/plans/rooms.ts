@@ -64,16 +64,26 @@ export const roomPlans: Rooms = {
   },
   transfer: {
     connection: 'control',
-    request: ({ room, triple, to, head }, { keys }) =>
+    request: ({ room, triple, to, head, isLogged }, { keys }) =>
       scriptRequest(
         'transfer',
         [keys.room(room).owner, keys.room(room).log],
-        [triple.incarnation, String(triple.epoch), triple.nonce, to.node, to.incarnation, to.nonce, String(head)],
+        [
+          triple.incarnation,
+          String(triple.epoch),
+          triple.nonce,
+          to.node,
+          to.incarnation,
+          to.nonce,
+          String(head),
+          isLogged ? '1' : '0',
+        ],
         { confirmed: true },
       ),
     parse(raw) {
       const [kind, a] = list(raw);
       if (kind === 'moved') return { kind, record: parseRecord(a) };
+      if (kind === 'rolled-back') return { kind, head: number(a) };
       if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
       return unknownReply(kind);
     },

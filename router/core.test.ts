@@ -220,6 +220,29 @@ describe('an OPEN', () => {
     expect(bench.take('close-session')).toMatchObject([{ message: { session: 1, how: 'broken' } }]);
   });
 
+  it('whose answer came too late may have seated a client, and that it has gone is told all the same', () => {
+    const bench = new RouterBench();
+    for (const handle of [1, 2, 3]) bench.client(handle);
+    bench.read(A);
+    // The room is asked for anew before the answer for the others comes, which counts no more.
+    const serial = bench.opens()[0]?.open.serial ?? 0;
+    bench.refuse(A, 1, 'wait');
+    for (const session of [2, 3]) bench.from(A, { type: 'opened', session, room: 7, cseq: 0, serial, verdict: 'new' });
+    bench.core.clientClosed(2, 'broken');
+    expect(bench.take('close-session')).toEqual([
+      { to: 'n1', message: { type: 'close-session', session: 2, how: 'broken' } },
+    ]);
+    // Nobody seats the third in time.
+    bench.tick(20_000);
+    expect(bench.closed.get(3)).toMatchObject({ code: 1013 });
+    expect(bench.take('close-session').map(({ to, message }) => [to, message.session, message.how])).toEqual([
+      ['n1', 1, 'left'],
+      ['n1', 3, 'left'],
+    ]);
+    bench.from(A, { type: 'opened', session: 2, room: 7, cseq: 0, serial: 99, verdict: 'new' });
+    expect(bench.take('close-session')).toMatchObject([{ message: { session: 2, how: 'broken' } }]);
+  });
+
   it('whose clients have all gone does not keep waiting whoever came meanwhile', () => {
     const bench = new RouterBench();
     bench.client(1);

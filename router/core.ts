@@ -113,15 +113,20 @@ export class RouterCore {
   clientClosed(handle: number, how: 'left' | 'broken'): void {
     const entry = this.#sessions.get(handle);
     if (entry === undefined) return;
-    const { session, route } = entry;
-    // One that waits for another seat may still have its last one.
+    this.#tellGone(entry.session, entry.route, how);
+    this.#remove(entry.session, entry.route);
+  }
+
+  /** Tells whoever may have a session that its client has gone. One that waits for another seat may still have its last one, and one
+   *  whose OPEN was answered too late, or not, may have been seated by it: it would be a member for as long as the link lasts. */
+  #tellGone(session: ClientSession, route: Route, how: 'left' | 'broken'): void {
+    const { handle, askedOf } = session;
     const now = session.state === 'pending' ? undefined : this.#holder(route);
-    const last = session.everSeated && route.last?.incarnation !== now?.incarnation ? route.last : undefined;
-    for (const at of [now, last]) {
-      if (at !== undefined) this.#ports.send(at.node, at.incarnation, { type: 'close-session', session: handle, how });
+    const holders = [now, session.everSeated ? route.last : undefined, askedOf].flatMap((at) => at ?? []);
+    for (const [incarnation, { node }] of new Map(holders.map((at) => [at.incarnation, at]))) {
+      this.#ports.send(node, incarnation, { type: 'close-session', session: handle, how });
     }
-    if (session.state === 'asked') this.#gone.remember(handle, how);
-    this.#remove(session, route);
+    if (session.state === 'asked' || askedOf !== undefined) this.#gone.remember(handle, how);
   }
 
   #to(route: Route, state: RouteState): void {
@@ -158,12 +163,17 @@ export class RouterCore {
 
   #closeClient(session: ClientSession, route: Route, how: ClientClose): void {
     if (session.state === 'asked') this.#gone.remember(session.handle, 'left');
+    this.#close(session, route, how);
+  }
+
+  #close(session: ClientSession, route: Route, how: ClientClose): void {
     this.#remove(session, route);
     this.#ports.close(session.handle, how);
   }
 
   #turnAway(session: ClientSession, route: Route, code: TurnAwayCode): void {
-    this.#closeClient(session, route, turnedAway(code, this.#options.random));
+    this.#tellGone(session, route, session.everSeated ? 'broken' : 'left');
+    this.#close(session, route, turnedAway(code, this.#options.random));
   }
 
   // --- being seated ----------------------------------------------------------------------------------------------------------------
@@ -220,7 +230,7 @@ export class RouterCore {
       ...(this.#options.mayCauseClaims() ? {} : { heldOnly: true }),
       sessions: sessions.map((session) => session.opening()),
     });
-    if (sent) for (const session of sessions) session.asked(serial);
+    if (sent) for (const session of sessions) session.asked(serial, at);
     else if (route.state.kind === 'opening') this.#wait(route, bounds.WAIT_ON_MS, at, this.#options.now());
     else for (const session of sessions) this.#retryLater(session, this.#options.now());
   }
@@ -424,8 +434,7 @@ export class RouterCore {
       if (!rebound || message.verdict !== 'reset') route.cursor = { seq: binding.head, tag: binding.tag };
       this.#bound(route, at, message.room, binding, now);
     }
-    session.state = 'seated';
-    session.everSeated = true;
+    session.seat();
     this.#ports.join(binding.group, session.handle);
     if (rebound) this.#ports.count('rebinds');
     else this.#ports.observe('open_ms', now.monoMs - (session.openByMs - this.#openMs));

@@ -38,6 +38,8 @@ export class ClientSession {
   paused = false;
   /** The incarnation whose server its socket is piped to: no other owner can have it. Only of attended rooms. */
   tiedTo: string | undefined;
+  /** Who was asked last to seat it, and may have, whatever has become of the answer. Undefined once it is seated. */
+  askedOf: Holder | undefined;
   /** Serial of the OPEN that named it last. */
   #asked = 0;
   /** Made with the first frame kept, here and below: an idle session has no lists of its own. */
@@ -56,8 +58,9 @@ export class ClientSession {
   }
 
   /** An OPEN that names it was sent. */
-  asked(serial: number): void {
+  asked(serial: number, of: Holder): void {
     this.state = 'asked';
+    this.askedOf = of;
     this.#told = undefined;
     // As a small integer: one above 2^31 would be a heap object of its own.
     this.#asked = serial | 0;
@@ -71,6 +74,13 @@ export class ClientSession {
   /** What was kept belongs to an answer that is void. */
   dropTold(): void {
     this.#told = undefined;
+  }
+
+  /** Its owner has it, and it is told so. */
+  seat(): void {
+    this.state = 'seated';
+    this.everSeated = true;
+    this.askedOf = undefined;
   }
 
   /** Keeps what an owner tells it before it is seated: its welcome and what it missed, of which it sees all or nothing. */

@@ -110,7 +110,7 @@ describe('of what a claim finds, it finds', () => {
     const bench = new Bench();
     for (const id of [1, 2, 3]) bench.append(1, id);
     bench.stored.splice(--bench.head);
-    bench.oracle.lost();
+    bench.oracle.lost(() => '1.1');
     bench.logs.lost();
     bench.claim(2);
     expect(bench.broken).toBeUndefined();

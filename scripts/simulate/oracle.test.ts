@@ -56,6 +56,42 @@ describe('Oracle', () => {
     grant(4, 'b');
     expect(broken()).toBe('1');
   });
+
+  it('finds what is appended under another tag than was granted last', () => {
+    const { oracle, grant, broken } = world();
+    const [older, newer] = [grant(1, 'a'), grant(2, 'b')];
+    oracle.logged(ROOM, newer.tag, 'b');
+    expect(broken()).toBeUndefined();
+    oracle.logged(ROOM, older.tag, 'a');
+    expect(broken()).toBe('1');
+  });
+
+  it('goes by what Redis still knows of, once it has lost something', () => {
+    const rolledBack = (tag: string | undefined) => {
+      const made = world();
+      const [older, newer] = [made.grant(1, 'a'), made.grant(2, 'b')];
+      made.oracle.lost(() => tag);
+      return { ...made, older, newer };
+    };
+    // A command of the owner of then may still be on its way: it is the owner again, until somebody else claims.
+    const late = rolledBack('1.1');
+    late.oracle.logged(ROOM, late.older.tag, 'a');
+    late.grant(2 ** 40, 'c');
+    expect(late.broken()).toBeUndefined();
+    late.oracle.logged(ROOM, late.older.tag, 'a');
+    expect(late.broken()).toBe('1');
+    const lost = rolledBack('1.1');
+    lost.oracle.logged(ROOM, lost.newer.tag, 'b');
+    expect(lost.broken()).toBe('1');
+    const emptied = rolledBack(undefined);
+    emptied.grant(1.5, 'c');
+    expect(emptied.broken()).toBeUndefined();
+    emptied.oracle.logged(ROOM, emptied.newer.tag, 'b');
+    expect(emptied.broken()).toBe('1');
+    const low = rolledBack('2.2');
+    low.grant(1.5, 'c');
+    expect(low.broken()).toBe('1');
+  });
 });
 
 describe('DeliveryOracle', () => {

@@ -14,7 +14,8 @@ interface Granted {
 
 interface RoomLine {
   readonly granted: Map<string, Granted>;
-  newest: { tag: string; granted: Granted; atMs: number; era: number } | undefined;
+  /** Granted last, of what Redis still knows. */
+  newest: { tag: string; granted: Granted; atMs: number } | undefined;
   /** Newest tag that has emitted gated output. */
   emitted: { tag: string; granted: Granted } | undefined;
 }
@@ -25,8 +26,6 @@ export class Oracle {
   /** Claims of rooms whose record named another incarnation. */
   takeovers = 0;
   #grants = 0;
-  /** Raised whenever Redis loses something: epochs may be given out anew then. */
-  #era = 0;
 
   constructor(trace: Trace) {
     this.#trace = trace;
@@ -60,16 +59,22 @@ export class Oracle {
     if (known !== undefined) return this.#trace.violate('1', `tag ${tag} of ${room} was granted twice`);
     const granted = { incarnation, epoch: record.epoch, order: ++this.#grants };
     const { newest } = line;
-    if (newest !== undefined && newest.era === this.#era && newest.granted.epoch >= record.epoch) {
+    if (newest !== undefined && newest.granted.epoch >= record.epoch) {
       this.#trace.violate('1', `tags of ${room} went back: ${tag} was granted after ${newest.tag}`);
     }
     line.granted.set(tag, granted);
-    line.newest = { tag, granted, atMs: this.#trace.nowMs, era: this.#era };
+    line.newest = { tag, granted, atMs: this.#trace.nowMs };
   }
 
-  /** Redis holds other data than it did. */
-  lost(): void {
-    this.#era++;
+  /** Redis holds other data than it did: what was granted since is lost, and whoever the record names now is the owner again, though it may
+   *  be dead. @param namedIn  the tag in a room's record as it is now */
+  lost(namedIn: (room: string) => string | undefined): void {
+    for (const [room, line] of this.#rooms) {
+      const tag = namedIn(room);
+      const granted = tag === undefined ? undefined : line.granted.get(tag);
+      if (tag === undefined || granted === undefined) line.newest = undefined;
+      else if (line.newest?.tag !== tag) line.newest = { tag, granted, atMs: this.#trace.nowMs };
+    }
   }
 
   /** An entry was appended under this tag. */
@@ -78,8 +83,8 @@ export class Oracle {
     const granted = line.granted.get(tag);
     if (granted?.incarnation !== incarnation) {
       this.#trace.violate('1', `${room} is appended to under ${tag}, which is not its writer's`);
-    } else if (line.newest !== undefined && granted.order < line.newest.granted.order) {
-      this.#trace.violate('1', `${room} is appended to under ${tag} after ${line.newest.tag} was granted`);
+    } else if (granted.order !== line.newest?.granted.order) {
+      this.#trace.violate('1', `${room} is appended to under ${tag}, and is ${line.newest?.tag ?? "nobody's"}`);
     }
   }
 

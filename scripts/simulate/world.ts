@@ -4,7 +4,7 @@
 import type { NodeEnd, NodeMetric } from '../../node/ports.ts';
 import type { LogRules } from '../../node/room-log.ts';
 import type { RoomLimits } from '../../node/room-output.ts';
-import type { Args, Reply } from '../../shared/directory/directory.ts';
+import { type Args, type Reply, tagOf } from '../../shared/directory/directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../shared/timing.ts';
@@ -109,7 +109,7 @@ export class World implements ProcessWorld {
         }
       },
       () => {
-        this.oracle.lost();
+        this.oracle.lost((room) => this.#tagOf(room));
         this.logs.lost();
       },
     );
@@ -192,6 +192,11 @@ export class World implements ProcessWorld {
 
   counted(metric: NodeMetric): number {
     return this.#counts.get(metric) ?? 0;
+  }
+
+  #tagOf(room: string): string | undefined {
+    const read = this.redis.directory.execute('readRoom', { room }, this.redis.wallMs);
+    return read.kind === 'record' ? tagOf(read.record) : undefined;
   }
 
   /** A number for a client's socket at some router. */

@@ -1,6 +1,6 @@
 /** Runs one row: Spin makes a C program of the model, the compiler builds it, and it searches, in a folder that is removed afterwards.
  *  Owns: the child processes and their limits. Does not know: the table.
- *  Invariant: when it returns, none of its processes and files is left. (Ended by a signal, it leaves its folder behind.) */
+ *  Invariant: when it returns, and when this process exits, none of its processes and files is left. */
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,6 +57,9 @@ export async function runRow(
   if (flags === undefined) return undefined;
   const limits = LIMITS[size];
   const folder = mkdtempSync(join(tmpdir(), 'bellhop-model-'));
+  // An exit, as that behind a signal, runs no `finally`.
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  process.once('exit', remove);
   const began = performance.now();
   try {
     const file = `${row.model}.pml`;
@@ -74,7 +77,8 @@ export async function runRow(
     const seconds = (performance.now() - began) / 1_000;
     return { row, flags, ...report, seconds, ok, trace };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   }
 }
 
@@ -104,7 +108,8 @@ function run(command: string, args: readonly string[], cwd: string, ms: number):
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     const kill = () => child.kill('SIGKILL');
-    process.once('exit', kill);
+    // Before the folder goes: a child that still writes would fill it again.
+    process.prependOnceListener('exit', kill);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {

@@ -18,7 +18,7 @@ export interface RecentEntry {
   readonly frame: Buffer;
 }
 
-export type ResetReason = 'trimmed' | 'ahead' | 'forked' | 'owner_lost' | 'log_lost' | 'too_far' | 'expired';
+export type ResetReason = 'trimmed' | 'ahead' | 'forked' | 'owner_lost' | 'log_lost' | 'too_far';
 
 export type Standing =
   | { readonly kind: 'resumed'; readonly missed: readonly RecentEntry[] }
@@ -32,8 +32,6 @@ interface TagStart {
 }
 
 const TAGS_MAX = 16;
-/** Keys of a released room are kept for a day. */
-const EXPIRED_MS = 24 * 3_600_000;
 /** A link carries answers of at most 1 MiB. */
 const PAGE_BYTES_MAX = 700_000;
 
@@ -223,14 +221,14 @@ export class Recent {
     return { kind: 'resumed', missed: this.after(cursor.seq) };
   }
 
-  /** A tag that a durable room does not know: too long ago, of a history that Redis lost, or of one that it was taken back behind. */
+  /** A tag that a durable room does not know: too long ago, of a history that Redis lost, or of one that it was taken back behind.
+   *  Never of a room that was forgotten while nobody was there: its keys outlive every resume token that names a cursor in it, and a
+   *  tag's epoch says when its owner began, not when it ended. */
   #whyUnknown(tag: Tag): ResetReason {
     const epoch = epochOf(tag);
     const first = this.#tags[0];
     if (first === undefined || epoch >= epochOf(first.tag)) return 'forked';
-    if (this.#tags.length >= TAGS_MAX) return 'too_far';
-    // Epochs are not below the milliseconds of Redis' clock at which they began.
-    return epochOf(first.tag) - epoch >= EXPIRED_MS ? 'expired' : 'log_lost';
+    return this.#tags.length >= TAGS_MAX ? 'too_far' : 'log_lost';
   }
 }
 

@@ -1,6 +1,6 @@
 /** What a room tells of its members: each join and leave of a small room, a count now and then of a large one, the list to whoever comes.
  *  Owns: the version of the membership, and which summary is due. Does not know: why somebody comes or goes.
- *  Invariant: the version grows with every change that a member could be told of.
+ *  Invariant: the version grows with every change that a member could be told of, and never goes back, whoever owns the room.
  *  @see DESIGN §7 join, leave, members, presence */
 import type { Instant } from '../shared/clock.ts';
 import * as encode from '../shared/protocol-encode.ts';
@@ -12,6 +12,9 @@ import type { RoomSession, Roster } from './roster.ts';
 
 /** What is told in sum (the count of a large room, the list after a change of meta) is told at most this often, milliseconds. */
 const SUMMARY_EVENT_MS = 1_000;
+/** Versions that one epoch leaves to the next: an epoch is not below the ms at which it began, so an owner that makes fewer changes a ms
+ *  stays below its successor's first. */
+const VERSIONS_PER_EPOCH = 1_000;
 
 export class RoomNews {
   readonly #limits: RoomLimits;
@@ -34,6 +37,11 @@ export class RoomNews {
 
   get version(): number {
     return this.#version;
+  }
+
+  /** The room is owned under this epoch from here on. */
+  begin(epoch: number): void {
+    this.#version = Math.max(this.#version, epoch * VERSIONS_PER_EPOCH);
   }
 
   arrived(session: RoomSession, announce: boolean, now: Instant): void {

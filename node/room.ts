@@ -176,6 +176,7 @@ export class Room implements RoomContext {
     this.#triple = triple;
     this.#tag = tagOf(triple);
     this.#recent.beginTag(this.#tag);
+    this.#news.begin(triple.epoch);
     this.#speech.log?.begin();
     this.#bindings.void(now.monoMs);
     this.#wake();

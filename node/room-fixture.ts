@@ -53,6 +53,7 @@ export class RoomBench {
           this.#sent.push(read(link, message));
           return true;
         },
+        raisesSeats: () => true,
         newHandle: () => ++this.#handles,
         ack: (link, session, cseq) => this.acks.push(`${link}:${session}=${cseq}`),
         seated: (session) => this.seats.set(`${session.place?.link}:${session.place?.handle}`, session),

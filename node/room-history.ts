@@ -93,6 +93,11 @@ export class RoomHistory {
     return { kind: 'resumed', missed: [...before.map(recentOf), ...entries] };
   }
 
+  /** What the log knows of a session that has not come back. */
+  markOf(session: string): SenderMark | undefined {
+    return this.#marks.get(session);
+  }
+
   /** A session is here that was not. @param isResumed  it says that it was before */
   recall(session: RoomSession, isResumed: boolean): void {
     const mark = this.#marks.get(session.session);

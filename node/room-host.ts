@@ -252,6 +252,7 @@ export class RoomHost {
       // A program may speak at any time, also while the room is being handed over or is to be claimed again.
       send: (link, message) =>
         hosted.ownership.held !== undefined && !this.#ended && this.#parts.links.send(link, message, name),
+      raisesSeats: (link) => this.#parts.links.get(link)?.peer?.features?.includes('seats') !== false,
       newHandle: () => ++this.#handles,
       ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
       seated: (session) => {

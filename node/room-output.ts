@@ -10,6 +10,8 @@ export type LogOutput = Pick<LogPorts, 'rules' | 'budget' | 'append' | 'mayAppen
 export interface RoomOutput {
   /** False when the link is gone, full, or waits for its routers to bind again: nothing was queued. */
   send(link: number, message: LinkMessage): boolean;
+  /** Whether the router there asks for another seat where it is told that its own was given out already. */
+  raisesSeats(link: number): boolean;
   /** A number for a binding, never used before by this process. */
   newHandle(): number;
   /** Frames of this session's seat up to `cseq` are taken. */

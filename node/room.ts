@@ -27,7 +27,7 @@ import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { type Published, RoomSpeech } from './room-speech.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
 import { isForgotten, welcomeText } from './room-words.ts';
-import { type Place, type RoomSession, Roster } from './roster.ts';
+import { judgeSeat, type Place, type RoomSession, Roster } from './roster.ts';
 
 /** Largest `meta` of a member, as JSON text. */
 const META_CHARS_MAX = 2_048;
@@ -297,13 +297,17 @@ export class Room implements RoomContext {
   /** Refuses a seat below the one that holds the session; a higher one evicts the lower. */
   #admit(link: number, one: OpenSession): boolean {
     const known = this.#roster.get(one.session);
-    if (known === undefined) return true;
-    if (one.seat < known.seat) {
-      this.#refuse(link, one.handle, 'replaced');
+    const place = known?.place;
+    const isHere = place?.link === link && place.handle === one.handle;
+    const mark = known?.mark ?? this.#history.markOf(one.session);
+    const verdict = judgeSeat(one, known, mark, isHere || !this.#output.raisesSeats(link));
+    if (verdict !== 'granted') {
+      if (verdict === 'replaced') this.#refuse(link, one.handle, 'replaced');
+      else this.#refuse(link, one.handle, 'wait', verdict.next);
+      if (verdict !== 'replaced' && known !== undefined) known.seatOffered = verdict.next;
       return false;
     }
-    const { place } = known;
-    if (place !== undefined && (place.link !== link || place.handle !== one.handle)) {
+    if (known !== undefined && place !== undefined && !isHere) {
       this.#output.send(place.link, { type: 'close-client', session: place.handle, code: 4409, reason: 'replaced' });
       this.#leavePlace(known);
     }
@@ -331,8 +335,9 @@ export class Room implements RoomContext {
     });
   }
 
-  #refuse(link: number, handle: number, reason: RefusedReason): void {
-    this.#output.send(link, { type: 'refused', session: handle, reason, serial: this.#serial });
+  #refuse(link: number, handle: number, reason: RefusedReason, seat?: number): void {
+    const more = seat === undefined ? {} : { seat };
+    this.#output.send(link, { type: 'refused', session: handle, reason, serial: this.#serial, ...more });
   }
 
   /** The router did not get to know this binding. */

@@ -20,6 +20,10 @@ export interface RoomSession extends Member {
   meta: Json | undefined;
   /** Raised by each resume, kept by a rebind. */
   seat: number;
+  /** What the token shown last asked for: lower than `seat` where another socket had shown it before. */
+  seatFrom: number;
+  /** The seat that such a socket was told to ask for. */
+  seatOffered: number;
   place: Place | undefined;
   /** Counts as a member: its join was announced, its leave was not. */
   present: boolean;
@@ -57,12 +61,29 @@ export interface CarriedSession {
   readonly since: number;
   readonly meta?: Json;
   readonly seat: number;
+  readonly seatFrom?: number;
   readonly present: boolean;
   readonly cseq: number;
   readonly lastId: number;
   readonly ownerLost?: boolean;
   readonly mark?: SenderMark;
   readonly router: string;
+}
+
+/** Whether a socket may have the seat that it asks for. Sockets that resume with one token ask for one seat: each but the first is to
+ *  ask for the next, so that the later replaces the earlier like any other.
+ *  @param isHere  the session is held by this very socket */
+export function judgeSeat(
+  { seat, kind }: OpenSession,
+  known: RoomSession | undefined,
+  mark: SenderMark | undefined,
+  isHere: boolean,
+): 'granted' | 'replaced' | { readonly next: number } {
+  // What its publishes in the log bear was given out too.
+  const last = Math.max(known?.seat ?? 0, mark?.seat ?? 0);
+  if (seat > last || (seat === last && (kind !== 'resume' || isHere))) return 'granted';
+  const least = known?.seat === last ? known.seatFrom : last;
+  return kind === 'resume' && seat >= least ? { next: last + 1 } : 'replaced';
 }
 
 const NOBODY: readonly RoomSession[] = [];
@@ -117,6 +138,8 @@ export class Roster {
       since: from.since,
       meta: from.meta as Json | undefined,
       seat: from.seat,
+      seatFrom: from.seat,
+      seatOffered: 0,
       place: undefined,
       present: false,
       leaveAtMs: 0,
@@ -138,6 +161,7 @@ export class Roster {
   seat(session: RoomSession, seat: number, place: Place): void {
     if (seat > session.seat) {
       session.seat = seat;
+      if (seat !== session.seatOffered) session.seatFrom = seat;
       session.cseq = 0;
       session.ackedCseq = 0;
       session.waiting = 0;
@@ -196,6 +220,7 @@ export class Roster {
       since: one.since,
       ...(one.meta === undefined ? {} : { meta: one.meta }),
       seat: one.seat,
+      ...(one.seatFrom === one.seat ? {} : { seatFrom: one.seatFrom }),
       present: one.present,
       cseq: one.ackedCseq,
       lastId: one.lastId,
@@ -209,6 +234,7 @@ export class Roster {
   restore(carried: readonly CarriedSession[], nowMs: number): void {
     for (const one of carried) {
       const session = this.add({ ...one, handle: 0, kind: 'rebind' }, one.router);
+      session.seatFrom = one.seatFrom ?? one.seat;
       session.cseq = one.cseq;
       session.ackedCseq = one.cseq;
       session.mark = one.mark;

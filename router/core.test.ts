@@ -281,6 +281,22 @@ describe('an OPEN', () => {
   });
 });
 
+describe('a seat that was given out already', () => {
+  it('is asked for again under the next number, at once and by that session alone', () => {
+    const bench = new RouterBench();
+    bench.bound([1]);
+    bench.client(2, { kind: 'resume', seat: 2 });
+    const [first] = bench.opens();
+    const serial = first?.open.serial ?? 0;
+    bench.from(A, { type: 'refused', session: 2, reason: 'wait', serial, seat: 3 });
+    const [again] = bench.opens();
+    expect(again).toMatchObject({ to: 'n1', open: { sessions: [{ handle: 2, seat: 3, kind: 'resume' }] } });
+    // From here on it is its own: an owner after this one is shown it too.
+    bench.opened(A, 2, bench.seat(A, []));
+    expect(bench.core.sessions).toBe(2);
+  });
+});
+
 describe('frames', () => {
   it('wait for a seat, leave in order, and are kept until acked', () => {
     const bench = new RouterBench();

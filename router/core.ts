@@ -497,6 +497,10 @@ export class RouterCore {
       return;
     }
     if (this.#holder(route)?.incarnation !== at.incarnation) return;
+    if (message.seat !== undefined && message.seat > session.client.seat) {
+      session.raise(message.seat);
+      return this.#openSome(route, at, [session]);
+    }
     switch (message.reason) {
       case 'replaced':
       case 'failed':

@@ -29,7 +29,7 @@ export type SeatState = 'pending' | 'asked' | 'seated';
 
 export class ClientSession {
   readonly handle: number;
-  readonly client: AcceptedClient;
+  client: AcceptedClient;
   state: SeatState = 'pending';
   /** An owner has had it: from then on it is rebound, never joined again. */
   everSeated = false;
@@ -55,6 +55,11 @@ export class ClientSession {
     this.handle = handle;
     this.client = client;
     this.openByMs = openByMs;
+  }
+
+  /** The seat that it asked for was another socket's already: it asks for this one. */
+  raise(seat: number): void {
+    this.client = { ...this.client, seat };
   }
 
   /** An OPEN that names it was sent. */

@@ -130,6 +130,7 @@ export function refusedBody(value: unknown): Body<Refused, 'session'> {
     reason: word(f, 'reason', reasons),
     ...(hint === undefined ? {} : { hint: hintOf(fieldsOf(hint, 'hint')) }),
     ...(field(f, 'text') === undefined ? {} : { text: text(f, 'text', 0, TEXT_MAX) }),
+    ...(field(f, 'seat') === undefined ? {} : { seat: integer(f, 'seat', 1) }),
     ...serialOf(f),
   };
 }

@@ -143,6 +143,8 @@ export interface Refused {
   readonly text?: string | undefined;
   /** Of the OPEN that this answers; absent where it is about a frame of a session without a seat. */
   readonly serial?: number | undefined;
+  /** With `wait`: another socket was given the seat that was asked for, and this one may ask for the next. Needs the feature `seats`. */
+  readonly seat?: number | undefined;
 }
 
 /** Router → node: one frame of a client, its WebSocket payload untouched (UTF-8 text, validated as such).
@@ -289,7 +291,7 @@ export const FRAGMENT_CONTENT = 16_384;
 export const MESSAGE_CONTENT_MAX = 1_048_576 + 16_384;
 
 /** What both sides must name in their HELLO before either uses it. */
-export const LINK_FEATURES = ['fragments', 'credit'] as const;
+export const LINK_FEATURES = ['fragments', 'credit', 'seats'] as const;
 export type LinkFeature = (typeof LINK_FEATURES)[number];
 
 /** Whether a message is carried on credit: what grows with what clients say. Whatever keeps links, seats and operators going is

@@ -51,7 +51,7 @@ describe('a publish that is told to have been refused is never logged', () => {
     expect(said(cluster)[0]).toBe('1:"x"');
   });
 
-  it('nor is one called too large that was relayed before its program said something that is', () => {
+  it('nor is one called too large, of which its program had said a part before what is', () => {
     const make: ProgramFactory = () => ({
       message(publish, room) {
         room.relay(publish);
@@ -61,9 +61,13 @@ describe('a publish that is told to have been refused is never logged', () => {
     const { cluster, router } = one(['a'], make);
     router.frame(1, 1, 'x');
     const sent = router.take();
-    expect(said(cluster)).toEqual(['1:"x"']);
-    expect(events(sent, 'error')).toEqual([]);
-    expect(events(sent, 'message')).toMatchObject([{ seq: 1, id: 1 }]);
+    expect(said(cluster)).toEqual([]);
+    expect(events(sent, 'error')).toMatchObject([{ code: 'too_large', id: 1 }]);
+    expect(events(sent, 'message')).toEqual([]);
+    // Its id is spent.
+    router.frame(1, 2, 'x', 1);
+    expect(events(router.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+    expect(said(cluster)).toEqual([]);
   });
 });
 

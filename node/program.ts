@@ -41,7 +41,9 @@ export interface Program {
   /** The room is open here. Called once, before anything else. */
   open?(room: RoomContext): void;
   join?(member: Member, room: RoomContext): void;
-  /** A publish. One that is not relayed is acked all the same. */
+  /** A publish. One that is not relayed is acked all the same. In a durable room it is shown when it is about to be logged, and all that is
+   *  said to it is logged with it or not at all: at most 256 messages, 1 MiB where they are more than one. Whoever says more, and lets
+   *  the error pass, has said nothing: the publish is refused, `too_large`. */
   message?(publish: Publish, room: RoomContext): void;
   leave?(member: Member, room: RoomContext): void;
   timer?(name: string, room: RoomContext): void;

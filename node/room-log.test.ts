@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
 import { type Args, DirectoryError, type Reply, type Triple } from '../shared/directory/directory.ts';
 import { triple } from './fixture.ts';
-import { RoomLog, type Said } from './room-log.ts';
+import { RoomLog } from './room-log.ts';
+import { unitOf } from './room-unit.ts';
 
 class LogBench {
   readonly clock = new ManualClock();
@@ -27,7 +28,7 @@ class LogBench {
       this.wokenMs = Math.min(this.wokenMs, atMs);
     },
     settled: ({ item }, outcome) => this.settled.push(`${item.cseq}:${outcome.kind}`),
-    refused: ({ item }) => this.refused.push(String(item.cseq)),
+    refused: ({ cseq }) => this.refused.push(String(cseq)),
     fenced: () => this.told.push('fenced'),
     wentBack: () => this.told.push('went back'),
     state: () => this.state,
@@ -38,9 +39,7 @@ class LogBench {
 
   say(cseq: number, data = 'x'): boolean {
     const item = { sender: `s${cseq}`, seat: 1, cseq, id: cseq, isResumed: false, message: { from: 'u', data } };
-    const sinceMs = this.clock.now().monoMs;
-    const said: Said = { item, by: undefined, isRepeat: false, done: undefined, sinceMs, isHanded: false };
-    return this.log.say(said);
+    return this.log.say(unitOf({ item, by: undefined, isRepeat: false }, this.clock.now().monoMs));
   }
 
   answer(): void {

@@ -1,12 +1,11 @@
 /** The log of a durable room from its owner's side: what was said waits here, goes to Redis in batches, and is told to nobody before
  *  that has answered. Owns: the queue, the batch in flight, their bounds. Does not know: members, programs, connections.
- *  Invariants: one batch is in flight; a batch whose outcome is not known is sent again as it was until it is; items settle in the
- *  order in which they were said; an item that was handed to Redis is never refused.
+ *  Invariants: one batch is in flight; a batch whose outcome is not known is sent again as it was until it is; a unit is in one batch;
+ *  units settle in the order in which they were taken; what was handed to Redis is never refused.
  *  No timer makes a batch: what comes while one is in flight is the next one.
  *  @see DESIGN §4 Append, §6 */
 import type { Instant } from '../shared/clock.ts';
 import {
-  type AppendItem,
   type AppendOutcome,
   type Args,
   DirectoryError,
@@ -14,9 +13,9 @@ import {
   type RoomRecord,
   type Triple,
 } from '../shared/directory/directory.ts';
-import type { RoomSession } from './roster.ts';
+import { bytesOf, type Call, type Said, type Unit } from './room-unit.ts';
 
-/** One batch: at most so many items, and so many bytes of data unless one item alone has more. */
+/** One batch: no unit is added that would take it beyond so many items, or so many bytes, as far as that is known before. */
 const BATCH_ITEMS_MAX = 64;
 const BATCH_BYTES_MAX = 256 * 1_024;
 /** What was never handed to Redis is refused after this long, milliseconds. */
@@ -26,27 +25,12 @@ const AGAIN_MS = 100;
 /** Senders that cannot come back are forgotten with the next batch, at most so many with one. */
 const FORGET_AT_ONCE = 256;
 const FORGET_MAX = 100_000;
+/** Calls of the program that wait for publishes before them; one more is made out of its turn. */
+const CALLS_MAX = 10_000;
 
 /** A state larger than this is written at most once in `LARGE_STATE_EVERY_MS`. */
 const SMALL_STATE_CHARS = 65_536;
 const LARGE_STATE_EVERY_MS = 1_000;
-
-/** What one item costs beyond its data. */
-const ITEM_BYTES = 200;
-
-/** Something said in the room, from when it was taken until its outcome is known. */
-export interface Said {
-  readonly item: AppendItem;
-  /** Whose publish it is; undefined for programs and backends. */
-  readonly by: RoomSession | undefined;
-  /** It was taken before: only where it went is asked for. */
-  readonly isRepeat: boolean;
-  /** Of a backend: told once. */
-  readonly done: ((how: AppendOutcome | { readonly kind: 'refused' } | { readonly kind: 'lost' }) => void) | undefined;
-  readonly sinceMs: number;
-  /** It may have reached Redis. */
-  isHanded: boolean;
-}
 
 /** Bytes that wait in all rooms of a node. */
 export interface LogBudget {
@@ -71,7 +55,7 @@ export interface LogPorts {
   /** The outcome of one item. `at`: Unix ms by Redis' clock. */
   readonly settled: (said: Said, outcome: AppendOutcome, at: number) => void;
   /** It waited for too long. */
-  readonly refused: (said: Said) => void;
+  readonly refused: (unit: Unit) => void;
   /** The record is another's. */
   readonly fenced: (record: RoomRecord | undefined) => void;
   /** The log does not stand where it was committed to: the history went back. */
@@ -88,7 +72,7 @@ export interface LogPorts {
 
 interface Flight {
   readonly args: Args<'append'>;
-  readonly said: readonly Said[];
+  readonly units: readonly Unit[];
   readonly sinceMs: number;
   /** No answer came: it is sent again at this time. */
   againAtMs: number | undefined;
@@ -96,7 +80,10 @@ interface Flight {
 
 export class RoomLog {
   readonly #ports: LogPorts;
-  #waiting: Said[] = [];
+  #waiting: (Unit | Call)[] = [];
+  /** Of those that wait: publishes that the program has not seen, and calls. */
+  #unseen = 0;
+  #calls = 0;
   #flight: Flight | undefined;
   #batch = 0;
   /** Answers to batches sent before this changed are void. */
@@ -118,16 +105,33 @@ export class RoomLog {
   }
 
   /** @returns false where the node's rooms hold as much as they may: it was not taken */
-  say(said: Said): boolean {
-    const bytes = bytesOf(said);
+  say(unit: Unit): boolean {
     const { budget } = this.#ports;
     // Whoever has something waiting is bounded by its router; a refusal now could not be acked before what came first.
-    const mayWait = budget.bytes + bytes <= budget.bytesMax || (said.by?.waiting ?? 0) > 0;
+    const mayWait = budget.bytes + unit.bytes <= budget.bytesMax || (unit.by?.waiting ?? 0) > 0;
     if (this.#isClosed || !mayWait) return false;
-    budget.bytes += bytes;
-    this.#waiting.push(said);
-    if (said.by !== undefined) said.by.waiting++;
-    this.#ports.wake(said.sinceMs + WAIT_MAX_MS);
+    budget.bytes += unit.bytes;
+    this.#waiting.push(unit);
+    if (unit.kind === 'publish') this.#unseen++;
+    if (unit.by !== undefined) unit.by.waiting++;
+    this.#ports.wake(unit.sinceMs + WAIT_MAX_MS);
+    return true;
+  }
+
+  /** Whether the program has publishes before it that it has not seen: it is to be called after those. Not for ever, though: one whose
+   *  sender cannot be told of a refusal may wait until Redis is back. */
+  get isBehind(): boolean {
+    if (this.#unseen === 0) return false;
+    const oldest = this.#waiting.find(isUnseen);
+    return oldest !== undefined && this.#ports.now().monoMs < oldest.sinceMs + WAIT_MAX_MS;
+  }
+
+  /** Takes a call that is to wait for what is before it. @returns false where it is to be made now */
+  call(call: Call): boolean {
+    const waits = this.isBehind || this.#calls > 0;
+    if (this.#isClosed || !waits || this.#calls >= CALLS_MAX) return false;
+    this.#calls++;
+    this.#waiting.push(call);
     return true;
   }
 
@@ -146,12 +150,16 @@ export class RoomLog {
     if (this.#flight !== undefined || this.#waiting.length === 0 || this.#isClosed) return;
     const triple = this.#ports.mayAppend();
     if (triple === undefined) return;
-    const state = this.#waiting.length <= BATCH_ITEMS_MAX ? this.#changedState() : undefined;
-    if (this.#isClosed) return;
-    const said = this.#takeBatch();
-    const forget = this.#takeForgotten(said);
-    // Only where nothing is left: otherwise the state would hold what is not logged yet.
-    const snapshot = this.#waiting.length === 0 ? state : undefined;
+    const units = this.#takeBatch();
+    // Only where the program has said nothing that is left: otherwise the state would hold what is not logged yet.
+    const isWhole = !this.#waiting.some(
+      (one) => one.kind === 'words' || (one.kind === 'publish' && one.said !== undefined),
+    );
+    const snapshot = isWhole && units.length > 0 ? this.#changedState() : undefined;
+    // The program may have failed.
+    if (this.#isClosed || units.length === 0) return this.#isClosed ? undefined : this.#tellIdle();
+    const said = units.flatMap((unit) => unit.said ?? []);
+    const forget = this.#takeForgotten(units);
     if (snapshot !== undefined) {
       this.#stateWritten = snapshot;
       this.#stateAtMs = this.#ports.now().monoMs;
@@ -168,7 +176,7 @@ export class RoomLog {
       sendersMax: rules.sendersMax,
       ...(snapshot === undefined ? {} : { snapshot }),
     };
-    this.#flight = { args, said, sinceMs: this.#ports.now().monoMs, againAtMs: undefined };
+    this.#flight = { args, units, sinceMs: this.#ports.now().monoMs, againAtMs: undefined };
     this.#send(this.#flight);
   }
 
@@ -183,7 +191,7 @@ export class RoomLog {
     this.#round++;
     this.#batch = 0;
     this.#stateWritten = undefined;
-    if (this.#flight !== undefined) this.#waiting = [...this.#flight.said, ...this.#waiting];
+    if (this.#flight !== undefined) this.#waiting = [...this.#flight.units, ...this.#waiting];
     this.#flight = undefined;
   }
 
@@ -192,12 +200,15 @@ export class RoomLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#round++;
-    const left = [...(this.#flight?.said ?? []), ...this.#waiting];
+    const left = [...(this.#flight?.units ?? []), ...this.#waiting];
     this.#flight = undefined;
     this.#waiting = [];
-    for (const said of left) {
-      this.#let(said);
-      said.done?.({ kind: 'lost' });
+    this.#unseen = 0;
+    this.#calls = 0;
+    for (const unit of left) {
+      if (unit.kind === 'call') continue;
+      this.#let(unit);
+      unit.done?.({ kind: 'lost' });
     }
     this.#idle = undefined;
   }
@@ -205,8 +216,7 @@ export class RoomLog {
   /** When `tick` has something to do: at once while something waits that could not be sent, since the gate was shut. */
   get dueMs(): number {
     if (this.#flight === undefined && this.#waiting.length > 0) return 0;
-    const oldest = this.#waiting.find((said) => !said.isHanded);
-    const oldMs = oldest === undefined ? Number.POSITIVE_INFINITY : oldest.sinceMs + WAIT_MAX_MS;
+    const oldMs = (this.#oldest()?.sinceMs ?? Number.POSITIVE_INFINITY) + WAIT_MAX_MS;
     return Math.min(this.#flight?.againAtMs ?? Number.POSITIVE_INFINITY, oldMs);
   }
 
@@ -218,42 +228,73 @@ export class RoomLog {
       this.#send(flight);
     }
     this.#refuseOld(now);
+    if (this.#calls > 0) this.#makeCalls(now);
     this.flush();
   }
 
   /** Something of this sender waits or is in flight. */
   has(sender: string): boolean {
-    const isIts = ({ item }: Said) => item.sender === sender;
-    return this.#flight?.said.some(isIts) === true || this.#waiting.some(isIts);
+    const isIts = (one: Unit | Call) => one.kind !== 'call' && one.sender === sender;
+    return this.#flight?.units.some(isIts) === true || this.#waiting.some(isIts);
+  }
+
+  /** What has waited longest of all that was never handed to Redis. */
+  #oldest(): Unit | undefined {
+    return this.#waiting.find((one): one is Unit => one.kind !== 'call' && one.said === undefined);
   }
 
   /** A publish is refused only while nothing of its sender is in flight: the ack of its frame acks all before it, and under one key it
    *  may be the same again. The program's own words are each by themselves. And only while the session is seated: acked and not told, it would
    *  have no outcome ever. */
   #refuseOld(now: Instant): void {
-    const first = this.#waiting.find((said) => !said.isHanded);
+    const first = this.#oldest();
     if (first === undefined || now.monoMs < first.sinceMs + WAIT_MAX_MS) return;
     const held = new Set<string>();
-    const hold = ({ item: { sender } }: Said) => sender !== '*' && held.add(sender);
-    for (const said of this.#flight?.said ?? []) hold(said);
-    const old: Said[] = [];
-    this.#waiting = this.#waiting.filter((said) => {
-      const isOld = !said.isHanded && now.monoMs >= said.sinceMs + WAIT_MAX_MS;
-      const canBeTold = said.by === undefined || said.by.place !== undefined;
-      if (isOld && canBeTold && !held.has(said.item.sender)) {
-        old.push(said);
+    const hold = ({ sender }: Unit) => sender !== '*' && held.add(sender);
+    for (const unit of this.#flight?.units ?? []) hold(unit);
+    const old: Unit[] = [];
+    this.#waiting = this.#waiting.filter((unit) => {
+      if (unit.kind === 'call') return true;
+      const isOld = unit.said === undefined && now.monoMs >= unit.sinceMs + WAIT_MAX_MS;
+      const canBeTold = unit.by === undefined || unit.by.place !== undefined;
+      if (isOld && canBeTold && !held.has(unit.sender)) {
+        old.push(unit);
         return false;
       }
-      hold(said);
+      hold(unit);
       return true;
     });
     this.#ports.count('publishes_refused', old.length);
-    for (const said of old) {
-      this.#let(said);
-      this.#ports.refused(said);
-      said.done?.({ kind: 'refused' });
+    for (const unit of old) {
+      if (unit.kind === 'publish') this.#unseen--;
+      this.#let(unit);
+      this.#ports.refused(unit);
+      unit.done?.({ kind: 'refused' });
     }
     this.#tellIdle();
+  }
+
+  /** Makes the calls that have waited for publishes which are refused by now, or have waited for too long. */
+  #makeCalls(now: Instant): void {
+    for (let at = 0; at < this.#waiting.length; ) {
+      const one = this.#waiting[at];
+      if (one === undefined || (isUnseen(one) && now.monoMs < one.sinceMs + WAIT_MAX_MS)) return;
+      if (one.kind === 'call') this.#run(one, at);
+      else at++;
+    }
+  }
+
+  /** What a call says takes its place in the queue, as far as the node's rooms may hold more. */
+  #run(call: Call, at: number): void {
+    this.#calls--;
+    this.#waiting.splice(at, 1);
+    const { budget } = this.#ports;
+    const units = call.run().filter(({ bytes }) => {
+      if (this.#isClosed || budget.bytes + bytes > budget.bytesMax) return false;
+      budget.bytes += bytes;
+      return true;
+    });
+    this.#waiting.splice(at, 0, ...units);
   }
 
   #changedState(): string | undefined {
@@ -263,25 +304,44 @@ export class RoomLog {
     return state.length > SMALL_STATE_CHARS && isSoon ? undefined : state;
   }
 
-  #takeBatch(): Said[] {
+  /** Takes what the next batch holds. The program sees the publishes among it now, so all that it says to them is in there too. */
+  #takeBatch(): Unit[] {
     let bytes = 0;
-    let count = 0;
-    for (const said of this.#waiting) {
-      bytes += said.item.message?.data.length ?? 0;
-      if (count > 0 && (count >= BATCH_ITEMS_MAX || bytes > BATCH_BYTES_MAX)) break;
-      count++;
+    let items = 0;
+    let taken = 0;
+    for (;;) {
+      const next = this.#waiting[taken];
+      if (next === undefined) break;
+      if (next.kind === 'call') {
+        this.#run(next, taken);
+      } else {
+        const count = next.said?.length ?? next.count;
+        if (taken > 0 && (items + count > BATCH_ITEMS_MAX || bytes + next.bytes > BATCH_BYTES_MAX)) break;
+        if (next.said === undefined) this.#make(next);
+        items += next.said?.length ?? 0;
+        bytes += next.bytes;
+        taken++;
+      }
+      if (this.#isClosed) return [];
     }
-    const said = this.#waiting.slice(0, count);
-    this.#waiting = this.#waiting.slice(count);
-    for (const one of said) one.isHanded = true;
-    return said;
+    return this.#waiting.splice(0, taken) as Unit[];
+  }
+
+  #make(unit: Unit): void {
+    const said = unit.make();
+    if (this.#isClosed) return;
+    unit.said = said;
+    if (unit.kind === 'publish') this.#unseen--;
+    const bytes = bytesOf(said.map(({ item }) => item));
+    this.#ports.budget.bytes += bytes - unit.bytes;
+    unit.bytes = bytes;
   }
 
   /** Whoever has something on its way is forgotten after that: should it have to be sent again, its mark tells what was logged. */
-  #takeForgotten(said: readonly Said[]): string[] {
+  #takeForgotten(units: readonly Unit[]): string[] {
     // Behind a long queue it can wait: whose something is in there is not worth looking for.
     if (this.#forget.size === 0 || this.#waiting.length > BATCH_ITEMS_MAX) return [];
-    const busy = new Set([...said, ...this.#waiting].map(({ item }) => item.sender));
+    const busy = new Set([...units, ...this.#waiting].map((one) => (one.kind === 'call' ? '*' : one.sender)));
     const forget: string[] = [];
     for (const sender of this.#forget) {
       if (forget.length >= FORGET_AT_ONCE) break;
@@ -321,15 +381,16 @@ export class RoomLog {
     count('appended', outcomes.length);
     if (evicted > 0) count('senders_evicted', evicted);
     observe('append_ms', now().monoMs - flight.sinceMs);
-    const round = this.#round;
-    for (const [index, said] of flight.said.entries()) {
-      const outcome = outcomes[index] ?? { kind: 'unknown' };
-      if (outcome.kind === 'duplicate') count('duplicates');
-      this.#let(said);
-      this.#ports.settled(said, outcome, at);
-      said.done?.(outcome);
-      // What was told may have ended the room.
-      if (round !== this.#round) return;
+    let index = 0;
+    for (const unit of flight.units) {
+      this.#let(unit);
+      let own: AppendOutcome = { kind: 'unknown' };
+      for (const said of unit.said ?? []) {
+        own = outcomes[index++] ?? { kind: 'unknown' };
+        if (own.kind === 'duplicate') count('duplicates');
+        this.#ports.settled(said, own, at);
+      }
+      unit.done?.(own);
     }
     this.flush();
     this.#tellIdle();
@@ -342,12 +403,13 @@ export class RoomLog {
     done();
   }
 
-  #let(said: Said): void {
-    this.#ports.budget.bytes -= bytesOf(said);
-    if (said.by !== undefined && said.by.seat === said.item.seat) said.by.waiting = Math.max(0, said.by.waiting - 1);
+  #let({ bytes, by, seat }: Unit): void {
+    this.#ports.budget.bytes -= bytes;
+    if (by !== undefined && by.seat === seat) by.waiting = Math.max(0, by.waiting - 1);
   }
 }
 
-function bytesOf({ item }: Said): number {
-  return ITEM_BYTES + (item.message?.data.length ?? 0);
+/** A publish that the program has not seen. */
+function isUnseen(one: Unit | Call): one is Unit {
+  return one.kind === 'publish' && one.said === undefined;
 }

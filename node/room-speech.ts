@@ -2,7 +2,7 @@
  *  Owns: the way of one publish, in a relay room (numbered and cast at once) and in a durable one (cast once its log has it).
  *  Does not know: who is seated where, or how a log travels.
  *  Invariants: a message is cast once its number is its own: in a relay room at once, in a durable one after its append; the program
- *  is called once for a publish, also where that is sent again.
+ *  is called once for a publish, also where that is sent again; what it says to one publish is one unit of the log.
  *  @see DESIGN §6 */
 import type { AppendOutcome, Tag, Triple } from '../shared/directory/directory.ts';
 import type { ErrorCode } from '../shared/errors.ts';
@@ -13,9 +13,10 @@ import type { ProgramHost } from './program-host.ts';
 import type { Recent } from './recent.ts';
 import type { RoomBindings } from './room-bindings.ts';
 import { recentOf } from './room-entries.ts';
-import { RoomLog, type Said } from './room-log.ts';
+import { RoomLog } from './room-log.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
-import { boundedFrame } from './room-state.ts';
+import { boundedFrame, MessageTooLarge } from './room-state.ts';
+import { bytesOf, type Fault, type Said, type Unit, unitOf } from './room-unit.ts';
 import type { RoomSession } from './roster.ts';
 
 /** Where a backend's publish went. `lost`: it may have been logged; the same key finds out. */
@@ -35,18 +36,40 @@ export interface SpeechParts {
 
 /** Longer than any seq, for the room that one takes in a message. */
 const SEQ_AT_MOST = Number.MAX_SAFE_INTEGER;
+/** What a program may say to one publish, since all of it is appended at once: messages, and bytes of them unless it is one alone. */
+export const UNIT_ITEMS_MAX = 256;
+const UNIT_BYTES_MAX = 1_048_576;
+
+type Message = NonNullable<Said['item']['message']>;
+
+/** A publish that was taken, and that its program is to see. */
+interface Taken {
+  readonly session: RoomSession;
+  readonly seat: number;
+  readonly cseq: number;
+  readonly id: number | undefined;
+  readonly data: Json;
+  readonly dataText: string;
+}
+
+const TOO_LARGE: Fault = { code: 'too_large', message: 'the answer to this is too large' };
 
 export class RoomSpeech {
   readonly #parts: SpeechParts;
   /** Of a durable room. */
   readonly log: RoomLog | undefined;
-  /** The publish the program is being called with, the frame that brought it, its text as it came, and whether it was relayed. */
+  /** The publish the program is being called with, its text as it came, and whether it was relayed. */
   #publishing: Publish | undefined;
-  #cseq = 0;
   #dataText = '';
   #relayed = false;
+  /** In a durable room: the item that its sender's mark moves with, and what is said to it. */
+  #mark: Said | undefined;
+  #unit: Said[] = [];
+  #unitBytes = 0;
+  /** What the program says in a call that is none of a publish. */
+  #words: Message[] | undefined;
   /** What the program has said under this triple. */
-  #own = 0;
+  #ownCount = 0;
   #ownEpoch = 0;
 
   constructor(parts: SpeechParts) {
@@ -66,7 +89,7 @@ export class RoomSpeech {
           return state === undefined ? undefined : JSON.stringify(state);
         },
         settled: (said, outcome, at) => this.#settled(said, outcome, at),
-        refused: (said) => this.#refused(said),
+        refused: (unit) => this.#refused(unit),
         count: (metric, by) => output.count(metric, by),
       });
   }
@@ -93,61 +116,104 @@ export class RoomSpeech {
       session.lastId = id;
     }
     this.#parts.output.count('publishes');
-    const publish: Publish = { member: session, id, data: message.data as Json };
+    if (this.log !== undefined)
+      return this.#take({ session, seat: session.seat, cseq, id, data: message.data as Json, dataText });
+    const { fits, relayed } = this.#tell({ member: session, id, data: message.data as Json }, dataText);
+    // What was relayed is said, whatever its program could not say after it.
+    if (relayed) return;
+    if (!fits) this.#error(session, TOO_LARGE.code, TOO_LARGE.message, id);
+    else if (id !== undefined) this.#parts.direct(session, encode.ack({ id, seq: this.#parts.recent.head }));
+  }
+
+  /** Shows a publish to the program. */
+  #tell(publish: Publish, dataText: string): { readonly fits: boolean; readonly relayed: boolean } {
     this.#publishing = publish;
-    this.#cseq = cseq;
     this.#dataText = dataText;
     this.#relayed = false;
     const fits = this.#parts.program().message(publish);
-    const relayed = this.#relayed;
     this.#publishing = undefined;
     this.#dataText = '';
-    // What was relayed is said, whatever its program could not say after it.
-    if (relayed) return;
-    if (!fits) return this.#error(session, 'too_large', 'the answer to this is too large', id);
-    if (this.log !== undefined) this.#log(session, cseq, id, undefined, false);
-    else if (id !== undefined) this.#parts.direct(session, encode.ack({ id, seq: this.#parts.recent.head }));
+    return { fits, relayed: this.#relayed };
+  }
+
+  /** Takes a publish for the log: its program sees it when the batch is made that it is to be in. */
+  #take(taken: Taken): void {
+    const { session, seat, cseq, id, dataText } = taken;
+    this.log?.keep(session.session);
+    const isTaken = this.#say({
+      ...{ kind: 'publish', sender: session.session, by: session, seat, cseq, id: id ?? 0 },
+      count: 1,
+      bytes: bytesOf([{ message: { data: dataText } }]),
+      sinceMs: this.#parts.output.now().monoMs,
+      done: undefined,
+      make: () => this.#make(taken),
+      said: undefined,
+    });
+    if (!isTaken) this.#refuse(session, cseq, id);
+  }
+
+  /** What is logged of a publish: all that its program says to it, and its sender's mark. */
+  #make({ session, seat, cseq, id, data, dataText }: Taken): readonly Said[] {
+    const { isUnsure, session: sender } = session;
+    const item = { sender, seat, cseq, id: id ?? 0, isResumed: isUnsure };
+    const mark: Said = { item, by: session, isRepeat: false };
+    session.isUnsure = false;
+    // Whether it was logged before is not known here: the log tells, and the program may not say anything twice.
+    if (isUnsure && id !== undefined && id > 1) return [{ ...mark, isRepeat: true }];
+    this.#mark = mark;
+    this.#unit = [];
+    this.#unitBytes = 0;
+    const { fits, relayed } = this.#tell({ member: session, id, data }, dataText);
+    const unit = this.#unit;
+    this.#mark = undefined;
+    this.#unit = [];
+    if (!fits) return [{ ...mark, fault: TOO_LARGE }];
+    return relayed ? unit : [...unit, mark];
+  }
+
+  /** Calls the program with something else than a publish: after the publishes that are before it, and what it says is one unit. */
+  call(run: () => void): void {
+    const { log } = this;
+    if (log === undefined) return run();
+    if (log.call({ kind: 'call', run: () => this.#wordsOf(run) })) return;
+    for (const unit of this.#wordsOf(run)) this.#say(unit);
+  }
+
+  /** Whether a call would have to wait. */
+  get isBehind(): boolean {
+    return this.log?.isBehind ?? false;
+  }
+
+  #wordsOf(run: () => void): Unit[] {
+    const words: Message[] = [];
+    this.#words = words;
+    run();
+    this.#words = undefined;
+    const units: Unit[] = [];
+    for (let at = 0; at < words.length; at += UNIT_ITEMS_MAX)
+      units.push(this.#ownUnit(words.slice(at, at + UNIT_ITEMS_MAX)));
+    return units;
   }
 
   /** An id that was taken before: where it went is in memory, in the log, or nowhere. */
   #repeated(session: RoomSession, id: number, cseq: number): void {
     const said = this.#parts.recent.find(session.session, id);
     if (said !== undefined) return this.#parts.direct(session, encode.ack({ id, seq: said.seq }));
-    if (this.log !== undefined) return this.#log(session, cseq, id, undefined, true);
-    this.#unknown(session, id);
+    if (this.log === undefined) return this.#unknown(session, id);
+    // Its sender's mark tells.
+    this.log.keep(session.session);
+    const item = { sender: session.session, seat: session.seat, cseq, id, isResumed: session.isUnsure };
+    // Its first saying may still wait, and be logged.
+    if (!this.#say(unitOf({ item, by: session, isRepeat: true }, this.#parts.output.now().monoMs)))
+      this.#unknown(session, id);
   }
 
   #unknown(session: RoomSession, id: number): void {
     this.#error(session, 'outcome_unknown', 'this id was used before and is no longer remembered', id);
   }
 
-  /** @param dataText  what is said; undefined where only the sender's mark is to move */
-  #log(
-    session: RoomSession,
-    cseq: number,
-    id: number | undefined,
-    dataText: string | undefined,
-    isRepeat: boolean,
-  ): void {
-    const { session: sender, user: from, seat } = session;
-    const message = dataText === undefined ? undefined : { from, session: sender, data: dataText };
-    this.log?.keep(sender);
-    const taken = this.#say({
-      item: { sender, seat, cseq, id: id ?? 0, isResumed: session.isUnsure, ...(message && { message }) },
-      by: session,
-      isRepeat,
-      done: undefined,
-      sinceMs: this.#parts.output.now().monoMs,
-      isHanded: false,
-    });
-    if (taken) return;
-    // Its first saying may still wait, and be logged.
-    if (isRepeat && id !== undefined) this.#unknown(session, id);
-    else this.#refuse(session, cseq, id);
-  }
-
-  #say(said: Said): boolean {
-    if (this.log?.say(said) !== true) return false;
+  #say(unit: Unit): boolean {
+    if (this.log?.say(unit) !== true) return false;
     this.#parts.output.spoke();
     return true;
   }
@@ -156,17 +222,17 @@ export class RoomSpeech {
     const { member, id } = publish;
     // The text as it came, where there is one: what a client said arrives unchanged.
     const isCurrent = this.#publishing === publish;
-    const isFirst = isCurrent && !this.#relayed;
     const dataText = isCurrent ? this.#dataText : JSON.stringify(publish.data);
+    const mark = isCurrent && !this.#relayed ? this.#mark : undefined;
     if (this.log === undefined) this.#sayNow(member.user, member.session, id, dataText);
     else this.#checkSize(member.user, member.session, id, dataText);
     // Not before: what was too large has not been relayed.
     if (isCurrent) this.#relayed = true;
     if (this.log === undefined) return;
-    const session = member as RoomSession;
-    if (isFirst) return this.#log(session, this.#cseq, id, dataText, false);
-    // Its sender's mark has passed it by now: it is logged as the program's doing.
-    this.#sayOwn({ from: member.user, session: member.session, data: dataText });
+    const message = { from: member.user, session: member.session, data: dataText };
+    // Said again, its sender's mark has passed it by: it is logged as the program's doing.
+    if (mark === undefined) this.#sayOwn(message);
+    else this.#add({ ...mark, item: { ...mark.item, message } });
   }
 
   broadcast(data: Json): void {
@@ -188,36 +254,55 @@ export class RoomSpeech {
     const message = { from, data: dataText };
     if (key === undefined) return this.#sayOwn(message, done);
     const sender = `k:${key}`;
-    const taken = this.#say({
-      // One key names one publish: any other id would be another.
-      item: { sender, seat: 0, cseq: 0, id: 1, isResumed: false, message },
-      by: undefined,
-      isRepeat: false,
-      done,
-      sinceMs: this.#parts.output.now().monoMs,
-      isHanded: false,
-    });
+    // One key names one publish: any other id would be another.
+    const item = { sender, seat: 0, cseq: 0, id: 1, isResumed: false, message };
+    const unit = unitOf({ item, by: undefined, isRepeat: false }, this.#parts.output.now().monoMs, done);
     // What was asked before under this key may still be logged.
-    if (!taken) done({ kind: this.log.has(sender) ? 'lost' : 'refused' });
+    if (!this.#say(unit)) done({ kind: this.log.has(sender) ? 'lost' : 'refused' });
     else this.log.flush();
   }
 
-  /** In the name of the room's program, which is a sender of its own: its count under an epoch tells a repetition. */
-  #sayOwn(message: NonNullable<Said['item']['message']>, done?: (how: Published) => void): void {
+  /** In the name of the room's program: with what else it says in this call. */
+  #sayOwn(message: Message, done?: (how: Published) => void): void {
+    if (this.#mark !== undefined) return this.#add(this.#own(message));
+    if (this.#words !== undefined && done === undefined) return void this.#words.push(message);
+    if (!this.#say(this.#ownUnit([message], done))) done?.({ kind: 'refused' });
+  }
+
+  /** The program is a sender of its own: its count under an epoch tells a repetition. Counted as its batch is made, since it may only grow
+   *  from one item of the log to the next. */
+  #own(message: Message): Said {
     const { epoch } = this.#parts.triple();
     if (epoch !== this.#ownEpoch) {
       this.#ownEpoch = epoch;
-      this.#own = 0;
+      this.#ownCount = 0;
     }
-    const taken = this.#say({
-      item: { sender: '*', seat: epoch, cseq: ++this.#own, id: 0, isResumed: false, message },
-      by: undefined,
-      isRepeat: false,
-      done,
+    const item = { sender: '*', seat: epoch, cseq: ++this.#ownCount, id: 0, isResumed: false, message };
+    return { item, by: undefined, isRepeat: false };
+  }
+
+  #ownUnit(messages: readonly Message[], done?: (how: Published) => void): Unit {
+    return {
+      ...{ kind: 'words', sender: '*', by: undefined, seat: 0, cseq: 0, id: 0 },
+      count: messages.length,
+      bytes: bytesOf(messages.map((message) => ({ message }))),
       sinceMs: this.#parts.output.now().monoMs,
-      isHanded: false,
-    });
-    if (!taken) done?.({ kind: 'refused' });
+      done,
+      make: () => messages.map((message) => this.#own(message)),
+      said: undefined,
+    };
+  }
+
+  /** @throws MessageTooLarge where the program says more to one publish than is appended at once */
+  #add(said: Said): void {
+    const bytes = this.#unitBytes + bytesOf([said.item]);
+    const count = this.#unit.length + 1;
+    if (count > UNIT_ITEMS_MAX || (count > 1 && bytes > UNIT_BYTES_MAX))
+      throw new MessageTooLarge(
+        `a program may say ${UNIT_ITEMS_MAX} messages, or ${UNIT_BYTES_MAX} bytes, to one publish`,
+      );
+    this.#unitBytes = bytes;
+    this.#unit.push(said);
   }
 
   #checkSize(from: string | null, session: string | undefined, id: number | undefined, dataText: string): void {
@@ -254,10 +339,10 @@ export class RoomSpeech {
       this.#parts.bindings.cast('message', entry.seq, entry.frame);
     }
     if (by === undefined) return;
-    by.isUnsure = false;
     by.mark = markAfter(by, said, outcome);
     const id = item.id === 0 ? undefined : item.id;
-    if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
+    if (said.fault !== undefined && outcome.kind === 'logged') this.#error(by, said.fault.code, said.fault.message, id);
+    else if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
       const isNowhere = outcome.kind === 'unknown' || outcome.seq === 0 || (outcome.kind === 'logged' && said.isRepeat);
       if (isNowhere) this.#unknown(by, id);
       else this.#parts.direct(by, encode.ack({ id, seq: outcome.seq }));
@@ -273,8 +358,8 @@ export class RoomSpeech {
     if (place !== undefined) this.#parts.output.ack(place.link, place.handle, cseq);
   }
 
-  #refused({ by, item }: Said): void {
-    if (by !== undefined && item.seat === by.seat) this.#refuse(by, item.cseq, item.id === 0 ? undefined : item.id);
+  #refused({ by, seat, cseq, id }: Unit): void {
+    if (by !== undefined && seat === by.seat) this.#refuse(by, cseq, id === 0 ? undefined : id);
   }
 
   /** Its frame is acked first, on its own: what is told to have been refused may not be sent again to another owner. */

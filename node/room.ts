@@ -190,7 +190,7 @@ export class Room implements RoomContext {
   openProgram(now: Instant): void {
     this.#now = now;
     this.#started = true;
-    this.#program.open();
+    this.#speech.call(() => this.#program.open());
   }
 
   /** Members that the last owner knew: counted until their routers seat them here, or `leaveRouterLost` has passed. */
@@ -380,7 +380,7 @@ export class Room implements RoomContext {
     if (session.present) return false;
     this.#roster.markPresent(session, true);
     this.#news.arrived(session, announce, this.#now);
-    this.#program.join(session);
+    this.#speech.call(() => this.#program.join(session));
     return true;
   }
 
@@ -388,7 +388,7 @@ export class Room implements RoomContext {
     if (!session.present) return;
     this.#roster.markPresent(session, false);
     this.#news.departed(session, this.#now);
-    this.#program.leave(session);
+    this.#speech.call(() => this.#program.leave(session));
     this.#output.changed(session);
   }
 
@@ -546,7 +546,7 @@ export class Room implements RoomContext {
     for (const session of this.#roster.due(now.monoMs, (one) => this.#speech.log?.forget(one.session)))
       this.#depart(session);
     this.#history.tick(now.monoMs);
-    this.#program.tick(now.monoMs);
+    if (!this.#speech.isBehind) this.#speech.call(() => this.#program.tick(now.monoMs));
     this.#speech.log?.tick(now);
     this.#news.tick(now);
   }

@@ -1,0 +1,68 @@
+/** What waits for a durable room's log, in units: what one call of its program, one client or one backend said, which is logged together
+ *  or not at all. Owns: the shapes. Does not know: queues, batches.
+ *  Invariant: a program sees a publish when the batch is made that logs it, so what is refused before that has changed nothing. */
+import type { AppendItem, AppendOutcome } from '../shared/directory/directory.ts';
+import type { ErrorCode } from '../shared/errors.ts';
+import type { RoomSession } from './roster.ts';
+
+/** Why a publish that the log knows of is answered by an error. */
+export interface Fault {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** One item of a unit, from when it is made until its outcome is known. */
+export interface Said {
+  readonly item: AppendItem;
+  /** Whose publish it is; undefined for programs and backends. */
+  readonly by: RoomSession | undefined;
+  /** It was taken before: only where it went is asked for. */
+  readonly isRepeat: boolean;
+  /** It is not said; its sender's mark moves all the same, so that nobody takes it for new. */
+  readonly fault?: Fault | undefined;
+}
+
+/** What becomes of a backend's publish, told once. */
+export type Done = (how: AppendOutcome | { readonly kind: 'refused' } | { readonly kind: 'lost' }) => void;
+
+export interface Unit {
+  /** `publish`: its program has not seen it. `words`: said already. */
+  readonly kind: 'publish' | 'words';
+  /** Whose count tells a repetition: a session, a backend's key, or `*`, the program. */
+  readonly sender: string;
+  /** Whose publish it is, under this seat, and the frame that brought it. */
+  readonly by: RoomSession | undefined;
+  readonly seat: number;
+  readonly cseq: number;
+  readonly id: number;
+  /** Of the items that it has, or is expected to have. */
+  readonly count: number;
+  bytes: number;
+  readonly sinceMs: number;
+  readonly done: Done | undefined;
+  /** Makes its items, as its batch is made. */
+  readonly make: () => readonly Said[];
+  /** What was made: it may have reached Redis. */
+  said: readonly Said[] | undefined;
+}
+
+/** A call of the program that waits for publishes before it: what it says takes its place. */
+export interface Call {
+  readonly kind: 'call';
+  readonly run: () => readonly Unit[];
+}
+
+/** What one item costs beyond its data. */
+const ITEM_BYTES = 200;
+
+export function bytesOf(items: readonly { readonly message?: { readonly data: string } | undefined }[]): number {
+  return items.reduce((sum, { message }) => sum + ITEM_BYTES + (message?.data.length ?? 0), 0);
+}
+
+/** A unit of one item that is known. */
+export function unitOf(said: Said, sinceMs: number, done?: Done): Unit {
+  const { item, by } = said;
+  const { sender, seat, cseq, id } = item;
+  const about = { kind: 'words', sender, by, seat, cseq, id, count: 1, bytes: bytesOf([item]) } as const;
+  return { ...about, sinceMs, done, make: () => [said], said: undefined };
+}

@@ -14,15 +14,12 @@ type Fields = Readonly<Record<string, unknown>>;
 const PAGE_MAX = 1_000;
 /** A link carries answers of 1 MiB; a character may take three bytes there. */
 const ANSWER_CHARS_MAX = 300_000;
-/** Answers to publishes of backends, by room and key: a repeated request gets the first one's. */
-const KEYS_MAX = 10_000;
 /** What an attended room cannot do: nobody here knows what its clients speak. */
 const SPEECH: ReadonlySet<string> = new Set(['publish', 'direct', 'messages']);
 
 export class NodeCalls {
   readonly #core: NodeCore;
   readonly #now: () => { readonly monoMs: number; readonly wallMs: number };
-  readonly #published = new Map<string, { readonly seq: number; readonly epoch: number }>();
 
   constructor(core: NodeCore, now: () => { readonly monoMs: number; readonly wallMs: number }) {
     this.#core = core;
@@ -159,29 +156,17 @@ export class NodeCalls {
         if (outcome === 'draining') return fail(new BellhopError('draining', 'this node is draining'));
         return fail(new BellhopError('unavailable', 'the room cannot be opened now'));
       }
-      const before = key === undefined ? undefined : this.#published.get(`${name} ${key}`);
-      if (before !== undefined) return ok(before);
-      const { epoch } = room;
       try {
         room.publishFrom(from, args['data'] as Json, key, (how) => {
+          if (how.kind === 'said') return ok({ seq: how.seq, epoch: how.epoch });
           if (how.kind === 'refused')
             return fail(new BellhopError('redis_unavailable', 'it could not be logged in time; it was not'));
-          // Logged without a key before the room was claimed again: nobody knows under which number.
-          const isNowhere = how.kind === 'lost' || how.kind === 'unknown' || how.seq === 0;
-          if (isNowhere) return fail(new BellhopError('outcome_unknown'));
-          const answer = { seq: how.seq, epoch };
-          if (key !== undefined) this.#remember(`${name} ${key}`, answer);
-          ok(answer);
+          fail(new BellhopError('outcome_unknown'));
         });
       } catch (error) {
         fail(error instanceof RangeError ? new BellhopError('payload_too_large', error.message) : error);
       }
     });
-  }
-
-  #remember(key: string, answer: { readonly seq: number; readonly epoch: number }): void {
-    this.#published.set(key, answer);
-    if (this.#published.size > KEYS_MAX) this.#published.delete(this.#published.keys().next().value ?? key);
   }
 
   #kick(args: Fields): unknown {

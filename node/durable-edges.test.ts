@@ -10,9 +10,11 @@ import type { ProgramFactory } from './program.ts';
 import { Recent } from './recent.ts';
 import { LIMITS } from './room-fixture.ts';
 import { RoomHistory } from './room-history.ts';
+import { RoomKeys } from './room-keys.ts';
 import { Roster } from './roster.ts';
 
 const ROOM = 'room';
+const KEYS = new RoomKeys({ count: 0, countMax: 10 });
 
 function one(sessions = ['a'], make?: ProgramFactory, logBytesMax = 1_048_576) {
   const cluster = new Cluster(true);
@@ -115,7 +117,7 @@ it('a backend whose publish was logged, nobody knows where, is told that nobody 
 
 it('an append that is answered while the log is read for what it may have logged voids no memory', () => {
   const recent = new Recent(10, true);
-  const history = new RoomHistory(recent, new Roster(LIMITS), undefined);
+  const history = new RoomHistory(recent, new Roster(LIMITS), undefined, KEYS);
   const tag = '5.0000000000000000';
   recent.beginTag(tag);
   const entry = { seq: 1, tag, from: 'u', session: 'a', id: 1, at: 1, data: '1' };
@@ -126,11 +128,12 @@ it('an append that is answered while the log is read for what it may have logged
 });
 
 it('a claim puts back also what is known of senders that have not come back', () => {
-  const history = new RoomHistory(new Recent(10, true), new Roster(LIMITS), undefined);
+  const history = new RoomHistory(new Recent(10, true), new Roster(LIMITS), undefined, KEYS);
   const record = { owner: undefined, epoch: 5, nonce: 'n', head: 0, tags: [] };
   const mark = { seat: 1, cseq: 3, id: 3, seq: 2 };
   history.adopt(record, { first: 1, entries: [], senders: { a: mark, 'k:b': mark }, snapshot: undefined }, 1_000);
-  expect(history.restorable(undefined)?.senders).toEqual({ a: mark });
+  const key = { seat: 0, cseq: 0, id: 1, seq: 2 };
+  expect(history.restorable(undefined)?.senders).toEqual({ a: mark, 'k:b': key });
 });
 
 it('OPENs of one router are answered in their order, also where the log is read for the first', () => {

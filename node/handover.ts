@@ -366,8 +366,17 @@ function isRoomState(value: unknown): value is RoomState {
   return (
     areFields(tags, ['tag'], ['firstSeq']) &&
     areFields(entries, ['tag', 'text'], ['seq']) &&
-    areFields(sessions, ['session', 'user', 'router'], ['since', 'seat', 'cseq', 'lastId'])
+    areFields(sessions, ['session', 'user', 'router'], ['since', 'seat', 'cseq', 'lastId']) &&
+    arePairs(value['marks'], (mark) => areFields([mark], [], ['seat', 'cseq', 'id', 'seq'])) &&
+    arePairs(value['keys'], Number.isSafeInteger) &&
+    (value['marksMs'] === undefined || Number.isFinite(value['marksMs']))
   );
+}
+
+/** Whether it is absent, or a list of names, each with something. */
+function arePairs(value: unknown, isOne: (second: unknown) => boolean): boolean {
+  const isPair = (pair: unknown) => Array.isArray(pair) && typeof pair[0] === 'string' && isOne(pair[1]);
+  return value === undefined || (Array.isArray(value) && value.every(isPair));
 }
 
 /** Whether it is a list of objects in which `texts` are texts and `integers` are integers. */

@@ -232,7 +232,7 @@ export class Recent {
   }
 }
 
-function epochOf(tag: Tag): number {
+export function epochOf(tag: Tag): number {
   return Number(tag.slice(0, tag.indexOf('.')));
 }
 

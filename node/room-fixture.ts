@@ -71,6 +71,7 @@ export class RoomBench {
         count: () => undefined,
         spoke: () => undefined,
         flushAcks: () => undefined,
+        keys: { count: 0, countMax: 1_000 },
         log: undefined,
       },
       this.clock.now(),

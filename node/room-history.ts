@@ -1,13 +1,15 @@
 /** What a durable room's owner knows beside its last messages: what the log holds further back, and which senders it remembers.
  *  Owns: the answer to "may this cursor go on" where memory does not reach, what a claim puts back of a log that Redis lost, and the
- *  marks of senders that have not come back. Does not know: links, programs, how a log is read.
+ *  marks of senders that have not come back; a handover carries those on. Does not know: links, programs, how a log is read.
  *  In a relay room there is no log, and every answer is memory's own.
  *  @see DESIGN §4 History changes, §6 */
 import type { Args, LogEntry, Reply, RoomRecord, SenderMark } from '../shared/directory/directory.ts';
 import type { Cursor, Open } from '../shared/link/messages.ts';
 import type { Recent, Standing } from './recent.ts';
 import { endAt, logEntryOf, recentOf } from './room-entries.ts';
+import { isKeySender, keyOf, type RoomKeys } from './room-keys.ts';
 import type { RoomLog } from './room-log.ts';
+import type { RoomState } from './room-state.ts';
 import type { RoomSession, Roster } from './roster.ts';
 
 /** More messages than this are not replayed to one reader: what a router keeps for a client that is being seated is bounded. */
@@ -17,14 +19,33 @@ export class RoomHistory {
   readonly #recent: Recent;
   readonly #roster: Roster;
   readonly #log: RoomLog | undefined;
+  readonly #keys: RoomKeys;
   /** Of sessions that the log knows and that have not come back yet, and when they cannot any more; infinite where no log was taken over. */
   readonly #marks = new Map<string, SenderMark>();
   #marksUntilMs = Number.POSITIVE_INFINITY;
 
-  constructor(recent: Recent, roster: Roster, log: RoomLog | undefined) {
+  constructor(recent: Recent, roster: Roster, log: RoomLog | undefined, keys: RoomKeys) {
     this.#recent = recent;
     this.#roster = roster;
     this.#log = log;
+    this.#keys = keys;
+  }
+
+  /** What a handover carries. */
+  carry(nowMs: number): Pick<RoomState, 'marks' | 'marksMs' | 'keys'> {
+    const keys = [...this.#keys.entries()];
+    const isLogged = this.#marksUntilMs !== Number.POSITIVE_INFINITY;
+    return {
+      ...(isLogged ? { marks: [...this.#marks], marksMs: this.#marksUntilMs - nowMs } : {}),
+      ...(keys.length === 0 ? {} : { keys }),
+    };
+  }
+
+  /** Takes over what a handover carried. */
+  restore({ marks = [], marksMs, keys = [] }: RoomState, nowMs: number): void {
+    for (const [sender, mark] of marks) this.#marks.set(sender, mark);
+    if (marksMs !== undefined) this.#marksUntilMs = nowMs + marksMs;
+    this.#keys.restore(keys);
   }
 
   /** Takes over what the log of a room that was just claimed holds. @param marksUntilMs  when who has not come back cannot any more */
@@ -35,9 +56,12 @@ export class RoomHistory {
     } else {
       this.#recent.startAt(record.head, []);
     }
+    const keys: [string, number][] = [];
     for (const [sender, mark] of Object.entries(senders)) {
-      if (sender !== '*' && !sender.startsWith('k:')) this.#marks.set(sender, mark);
+      if (isKeySender(sender)) keys.push([keyOf(sender), mark.seq]);
+      else if (sender !== '*') this.#marks.set(sender, mark);
     }
+    this.#keys.restore(keys);
     this.#marksUntilMs = marksUntilMs;
   }
 
@@ -60,7 +84,7 @@ export class RoomHistory {
     const isVoid = this.#recent.oldest > head;
     if (record?.head === head && (isPrefix || isVoid)) return undefined;
     const after = isPrefix ? record.head : 0;
-    const senders: Record<string, SenderMark> = Object.fromEntries(this.#marks);
+    const senders: Record<string, SenderMark> = Object.fromEntries([...this.#keys.marks(), ...this.#marks]);
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
     return {
       afresh: record !== undefined && !isPrefix,

@@ -25,6 +25,7 @@ import type { Json } from './program.ts';
 import type { Projections } from './projection.ts';
 import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
+import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
 import type { LogOutput, RoomOutput } from './room-output.ts';
 
@@ -37,6 +38,8 @@ const EXPECTED_MEMBERS_MAX = 10_000;
 const OPENED_BYTES_MAX = 16 * 1_048_576;
 /** More than one batch. */
 const CAUGHT_UP_MAX = 1_000;
+/** Backends' keys that all rooms remember. */
+const KEYS_MAX = 100_000;
 /** Pause before Redis is asked again for what a room is opened with, milliseconds. */
 const ASK_AGAIN_MS = 100;
 
@@ -63,6 +66,7 @@ export class RoomHost {
   /** Durable rooms in which something was said since the last flush. */
   readonly #spoke = new Set<Hosted>();
   readonly #logBudget: LogBudget;
+  readonly #keyBudget: KeyBudget = { count: 0, countMax: KEYS_MAX };
   #handles = 0;
   #waiting = 0;
   #ended = false;
@@ -276,6 +280,7 @@ export class RoomHost {
       flushAcks: ({ place }) => {
         if (place !== undefined) this.#parts.links.flushAcksOf(place.link);
       },
+      keys: this.#keyBudget,
       log: hosted.isDurable ? this.#logFor(hosted) : undefined,
     };
   }

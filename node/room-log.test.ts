@@ -16,6 +16,7 @@ class LogBench {
   state: string | undefined;
   head = 0;
   wokenMs = Number.POSITIVE_INFINITY;
+  onSettled: () => void = () => undefined;
   readonly budget = { bytes: 0, bytesMax: 1_000_000 };
   readonly log = new RoomLog({
     room: 'r',
@@ -27,7 +28,10 @@ class LogBench {
     wake: (atMs) => {
       this.wokenMs = Math.min(this.wokenMs, atMs);
     },
-    settled: ({ item }, outcome) => this.settled.push(`${item.cseq}:${outcome.kind}`),
+    settled: ({ item }, outcome) => {
+      this.settled.push(`${item.cseq}:${outcome.kind}`);
+      this.onSettled();
+    },
     refused: ({ cseq }) => this.refused.push(String(cseq)),
     fenced: () => this.told.push('fenced'),
     wentBack: () => this.told.push('went back'),
@@ -235,4 +239,14 @@ it('whoever waits for it to be idle is told once it is, and senders that cannot 
   expect(idle).toBe(1);
   bench.answer();
   expect(idle).toBe(2);
+});
+
+it('a batch is told to the end also where what was told ends the room: nothing of it stays counted', () => {
+  const bench = new LogBench();
+  for (let cseq = 1; cseq <= 3; cseq++) bench.say(cseq);
+  bench.log.flush();
+  bench.onSettled = () => bench.log.close();
+  bench.answer();
+  expect(bench.settled).toEqual(['1:logged', '2:logged', '3:logged']);
+  expect(bench.budget.bytes).toBe(0);
 });

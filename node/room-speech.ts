@@ -10,17 +10,21 @@ import type { ClientMessage } from '../shared/protocol.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import type { Json, Publish } from './program.ts';
 import type { ProgramHost } from './program-host.ts';
-import type { Recent } from './recent.ts';
+import { epochOf, type Recent } from './recent.ts';
 import type { RoomBindings } from './room-bindings.ts';
 import { recentOf } from './room-entries.ts';
+import { type RoomKeys, senderOf } from './room-keys.ts';
 import { RoomLog } from './room-log.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { boundedFrame, MessageTooLarge } from './room-state.ts';
-import { bytesOf, type Fault, type Said, type Unit, unitOf } from './room-unit.ts';
+import { bytesOf, type Done, type Fault, type Said, type Unit, unitOf } from './room-unit.ts';
 import type { RoomSession } from './roster.ts';
 
-/** Where a backend's publish went. `lost`: it may have been logged; the same key finds out. */
-export type Published = AppendOutcome | { readonly kind: 'refused' } | { readonly kind: 'lost' };
+/** Where a backend's publish went: its number, and the epoch under which that was given out. `lost`: it may have been logged, the same key
+ *  finds out. `unknown`: it may have been, and nobody can find out. */
+export type Published =
+  | { readonly kind: 'said'; readonly seq: number; readonly epoch: number }
+  | { readonly kind: 'refused' | 'lost' | 'unknown' };
 
 export interface SpeechParts {
   readonly room: string;
@@ -28,6 +32,7 @@ export interface SpeechParts {
   readonly recent: Recent;
   readonly bindings: RoomBindings;
   readonly output: RoomOutput;
+  readonly keys: RoomKeys;
   readonly program: () => ProgramHost;
   readonly triple: () => Triple;
   readonly tag: () => Tag;
@@ -245,28 +250,47 @@ export class RoomSpeech {
   /** Publishes in a backend's name. @param key  under which a repetition is told apart
    *  @throws MessageTooLarge */
   publishFrom(from: string | null, data: Json, key: string | undefined, done: (how: Published) => void): void {
+    const { keys, recent, output } = this.#parts;
+    const known = key === undefined ? undefined : keys.find(key);
+    if (known !== undefined) return done(this.#saidAt(known));
     const dataText = JSON.stringify(data);
+    const tell = (how: Parameters<Done>[0]) => {
+      if (how.kind === 'refused' || how.kind === 'lost') return done(how);
+      // Logged without a key before the room was claimed again: nobody knows under which number.
+      if (how.kind === 'unknown' || how.seq === 0) return done({ kind: 'unknown' });
+      if (key !== undefined) keys.remember(key, how.seq);
+      done(this.#saidAt(how.seq));
+    };
     if (this.log === undefined) {
       this.#sayNow(from, undefined, undefined, dataText);
-      return done({ kind: 'logged', seq: this.#parts.recent.head });
+      return tell({ kind: 'logged', seq: recent.head });
     }
     this.#checkSize(from, undefined, undefined, dataText);
     const message = { from, data: dataText };
-    if (key === undefined) return this.#sayOwn(message, done);
-    const sender = `k:${key}`;
+    if (key === undefined) {
+      if (!this.#say(this.#ownUnit([message], tell))) done({ kind: 'refused' });
+      return;
+    }
+    const sender = senderOf(key);
     // One key names one publish: any other id would be another.
     const item = { sender, seat: 0, cseq: 0, id: 1, isResumed: false, message };
-    const unit = unitOf({ item, by: undefined, isRepeat: false }, this.#parts.output.now().monoMs, done);
+    const unit = unitOf({ item, by: undefined, isRepeat: false }, output.now().monoMs, tell);
     // What was asked before under this key may still be logged.
     if (!this.#say(unit)) done({ kind: this.log.has(sender) ? 'lost' : 'refused' });
     else this.log.flush();
   }
 
+  /** The epoch follows from the tags that led here; behind all of those that are known, the present one is told. */
+  #saidAt(seq: number): Published {
+    const tag = this.#parts.recent.tagAt(seq);
+    return { kind: 'said', seq, epoch: tag === undefined ? this.#parts.triple().epoch : epochOf(tag) };
+  }
+
   /** In the name of the room's program: with what else it says in this call. */
-  #sayOwn(message: Message, done?: (how: Published) => void): void {
-    if (this.#mark !== undefined) return this.#add(this.#own(message));
-    if (this.#words !== undefined && done === undefined) return void this.#words.push(message);
-    if (!this.#say(this.#ownUnit([message], done))) done?.({ kind: 'refused' });
+  #sayOwn(message: Message): void {
+    if (this.#mark !== undefined) this.#add(this.#own(message));
+    else if (this.#words !== undefined) this.#words.push(message);
+    else this.#say(this.#ownUnit([message]));
   }
 
   /** The program is a sender of its own: its count under an epoch tells a repetition. Counted as its batch is made, since it may only grow
@@ -281,7 +305,7 @@ export class RoomSpeech {
     return { item, by: undefined, isRepeat: false };
   }
 
-  #ownUnit(messages: readonly Message[], done?: (how: Published) => void): Unit {
+  #ownUnit(messages: readonly Message[], done?: Done): Unit {
     return {
       ...{ kind: 'words', sender: '*', by: undefined, seat: 0, cseq: 0, id: 0 },
       count: messages.length,

@@ -1,6 +1,6 @@
 /** A room's state and words as they travel: what a handover carries, and frames no larger than a link takes. Owns: those shapes.
  *  Does not know: who is seated where. */
-import type { Tag } from '../shared/directory/directory.ts';
+import type { SenderMark, Tag } from '../shared/directory/directory.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import type { Json } from './program.ts';
 import type { Recent, RecentEntry } from './recent.ts';
@@ -15,6 +15,11 @@ export interface RoomState {
   readonly sessions: readonly CarriedSession[];
   readonly version: number;
   readonly program?: Json;
+  /** Of senders that the log knows and that have not come back, and for how long they can. */
+  readonly marks?: readonly (readonly [sender: string, mark: SenderMark])[];
+  readonly marksMs?: number;
+  /** Under which numbers backends' publishes stand, by key. */
+  readonly keys?: readonly (readonly [key: string, seq: number])[];
 }
 
 /** Largest frame of what a room says of itself: it fits one frame of a link. */

@@ -22,6 +22,7 @@ import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
 import { type Binding, RoomBindings } from './room-bindings.ts';
 import { RoomHistory } from './room-history.ts';
+import { RoomKeys } from './room-keys.ts';
 import { RoomNews } from './room-news.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { type Published, RoomSpeech } from './room-speech.ts';
@@ -47,6 +48,7 @@ export class Room implements RoomContext {
   #started = false;
   /** Of the OPEN that is being answered. */
   #serial = 0;
+  readonly #keys: RoomKeys;
   readonly #speech: RoomSpeech;
   readonly #history: RoomHistory;
 
@@ -71,17 +73,19 @@ export class Room implements RoomContext {
     this.#recent = new Recent(limits.recentMax, output.log !== undefined);
     this.#news = new RoomNews(limits, output, this.#roster, this.#bindings, state?.version ?? 0);
     this.#program = new ProgramHost(makeProgram(room, program), this, (error) => output.failed(error));
+    this.#keys = new RoomKeys(output.keys);
     this.#speech = new RoomSpeech({
-      ...{ room, limits, output, recent: this.#recent, bindings: this.#bindings },
+      ...{ room, limits, output, recent: this.#recent, bindings: this.#bindings, keys: this.#keys },
       program: () => this.#program,
       triple: () => this.#triple,
       tag: () => this.#tag,
       direct: (session, text) => this.#direct(session, text),
     });
-    this.#history = new RoomHistory(this.#recent, this.#roster, this.#speech.log);
+    this.#history = new RoomHistory(this.#recent, this.#roster, this.#speech.log, this.#keys);
     if (state !== undefined) {
       this.#recent.restore(state.head, state.tags, state.entries.map(entryFrom));
       this.#roster.restore(state.sessions, now.monoMs);
+      this.#history.restore(state, now.monoMs);
       this.#wake();
     }
   }
@@ -574,6 +578,7 @@ export class Room implements RoomContext {
     for (const link of this.#bindings.links) this.#unbind(link);
     this.#program.close();
     this.#speech.log?.close();
+    this.#keys.close();
   }
 
   /** What a handover carries. */
@@ -582,6 +587,7 @@ export class Room implements RoomContext {
     return {
       ...carriedRecent(this.#recent),
       sessions: this.#roster.carry(),
+      ...this.#history.carry(this.#output.now().monoMs),
       version: this.#news.version,
       ...(program === undefined ? {} : { program }),
     };

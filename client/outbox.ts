@@ -74,11 +74,10 @@ export class Outbox {
     this.#take(id)?.resolve(published);
   }
 
-  /** @returns whether such a publish was waiting for its outcome */
+  /** @returns whether such a publish was ever sent: it waited for its outcome, or had one already, since answers may be repeated */
   refused(id: number, error: RoomError): boolean {
-    const entry = this.#take(id);
-    entry?.reject(error);
-    return entry !== undefined;
+    this.#take(id)?.reject(error);
+    return id <= this.#lastId;
   }
 
   /** The socket is gone: what it was given is sent again, under the same ids and before the rest. */

@@ -78,6 +78,21 @@ describe('a publish', () => {
     expect(bench.socket.published.map(([, data]) => data)).toEqual(['a', 'b', 'c', 'e']);
   });
 
+  it('that is answered once more, as after a change of owner, stays as it was, and its refusal is nobody else’s', async () => {
+    const bench = new Bench();
+    bench.seat();
+    const outcome = outcomeOf(bench.room.publish('a'));
+    const errors: unknown[] = [];
+    bench.room.on('error', (error) => errors.push(error));
+    const refusal = { type: 'error', code: 'redis_unavailable', message: '', retryable: true, id: 1 } as const;
+    bench.socket.say(refusal);
+    bench.socket.say(refusal);
+    bench.socket.say({ type: 'ack', id: 1, seq: 7 });
+    await settled();
+    expect(outcome.value).toBe('redis_unavailable (retryable)');
+    expect(errors).toEqual([]);
+  });
+
   it('that is too large for the room, or is not JSON, is refused here and costs no id', async () => {
     const bench = new Bench();
     const large = outcomeOf(bench.room.publish('ä'.repeat(100)));

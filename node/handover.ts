@@ -367,6 +367,7 @@ function isRoomState(value: unknown): value is RoomState {
     areFields(tags, ['tag'], ['firstSeq']) &&
     areFields(entries, ['tag', 'text'], ['seq']) &&
     areFields(sessions, ['session', 'user', 'router'], ['since', 'seat', 'cseq', 'lastId']) &&
+    (sessions as { answers?: unknown }[]).every((one) => areFields(one.answers ?? [], ['text'], ['cseq'])) &&
     arePairs(value['marks'], (mark) => areFields([mark], [], ['seat', 'cseq', 'id', 'seq'])) &&
     arePairs(value['keys'], Number.isSafeInteger) &&
     (value['marksMs'] === undefined || Number.isFinite(value['marksMs']))

@@ -8,6 +8,7 @@ import type { AppendOutcome, Tag, Triple } from '../shared/directory/directory.t
 import type { ErrorCode } from '../shared/errors.ts';
 import type { ClientMessage } from '../shared/protocol.ts';
 import * as encode from '../shared/protocol-encode.ts';
+import { remember } from './answers.ts';
 import type { Json, Publish } from './program.ts';
 import type { ProgramHost } from './program-host.ts';
 import { epochOf, type Recent } from './recent.ts';
@@ -110,7 +111,7 @@ export class RoomSpeech {
     const { id } = message;
     if (this.log === undefined && resent && session.ownerLost) {
       session.lastId = Math.max(session.lastId, id ?? 0);
-      return this.#error(session, 'owner_lost', 'the room lost its owner before this was acknowledged', id);
+      return this.error(session, cseq, 'owner_lost', 'the room lost its owner before this was acknowledged', id);
     }
     if (id === undefined) {
       // Logged by an owner before, which could not ack it.
@@ -126,8 +127,8 @@ export class RoomSpeech {
     const { fits, relayed } = this.#tell({ member: session, id, data: message.data as Json }, dataText);
     // What was relayed is said, whatever its program could not say after it.
     if (relayed) return;
-    if (!fits) this.#error(session, TOO_LARGE.code, TOO_LARGE.message, id);
-    else if (id !== undefined) this.#parts.direct(session, encode.ack({ id, seq: this.#parts.recent.head }));
+    if (!fits) this.error(session, cseq, TOO_LARGE.code, TOO_LARGE.message, id);
+    else if (id !== undefined) this.#answer(session, cseq, encode.ack({ id, seq: this.#parts.recent.head }));
   }
 
   /** Shows a publish to the program. */
@@ -203,18 +204,18 @@ export class RoomSpeech {
   /** An id that was taken before: where it went is in memory, in the log, or nowhere. */
   #repeated(session: RoomSession, id: number, cseq: number): void {
     const said = this.#parts.recent.find(session.session, id);
-    if (said !== undefined) return this.#parts.direct(session, encode.ack({ id, seq: said.seq }));
-    if (this.log === undefined) return this.#unknown(session, id);
+    if (said !== undefined) return this.#answer(session, cseq, encode.ack({ id, seq: said.seq }));
+    if (this.log === undefined) return this.#unknown(session, cseq, id);
     // Its sender's mark tells.
     this.log.keep(session.session);
     const item = { sender: session.session, seat: session.seat, cseq, id, isResumed: session.isUnsure };
     // Its first saying may still wait, and be logged.
     if (!this.#say(unitOf({ item, by: session, isRepeat: true }, this.#parts.output.now().monoMs)))
-      this.#unknown(session, id);
+      this.#unknown(session, cseq, id);
   }
 
-  #unknown(session: RoomSession, id: number): void {
-    this.#error(session, 'outcome_unknown', 'this id was used before and is no longer remembered', id);
+  #unknown(session: RoomSession, cseq: number, id: number): void {
+    this.error(session, cseq, 'outcome_unknown', 'this id was used before and is no longer remembered', id);
   }
 
   #say(unit: Unit): boolean {
@@ -365,11 +366,14 @@ export class RoomSpeech {
     if (by === undefined) return;
     by.mark = markAfter(by, said, outcome);
     const id = item.id === 0 ? undefined : item.id;
-    if (said.fault !== undefined && outcome.kind === 'logged') this.#error(by, said.fault.code, said.fault.message, id);
+    // An earlier seat's frames are no more: whoever has the session now asks by its id.
+    const cseq = item.seat === by.seat ? item.cseq : 0;
+    if (said.fault !== undefined && outcome.kind === 'logged')
+      this.error(by, cseq, said.fault.code, said.fault.message, id);
     else if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
       const isNowhere = outcome.kind === 'unknown' || outcome.seq === 0 || (outcome.kind === 'logged' && said.isRepeat);
-      if (isNowhere) this.#unknown(by, id);
-      else this.#parts.direct(by, encode.ack({ id, seq: outcome.seq }));
+      if (isNowhere) this.#unknown(by, cseq, id);
+      else this.#answer(by, cseq, encode.ack({ id, seq: outcome.seq }));
     }
     if (item.seat === by.seat) this.acked(by, by.waiting === 0 ? by.cseq : item.cseq);
   }
@@ -390,11 +394,18 @@ export class RoomSpeech {
   #refuse(session: RoomSession, cseq: number, id: number | undefined): void {
     this.acked(session, session.waiting === 0 ? session.cseq : cseq);
     this.#parts.output.flushAcks(session);
-    this.#error(session, 'redis_unavailable', 'this could not be logged in time; it was not', id);
+    const message = 'this could not be logged in time; it was not';
+    this.#answer(session, cseq, encode.error({ code: 'redis_unavailable', message, id }), true);
   }
 
-  #error(session: RoomSession, code: ErrorCode, message: string, id: number | undefined): void {
-    this.#parts.direct(session, encode.error({ code, message, id }));
+  /** Answers the frame `cseq` with an error. */
+  error(session: RoomSession, cseq: number, code: ErrorCode, message: string, id: number | undefined): void {
+    this.#answer(session, cseq, encode.error({ code, message, id }));
+  }
+
+  #answer(session: RoomSession, cseq: number, text: string, isBehindAck = false): void {
+    if (cseq > 0) remember(session, { cseq, text, isBehindAck, atMs: this.#parts.output.now().monoMs });
+    this.#parts.direct(session, text);
   }
 }
 

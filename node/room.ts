@@ -12,11 +12,11 @@ import {
   type Triple,
   tagOf,
 } from '../shared/directory/directory.ts';
-import type { ErrorCode } from '../shared/errors.ts';
 import type { ClientFrame, Open, OpenSession, RefusedReason } from '../shared/link/messages.ts';
 import { decodeClientMessage } from '../shared/protocol-decode.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
+import { unheard } from './answers.ts';
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
@@ -242,6 +242,8 @@ export class Room implements RoomContext {
       if (known === undefined) this.#history.recall(session, false);
       this.#place(session, one, { link, router, handle: one.handle }, binding);
       this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
+      const sinceMs = this.#now.monoMs - this.#limits.resumeMs;
+      for (const text of unheard(session, one.acked, sinceMs)) this.#direct(session, text);
     }
     for (const entry of missed) this.#bindings.castTo(link, binding, 'message', entry.seq, entry.frame);
     if (standing?.kind === 'reset') {
@@ -440,7 +442,7 @@ export class Room implements RoomContext {
     const decoded = decodeClientMessage(frame.payload.toString('utf8'));
     if (!decoded.ok) {
       session.lastId = Math.max(session.lastId, decoded.id ?? 0);
-      return this.#error(session, decoded.code, decoded.message, decoded.id);
+      return this.#speech.error(session, frame.cseq, decoded.code, decoded.message, decoded.id);
     }
     const { message } = decoded;
     switch (message.type) {
@@ -451,7 +453,8 @@ export class Room implements RoomContext {
         return;
       case 'meta':
         if (message.dataText.length > META_CHARS_MAX) {
-          return this.#error(session, 'too_large', `meta may be at most ${META_CHARS_MAX} characters`, undefined);
+          const text = `meta may be at most ${META_CHARS_MAX} characters`;
+          return this.#speech.error(session, frame.cseq, 'too_large', text, undefined);
         }
         session.meta = message.data === null ? undefined : message.data;
         this.#news.changed();
@@ -512,10 +515,6 @@ export class Room implements RoomContext {
     const { place } = session;
     if (place === undefined) return;
     this.#output.send(place.link, { type: 'direct', session: place.handle, ephemeral: false, frame });
-  }
-
-  #error(session: RoomSession, code: ErrorCode, message: string, id: number | undefined): void {
-    this.#direct(session, encode.error({ code, message, id }));
   }
 
   #resetText(reason: ResetReason): string {

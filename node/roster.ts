@@ -4,6 +4,7 @@
  *  @see DESIGN §6 */
 import type { SenderMark } from '../shared/directory/directory.ts';
 import type { OpenSession } from '../shared/link/messages.ts';
+import { ANSWERS_MAX, type Answer } from './answers.ts';
 import type { Json, Member } from './program.ts';
 
 /** Where a session's socket is: a router's link and that router's handle for it. */
@@ -36,6 +37,8 @@ export interface RoomSession extends Member {
   ackedCseq: number;
   /** Publishes of this seat that wait for a log. */
   waiting: number;
+  /** What this seat was answered and may not have heard. */
+  answers: Answer[] | undefined;
   /** What the room's log remembers of it. */
   mark: SenderMark | undefined;
   /** It resumed here though nothing was known of it. */
@@ -65,6 +68,7 @@ export interface CarriedSession {
   readonly present: boolean;
   readonly cseq: number;
   readonly lastId: number;
+  readonly answers?: readonly Omit<Answer, 'atMs'>[];
   readonly ownerLost?: boolean;
   readonly mark?: SenderMark;
   readonly router: string;
@@ -147,6 +151,7 @@ export class Roster {
       cseq: 0,
       ackedCseq: 0,
       waiting: 0,
+      answers: undefined,
       mark: undefined,
       isUnsure: false,
       lastId: 0,
@@ -165,6 +170,7 @@ export class Roster {
       session.cseq = 0;
       session.ackedCseq = 0;
       session.waiting = 0;
+      session.answers = undefined;
       session.ownerLost = false;
     }
     session.place = place;
@@ -224,6 +230,7 @@ export class Roster {
       present: one.present,
       cseq: one.ackedCseq,
       lastId: one.lastId,
+      ...(one.answers === undefined ? {} : { answers: one.answers.map(({ atMs: _, ...answer }) => answer) }),
       ...(one.mark === undefined ? {} : { mark: one.mark }),
       ...(one.ownerLost ? { ownerLost: true } : {}),
       router: one.router,
@@ -239,6 +246,7 @@ export class Roster {
       session.ackedCseq = one.cseq;
       session.mark = one.mark;
       session.lastId = one.lastId;
+      session.answers = one.answers?.slice(-ANSWERS_MAX).map((answer) => ({ ...answer, atMs: nowMs }));
       session.ownerLost = one.ownerLost === true;
       this.markPresent(session, one.present);
       this.unseat(session, 'router-lost', nowMs);

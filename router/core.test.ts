@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { textFrame } from '../shared/websocket-frame.ts';
 import { A, B, NONCE, RouterBench } from './core-fixture.ts';
 import { nodeRecord } from './fixture.ts';
 import { UNACKED_FRAMES_MAX } from './session.ts';
@@ -351,6 +352,35 @@ describe('frames', () => {
     bench.frames();
     bench.seat(B, [1], { epoch: 6 });
     expect(bench.frames()).toEqual(['n2 1:1*']);
+  });
+});
+
+describe('a router that binds anew', () => {
+  it('names the last frame whose ack it has, with which its answer came', () => {
+    const bench = new RouterBench();
+    const room = bench.bound();
+    for (const text of ['1', '2', '3']) bench.say(1, text);
+    bench.from(A, { type: 'acks', entries: [{ session: 1, cseq: 2 }] });
+    bench.from(A, { type: 'moved', room, epoch: 6, to: A });
+    expect(bench.opens()).toMatchObject([{ open: { sessions: [{ kind: 'rebind', acked: 2 }] } }]);
+    bench.seat(A, [1], { epoch: 6, cseq: 3 });
+    bench.from(A, { type: 'moved', room: room + 1, epoch: 7, to: A });
+    expect(bench.opens()).toMatchObject([{ open: { sessions: [{ kind: 'rebind', acked: 3 }] } }]);
+  });
+
+  it('takes no ack while it shows the session nothing: the answer before it was not shown either', () => {
+    const bench = new RouterBench();
+    const room = bench.bound();
+    bench.say(1, '1');
+    bench.from(A, { type: 'moved', room, epoch: 5, to: A });
+    bench.opens();
+    bench.refuse(A, 1, 'wait');
+    bench.from(A, { type: 'direct', session: 1, ephemeral: false, frame: textFrame('answer') });
+    bench.from(A, { type: 'acks', entries: [{ session: 1, cseq: 1 }] });
+    expect(bench.shown.get(1) ?? []).toEqual([]);
+    bench.tick(300);
+    bench.read(A);
+    expect(bench.opens()).toMatchObject([{ open: { sessions: [{ kind: 'rebind', acked: 0 }] } }]);
   });
 });
 

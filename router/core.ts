@@ -385,6 +385,8 @@ export class RouterCore {
     const entry = this.#sessions.get(handle);
     if (entry === undefined || (this.#holder(entry.route) ?? entry.route.last)?.incarnation !== at.incarnation) return;
     const { session } = entry;
+    // As with what it answers: a session that waits for another seat is told neither.
+    if (session.state === 'pending') return;
     session.acked(cseq);
     const takenMs = session.timedBy(cseq);
     if (takenMs !== undefined) this.#ports.observe('message_ms', this.#options.now().monoMs - takenMs);

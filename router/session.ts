@@ -143,6 +143,12 @@ export class ClientSession {
     return atMs;
   }
 
+  /** The last frame before those that are kept. */
+  get #acked(): number {
+    const [first] = this.#unacked;
+    return first === undefined ? this.#cseq : first.cseq - 1;
+  }
+
   /** Frames up to `cseq` are taken by the owner. */
   acked(cseq: number): void {
     const { length } = this.#unacked;
@@ -190,7 +196,7 @@ export class ClientSession {
   opening(): OpenSession {
     const { session, user, seat, since, kind, cursor, history } = this.client;
     const base = { handle: this.handle, session, user, seat, since };
-    if (this.everSeated) return { ...base, kind: 'rebind' };
+    if (this.everSeated) return { ...base, kind: 'rebind', ...(this.#cseq > 0 && { acked: this.#acked }) };
     return {
       ...base,
       kind,

@@ -106,6 +106,7 @@ export function openSession(value: unknown): OpenSession {
     ...(meta === undefined ? {} : { meta }),
     ...cursorOf(f),
     ...(field(f, 'history') === undefined ? {} : { history: integer(f, 'history', 0) }),
+    ...(field(f, 'acked') === undefined ? {} : { acked: integer(f, 'acked', 0, U32_MAX) }),
   };
 }
 

@@ -92,6 +92,8 @@ export interface OpenSession {
   readonly cursor?: Cursor | undefined;
   /** join: how many of the last messages the client asked for. */
   readonly history?: number | undefined;
+  /** Rebind: the last frame of this seat whose ack the router has. Answers to later ones may have been lost with a link. */
+  readonly acked?: number | undefined;
 }
 
 /** Asks a node to seat sessions of one room. `floor`: highest epoch an owner told this router for the room. `cursor`: last

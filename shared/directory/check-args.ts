@@ -9,6 +9,8 @@ const TOKEN_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** A session, `k:` and a key, or `*`: a field of a hash, printable so that a log line can show it. */
 const SENDER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
+/** What an operator is called, does, and says of it. */
+const SAID_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
 /** `epoch.nonce`. */
 const TAG_PATTERN = /^\d{1,16}\.[A-Za-z0-9_-]{1,64}$/;
 /** Bounds what one script may do. */
@@ -16,13 +18,13 @@ const ITEMS_MAX = 1_000;
 const ENTRIES_MAX = 10_000;
 
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
-const IDS = new Set(['room', 'node', 'router']);
+const IDS = new Set(['room', 'node', 'router', 'pinned']);
 const COUNTS = new Set(
   'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
     ' ',
   ),
 );
-const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep']);
+const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep', 'pin', 'entry']);
 
 /** Checks the arguments of one operation.
  *  @throws RangeError naming the argument: a mistake of the caller, never retryable */
@@ -43,6 +45,8 @@ function check(operation: Operation, args: object): void {
       if (!matches(ID_PATTERN, value)) fail();
     } else if (COUNTS.has(name)) {
       if (!isCount(value)) fail();
+    } else if (name === 'action' || name === 'detail' || (name === 'by' && operation !== 'certify')) {
+      if (!matches(SAID_PATTERN, value)) fail();
     } else if (NESTED.has(name)) {
       if (typeof value !== 'object' || value === null) fail();
       check(operation, value);
@@ -53,7 +57,7 @@ function check(operation: Operation, args: object): void {
       if (!(value as readonly unknown[]).every((sender) => matches(SENDER_PATTERN, sender))) fail();
     } else if (name === 'snapshot') {
       if (typeof value !== 'string') fail();
-    } else if (name === 'after' && operation === 'readLog') {
+    } else if (name === 'after' && (operation === 'readLog' || operation === 'readAudit')) {
       if (!isCount(value)) fail();
     } else if (name === 'user') {
       if (!matches(USER_PATTERN, value)) fail();

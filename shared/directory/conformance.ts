@@ -3,6 +3,7 @@
  *  directory. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { logConformance } from './conformance-log.ts';
+import { orderConformance } from './conformance-orders.ts';
 import { projectionConformance } from './conformance-projections.ts';
 import type { Args, Directory, NodeRecord, RoomRecord } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
@@ -79,6 +80,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
           beats: {},
           nodes: [],
           routers: [],
+          pins: [],
         });
       });
 
@@ -302,6 +304,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         expect(await call('readCluster', {})).toMatchObject({
           ver: 1,
           routers: [routerRecord('r1', A, { counter: 5, sessions: 12 })],
+          pins: [],
         });
         expect(await call('removeRouter', { router: 'r1', incarnation: A })).toEqual({ kind: 'removed', ver: 2 });
         expect((await call('readCluster', {})).routers).toEqual([]);
@@ -481,6 +484,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
 
     logConformance(() => fixture);
     projectionConformance(() => fixture);
+    orderConformance(() => fixture);
 
     describe('arguments', () => {
       it.each<[string, () => Promise<unknown>]>([

@@ -56,6 +56,7 @@ append:item:logged append:item:duplicate:at append:item:duplicate:nowhere append
 readLog:missing readLog:log:none readLog:log:some openLog:empty openLog:entries openLog:senders openLog:snapshot openLog:trimmed
 writePresence:written writePresence:stale readPresence:empty readPresence:members
 writeUser:written writeUser:written:stale readUser:none readUser:some
+setPin:ok removePin:ok removePin:absent appendAudit:some readAudit:none readAudit:some
 `
   .trim()
   .split(/\s+/);
@@ -190,7 +191,7 @@ class Draw {
     const head = random.below(40);
     const expireMs = random.below(2) === 0 ? HOUR_MS : 1.5 * DAY_MS;
     const nonce = random.pick(NONCES);
-    switch (random.below(38)) {
+    switch (random.below(42)) {
       case 0:
         return { operation: 'readCluster', args: random.below(2) === 0 ? {} : { known: this.#known } };
       case 1:
@@ -276,7 +277,21 @@ class Draw {
       case 34:
       case 35:
         return { operation: 'append', args: this.#append(room, triple) };
-      case 36:
+      case 36: {
+        const pin = { room, node, by: random.pick(['api', 'ü "x"']), at: random.below(9) };
+        return { operation: 'setPin', args: { pin } };
+      }
+      case 37:
+        return { operation: 'removePin', args: { pinned: room } };
+      case 38: {
+        const entry = { by: 'api', action: 'move', room, ...(random.below(2) === 0 ? {} : { detail: '"é"' }) };
+        return { operation: 'appendAudit', args: { entry } };
+      }
+      case 39: {
+        const after = random.below(2) === 0 ? undefined : random.below(3);
+        return { operation: 'readAudit', args: { after, limit: 1 + random.below(3) } };
+      }
+      case 40:
         return { operation: 'writeUser', args: this.#user(expireMs) };
       default:
         return { operation: 'readUser', args: { user: random.pick(['u1', 'ü 2']) } };
@@ -419,7 +434,7 @@ function timeless<R extends object>(reply: R): unknown {
   const without = <T extends { readonly at: number }>(value: T) =>
     value.at > LONG_AGO && value.at < FAR ? { ...value, at: 'now' } : value;
   const clean = 'at' in reply ? without(reply as R & { at: number }) : reply;
-  return 'entries' in clean ? { ...clean, entries: (clean.entries as LogEntry[]).map(without) } : clean;
+  return 'entries' in clean ? { ...clean, entries: (clean.entries as { at: number }[]).map(without) } : clean;
 }
 
 /** Names all that is documented of this reply. */
@@ -458,6 +473,10 @@ function kindOf<K extends Operation>(operation: K, reply: Reply<K>): string {
       return `standing:${fields['standing']}`;
     case 'readPresence':
       return `readPresence:${fields['head'] === undefined ? 'empty' : 'members'}`;
+    case 'appendAudit':
+      return 'appendAudit:some';
+    case 'readAudit':
+      return `readAudit:${(fields['entries'] as unknown[]).length === 0 ? 'none' : 'some'}`;
     case 'readUser':
       return `readUser:${(fields['sessions'] as unknown[]).length === 0 ? 'none' : 'some'}`;
     default: {

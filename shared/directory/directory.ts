@@ -188,16 +188,51 @@ export interface Snapshot {
   readonly state: string;
 }
 
+/** An operator's word on where a room is to be, whatever placement says. */
+export interface Pin {
+  readonly room: string;
+  readonly node: string;
+  /** Who said so. */
+  readonly by: string;
+  /** Unix ms by the clock of the router that carried it out; for display. */
+  readonly at: number;
+}
+
+/** What an operator did. */
+export interface Order {
+  /** What whoever gave it is called. */
+  readonly by: string;
+  readonly action: string;
+  readonly node?: string | undefined;
+  readonly room?: string | undefined;
+  readonly user?: string | undefined;
+  readonly detail?: string | undefined;
+}
+
+/** An order as the audit log keeps it. */
+export interface AuditEntry extends Order {
+  /** Grows by one with each entry. */
+  readonly id: number;
+  /** Unix ms by Redis' clock. */
+  readonly at: number;
+}
+
+/** Pins of a cluster: every poll that finds a change reads them all. */
+export const PINS_MAX = 1_000;
+/** Entries of the audit log that are kept. */
+export const AUDIT_MAX = 1_000;
+
 export interface Cluster {
   readonly runId: string;
   /** Absent in an empty history. */
   readonly gen: string | undefined;
-  /** Grows with every change of membership, state or routers within a history. */
+  /** Grows with every change of membership, state, routers or pins within a history. */
   readonly ver: number;
   readonly beats: Readonly<Record<string, Beat>>;
-  /** Both absent when `known` named this history and version: nothing has changed. */
+  /** All three absent when `known` named this history and version: nothing has changed. */
   readonly nodes?: readonly NodeRecord[];
   readonly routers?: readonly RouterRecord[];
+  readonly pins?: readonly Pin[];
 }
 
 type OtherRun = { readonly kind: 'other-run'; readonly runId: string };
@@ -205,7 +240,7 @@ type OtherGen = { readonly kind: 'other-gen'; readonly gen: string | undefined }
 
 /** Every operation: its arguments and its replies. An expected outcome is a reply; a fault is a thrown DirectoryError. */
 export interface DirectoryOperations {
-  /** Reads nodes, beats and routers in one step. `known` saves the transfer when nothing changed. */
+  /** Reads nodes, beats, routers and pins in one step. `known` saves the transfer when nothing changed. */
   readCluster: {
     args: { readonly known?: { readonly gen: string; readonly ver: number } | undefined };
     reply: Cluster;
@@ -313,6 +348,26 @@ export interface DirectoryOperations {
   removeRouter: {
     args: { readonly router: string; readonly incarnation: string; readonly counter?: number | undefined };
     reply: { readonly kind: 'removed'; readonly ver: number } | { readonly kind: 'changed' };
+  };
+
+  /** Pins a room to a node, or to another than before. `full`: as many rooms are pinned as may be. */
+  setPin: {
+    args: { readonly pin: Pin };
+    reply: { readonly kind: 'ok'; readonly ver: number } | { readonly kind: 'full' };
+  };
+  removePin: {
+    args: { readonly pinned: string };
+    reply: { readonly kind: 'ok'; readonly ver: number } | { readonly kind: 'absent' };
+  };
+  /** Adds an entry to the audit log, and drops the oldest beyond AUDIT_MAX. */
+  appendAudit: {
+    args: { readonly entry: Order };
+    reply: { readonly id: number };
+  };
+  /** Reads entries in order, at most `limit`: those after `after`, or without it the last ones. */
+  readAudit: {
+    args: { readonly after?: number | undefined; readonly limit: number };
+    reply: { readonly entries: readonly AuditEntry[] };
   };
 
   readRoom: {

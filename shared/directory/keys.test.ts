@@ -11,6 +11,8 @@ describe('keys', () => {
       beats: 'bh:{prod}:beats',
       certs: 'bh:{prod}:certs',
       routers: 'bh:{prod}:routers',
+      pins: 'bh:{prod}:pins',
+      audit: 'bh:{prod}:audit',
     });
     expect(keys.room('lobby')).toEqual({
       owner: 'bh:room:{lobby}:owner',

@@ -19,6 +19,8 @@ export interface ClusterKeys {
   readonly beats: string;
   readonly certs: string;
   readonly routers: string;
+  readonly pins: string;
+  readonly audit: string;
 }
 
 export interface RoomKeys {
@@ -50,6 +52,8 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
       beats: `${cluster}:beats`,
       certs: `${cluster}:certs`,
       routers: `${cluster}:routers`,
+      pins: `${cluster}:pins`,
+      audit: `${cluster}:audit`,
     },
     room(room) {
       const base = `${prefix}:room:{${checked(ID_PATTERN, room, 'room id')}}`;

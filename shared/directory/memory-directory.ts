@@ -6,11 +6,18 @@ import { checkArgs } from './check-args.ts';
 import { type Args, type Directory, DirectoryError, type Operation, type Reply } from './directory.ts';
 import { logExecutors } from './memory/log.ts';
 import { membershipExecutors } from './memory/membership.ts';
+import { orderExecutors } from './memory/orders.ts';
 import { projectionExecutors } from './memory/projections.ts';
 import { roomExecutors } from './memory/rooms.ts';
 import { copyOf, type Executors, emptyState, type State } from './memory/state.ts';
 
-const EXECUTORS: Executors = { ...membershipExecutors, ...roomExecutors, ...logExecutors, ...projectionExecutors };
+const EXECUTORS: Executors = {
+  ...membershipExecutors,
+  ...orderExecutors,
+  ...roomExecutors,
+  ...logExecutors,
+  ...projectionExecutors,
+};
 
 /** The data at one moment; opaque, and never changed once taken. */
 export interface MemorySnapshot {

@@ -12,6 +12,7 @@ import { buildKeys } from './keys.ts';
 import { DIRECTORY_CONNECTIONS, type DirectoryConnection, type Plan, type PlanContext, type Plans } from './plan.ts';
 import { logPlans } from './plans/log.ts';
 import { membershipPlans } from './plans/membership.ts';
+import { orderPlans } from './plans/orders.ts';
 import { projectionPlans } from './plans/projections.ts';
 import { roomPlans } from './plans/rooms.ts';
 import { serverComplaints } from './server-info.ts';
@@ -48,7 +49,7 @@ export type DirectoryEvent =
 
 /** Certificates kept in Redis: about 1 MB. */
 export const CERTS_MAX = 10_000;
-const PLANS: Plans = { ...membershipPlans, ...roomPlans, ...logPlans, ...projectionPlans };
+const PLANS: Plans = { ...membershipPlans, ...orderPlans, ...roomPlans, ...logPlans, ...projectionPlans };
 
 export class RedisDirectory implements Directory {
   readonly #run: RunInForce;

@@ -34,6 +34,7 @@ export const membershipExecutors: Membership = {
       ...common,
       nodes: sorted(state.nodes).map(([node, stored]) => nodeRecord(node, stored)),
       routers: sorted(state.routers).map(([router, stored]) => routerRecord(router, stored)),
+      pins: sorted(state.pins).map(([, pin]) => pin),
     };
   },
 

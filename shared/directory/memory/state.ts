@@ -2,11 +2,13 @@
  *  Values are kept as the JSON text that Redis would hold, so that nothing is shared with a caller and `undefined` is lost alike. */
 import type {
   Args,
+  AuditEntry,
   Beat,
   LogEntry,
   NodeRecord,
   NodeState,
   Operation,
+  Pin,
   Reply,
   RoomRecord,
   RouterRecord,
@@ -71,6 +73,10 @@ export interface State {
   /** Incarnation → number of its certificate. */
   readonly certs: Map<string, number>;
   readonly routers: Map<string, StoredRouter>;
+  readonly pins: Map<string, Pin>;
+  /** Entries ever written to the audit log in this history. */
+  audits: number;
+  readonly audit: AuditEntry[];
   readonly rooms: Map<string, StoredRoom>;
   readonly presence: Map<string, StoredPresence>;
   readonly users: Map<string, StoredUser>;
@@ -95,6 +101,9 @@ export function emptyState(): State {
     beats: new Map(),
     certs: new Map(),
     routers: new Map(),
+    pins: new Map(),
+    audits: 0,
+    audit: [],
     rooms: new Map(),
     presence: new Map(),
     users: new Map(),

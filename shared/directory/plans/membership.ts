@@ -1,6 +1,6 @@
 /** How the operations on nodes, certificates and routers travel to Redis. Owns: the order of KEYS and ARGV of each script, and the
  *  text form of a node, a router and a beat. Does not know: connections. */
-import type { Beat, NodeRecord, NodeState, RouterRecord } from '../directory.ts';
+import type { Beat, NodeRecord, NodeState, Pin, RouterRecord } from '../directory.ts';
 import { headAndJson, list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
 
 type Membership = Pick<
@@ -27,11 +27,11 @@ export const membershipPlans: Membership = {
     request: ({ known }, { keys: { cluster } }) =>
       scriptRequest(
         'read-cluster',
-        [cluster.meta, cluster.nodes, cluster.beats, cluster.routers],
+        [cluster.meta, cluster.nodes, cluster.beats, cluster.routers, cluster.pins],
         [known?.gen ?? '', known === undefined ? '' : String(known.ver)],
       ),
     parse(raw) {
-      const [runId, gen, ver, beats, nodes, routers] = list(raw);
+      const [runId, gen, ver, beats, nodes, routers, pins] = list(raw);
       return {
         runId: text(runId),
         gen: optional(gen),
@@ -41,6 +41,7 @@ export const membershipPlans: Membership = {
         ...(routers === undefined
           ? {}
           : { routers: pairs(routers).map(([router, record]) => parseRouter(router, record)) }),
+        ...(pins === undefined ? {} : { pins: pairs(pins).map(([room, pin]) => parsePin(room, pin)) }),
       };
     },
   },
@@ -223,4 +224,9 @@ function parseRouter(router: string, record: string): RouterRecord {
   const [incarnation, counter, sessions] = words;
   const rest = json as Omit<RouterRecord, 'router' | 'incarnation' | 'counter' | 'sessions'>;
   return { ...rest, router, incarnation: text(incarnation), counter: number(counter), sessions: number(sessions) };
+}
+
+function parsePin(room: string, json: string): Pin {
+  const { node, by, at } = JSON.parse(json) as Omit<Pin, 'room'>;
+  return { room, node: text(node), by: text(by), at };
 }

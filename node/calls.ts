@@ -5,6 +5,7 @@ import { isRoomId } from '../shared/ids.ts';
 import type { Call, Return } from '../shared/link/messages.ts';
 import type { NodeCore } from './core.ts';
 import type { Hosted } from './hosted.ts';
+import { answerMoves, isMoveOperation } from './move-calls.ts';
 import type { Json } from './program.ts';
 import type { Room } from './room.ts';
 
@@ -21,8 +22,12 @@ export class NodeCalls {
   readonly #core: NodeCore;
   readonly #now: () => { readonly monoMs: number; readonly wallMs: number };
 
-  constructor(core: NodeCore, now: () => { readonly monoMs: number; readonly wallMs: number }) {
+  readonly #loopDelayMs: () => number;
+
+  /** @param loopDelayMs  99 of 100 delays of this process' event loop were shorter */
+  constructor(core: NodeCore, now: () => { readonly monoMs: number; readonly wallMs: number }, loopDelayMs = () => 0) {
     this.#core = core;
+    this.#loopDelayMs = loopDelayMs;
     this.#now = now;
   }
 
@@ -44,14 +49,14 @@ export class NodeCalls {
     if (this.#core.attends && SPEECH.has(op)) {
       throw new BellhopError('unsupported', 'an attended room speaks its own protocol');
     }
+    if (isMoveOperation(op)) return ok(answerMoves(this.#core, op, args, this.#loopDelayMs(), this.#now()));
     switch (op) {
       case 'rooms':
         return ok(this.#rooms(args));
       case 'room': {
         const hosted = this.#core.rooms.get(roomOf(args));
-        return ok(
-          hosted?.room === undefined || hosted.ownership.held === undefined ? null : describe(hosted, hosted.room),
-        );
+        if (hosted?.room === undefined || hosted.ownership.held === undefined) return ok(this.#onItsWay(roomOf(args)));
+        return ok({ ...describe(hosted, hosted.room), ...this.#place(hosted) });
       }
       case 'presence':
         return ok(this.#presence(args));
@@ -89,6 +94,26 @@ export class NodeCalls {
       default:
         throw new BellhopError('bad_request', `a node does not know the operation ${op}`);
     }
+  }
+
+  /** A room that stands still while it is handed over is nobody else's yet. */
+  #onItsWay(name: string): unknown {
+    const hosted = this.#core.rooms.get(name);
+    const moving = this.#core.handovers.moving(name, this.#now());
+    return hosted?.room === undefined || moving === undefined ? null : { ...describe(hosted, hosted.room), moving };
+  }
+
+  /** Where it is being handed to, and why it is here though it belongs elsewhere. */
+  #place(hosted: Hosted): Fields {
+    const { mover, handovers } = this.#core;
+    const moving = handovers.moving(hosted.name, this.#now());
+    const to = mover.belongs(hosted);
+    if (to === undefined) return moving === undefined ? {} : { moving };
+    const why = mover.whyHere(hosted, this.#now());
+    return {
+      belongs: { to: to.node, ...(why === undefined ? {} : { why }) },
+      ...(moving === undefined ? {} : { moving }),
+    };
   }
 
   #held(args: Fields): Room {
@@ -179,7 +204,7 @@ export class NodeCalls {
   }
 }
 
-function describe(hosted: Hosted, room: Room): unknown {
+function describe(hosted: Hosted, room: Room): Fields {
   return {
     room: hosted.name,
     epoch: room.epoch,

@@ -107,6 +107,7 @@ export class TestNode {
         limits: LIMITS,
         roomIdleMs: 60_000,
         drainDeadlineMs: 20_000,
+        moves: { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 },
         placement: new Placement(Buffer.alloc(16, 1)),
         programFor: (room) => (room.startsWith('no') ? undefined : { name: 'chat', make }),
         isDurable: (room) => cluster.isDurable && !room.startsWith('relay'),

@@ -8,18 +8,22 @@ import {
   DirectoryError,
   type NodeRecord,
   type Operation,
+  type Pin,
   type Reply,
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
 import { jittered } from '../shared/random.ts';
 import { Standby } from './attendant/standby.ts';
-import { Drain } from './drain.ts';
+import type { DrainOrder } from './drain.ts';
 import { Farewell } from './farewell.ts';
 import { type HandoverEnd, Handovers } from './handover.ts';
+import { HeatMeter } from './heat.ts';
 import type { OwnerHint } from './hosted.ts';
 import { Lease, type LeaseEvent } from './lease.ts';
 import { assembleOpen, inTurn, type LinkPeer, LinkTable, type NodeLink } from './links.ts';
+import { Mover } from './mover.ts';
 import type { NodeCoreOptions } from './options.ts';
+import { OwnRecord } from './own-record.ts';
 import type { NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
 import type { Room } from './room.ts';
@@ -32,6 +36,8 @@ const REPLAY_READ_MAX = 1_100;
 const REPLAY_BYTES_MAX = 8 * 1_048_576;
 /** Handovers that ended lately: how a late message for a room is pointed on. */
 const MOVED_MEMORY_MAX = 10_000;
+/** Rooms that a leaving node names when it leaves them behind. */
+const LEFT_NAMED_MAX = 20;
 
 export class NodeCore {
   readonly #options: NodeCoreOptions;
@@ -41,13 +47,19 @@ export class NodeCore {
   readonly projections: Projections;
   readonly rooms: RoomHost;
   readonly standby: Standby;
+  readonly ownRecord: OwnRecord;
+  readonly mover: Mover;
+  readonly #heat = new HeatMeter();
   readonly #links: LinkTable;
   readonly #movedTo = new Map<string, OwnerHint>();
   #view: readonly NodeRecord[] = [];
   #viewKnown: { gen: string; ver: number } | undefined;
   #viewAtMs = 0;
+  /** How long the last read of it took. */
+  #viewTookMs = 0;
+  /** As it stood with the last read that found a change. */
+  #pins: ReadonlyMap<string, Pin> = new Map();
   #viewBusy = false;
-  #drain: Drain | undefined;
   #farewell: Farewell | undefined;
   #ended = false;
 
@@ -57,8 +69,16 @@ export class NodeCore {
     this.#links = new LinkTable(ports, (room, link, handle) => this.rooms.get(room)?.room?.bindLost(link, handle));
     const { random, now, record, timings, bootstrap } = options;
     const call: NodePorts['call'] = (operation, args, done) => this.#call(operation, args, done);
+    this.ownRecord = new OwnRecord({
+      record,
+      stepMs: options.moves.stepMs,
+      runId: () => (this.lease.state.kind === 'living' ? this.lease.runId : undefined),
+      call,
+    });
     this.lease = new Lease({
       record,
+      registerAs: () => this.ownRecord.asRegistered(),
+      observed: (cluster) => this.ownRecord.observed(cluster),
       timings,
       random,
       bootstrap,
@@ -109,18 +129,29 @@ export class NodeCore {
       held: (room) => this.rooms.held(room),
     });
     this.standby = new Standby({
-      node: record.node,
-      incarnation: record.incarnation,
-      runId: () => (this.lease.state.kind === 'living' ? this.lease.runId : undefined),
-      call,
       rooms: () => this.rooms.all(),
       giveUp: (hosted) => this.rooms.closeRoom(hosted, 1012, 'the room moves'),
+    });
+    this.mover = new Mover({
+      self: record,
+      rules: options.moves,
+      placement: options.placement,
+      hosted: () => this.rooms.all(),
+      get: (room) => this.rooms.get(room),
+      underWay: () => this.handovers.underWay,
+      isMoving: (room) => this.handovers.has(room),
+      handOver: (room, to, at) => this.handovers.start(room, to, at),
+      redisTrouble: (at) => this.#redisTrouble(at),
+      waiting: () => this.rooms.waiting,
+      isToldDraining: () => this.ownRecord.isToldDraining,
+      promised: (at) => this.handovers.promised(at),
+      leave: (left, untilMs) => this.#leave(left, untilMs),
     });
   }
 
   /** Whether it takes no rooms: it is about to leave, or the server that it attends is ill. */
   get draining(): boolean {
-    return this.#drain !== undefined || this.standby.isResting;
+    return this.mover.draining || this.standby.isResting;
   }
 
   /** Whether its rooms live in another server, of which Bellhop knows only who is connected. */
@@ -132,6 +163,10 @@ export class NodeCore {
   #carry(name: string): ReturnType<Room['carry']> | undefined {
     const state = this.rooms.get(name)?.room?.carry();
     return state !== undefined && this.attends ? { ...state, sessions: [] } : state;
+  }
+
+  get node(): string {
+    return this.#options.record.node;
   }
 
   get view(): readonly NodeRecord[] {
@@ -162,9 +197,14 @@ export class NodeCore {
     this.handovers.tick(now);
     this.projections.tick(now);
     this.#refreshView(now);
-    this.#drain?.tick(now);
+    this.mover.tick(now);
+    if (this.#ended) return;
     this.#farewell?.tick(now);
-    this.standby.tick(this.#drain === undefined);
+    if (this.#ended) return;
+    this.standby.tick();
+    const mayStep = this.mover.why === undefined && !this.draining;
+    this.ownRecord.tick(this.draining ? 'draining' : 'active', mayStep, now);
+    this.#heat.tick(this.rooms.all(), now.monoMs);
     this.rooms.flush();
     this.#links.flushAcks();
   }
@@ -174,11 +214,19 @@ export class NodeCore {
     this.#viewBusy = true;
     const every = this.draining ? this.#options.timings.pollMs : VIEW_EVERY_MS;
     this.#viewAtMs = now.monoMs + jittered(this.#options.random, every);
+    const { round } = this.ownRecord;
     this.#call('readCluster', { known: this.#viewKnown }, (reply) => {
       this.#viewBusy = false;
+      const at = this.#options.now();
+      this.#viewTookMs = at.monoMs - now.monoMs;
       // A version of another history would later pass for one that is known.
       if (reply instanceof DirectoryError || !this.lease.sawCluster(reply)) return;
-      if (reply.nodes !== undefined) this.#view = reply.nodes;
+      if (reply.nodes !== undefined) {
+        this.#view = reply.nodes;
+        this.#pins = new Map((reply.pins ?? []).map((pin) => [pin.room, pin]));
+        this.ownRecord.saw(reply.nodes, round);
+      }
+      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, at);
       if (reply.gen !== undefined) this.#viewKnown = { gen: reply.gen, ver: reply.ver };
     });
   }
@@ -363,7 +411,7 @@ export class NodeCore {
   #onLease(event: LeaseEvent, now: Instant): void {
     switch (event.kind) {
       case 'registered':
-        this.standby.registered();
+        this.ownRecord.registered(now);
         return this.#ports.log('registered', { gen: this.lease.gen });
       case 'suspended':
         this.#ports.count('suspensions');
@@ -402,6 +450,7 @@ export class NodeCore {
   // --- handover ------------------------------------------------------------------------------------------------------------------
 
   #handedOver(name: string, end: HandoverEnd, now: Instant): void {
+    this.mover.ended(name, end);
     const hosted = this.rooms.get(name);
     if (hosted === undefined) return;
     switch (end.kind) {
@@ -466,51 +515,48 @@ export class NodeCore {
 
   // --- drain ---------------------------------------------------------------------------------------------------------------------
 
-  /** Takes no new rooms, hands over those it has, then leaves. Repeating it changes nothing. */
-  drain(now: Instant): void {
-    if (this.#drain !== undefined || this.#ended) return;
-    const { record, placement, drainDeadlineMs } = this.#options;
+  /** Takes no new rooms and hands over those it has; where the order says so the node leaves then. Without an order it is the one that a
+   *  node gets which is told to end; repeating that changes nothing. */
+  drain(now: Instant, order?: DrainOrder): void {
+    if (this.#ended || (order === undefined && this.mover.leaves)) return;
+    const last = { deadlineMs: this.#options.drainDeadlineMs, roomsPerSecond: undefined, leaves: true, by: 'sigterm' };
     this.#viewAtMs = now.monoMs;
-    this.#ports.log('draining', { rooms: this.load().rooms });
-    this.#drain = new Drain(
-      {
-        incarnation: record.incarnation,
-        placement,
-        view: () => (this.#viewKnown === undefined ? undefined : this.#view),
-        hosted: () => this.rooms.all(),
-        underWay: () => this.handovers.underWay,
-        promised: (at) => this.handovers.promised(at),
-        isMoving: (room) => this.handovers.has(room),
-        handOver: (room, to, at) => {
-          if (this.lease.leaseOpen(at)) this.handovers.start(room, to, at);
-        },
-        tell: (done) => this.#tellDraining(done),
-        leave: (roomsLeft, untilMs) => {
-          if (roomsLeft > 0) this.#ports.log('leaving with rooms that could not be handed over', { rooms: roomsLeft });
-          this.#dropRooms();
-          const routers = this.#links.ofRouters().map((link) => link.number);
-          this.#farewell = new Farewell(this.#ports, routers, this.#options.now, (at) => this.#leave(at, untilMs));
-        },
-      },
-      now.monoMs + drainDeadlineMs,
-    );
+    const { by, leaves } = order ?? last;
+    this.#ports.log('draining', { rooms: this.load().rooms, by, leaves });
+    this.mover.begin(order ?? last, now);
+    const { node } = this.#options.record;
+    // An order has come by a router, which has written it down.
+    if (order === undefined) this.#call('appendAudit', { entry: { by, action: 'drain', node } }, () => undefined);
   }
 
-  #tellDraining(done: (told: boolean) => void): boolean {
-    const { runId } = this.lease;
-    const { node, incarnation } = this.#options.record;
-    if (runId === undefined || this.lease.state.kind !== 'living') return false;
-    this.#call('setState', { node, incarnation, state: 'draining', runId }, (reply) => {
-      done(!(reply instanceof DirectoryError) && reply.kind === 'ok');
-    });
-    return true;
+  /** Ends a drain: rooms are taken again, and those that have gone come back as placement says. */
+  undrain(by: string, now: Instant): void {
+    this.#ports.log('drain undone', { by });
+    this.mover.undo(by, now);
   }
 
   #dropRooms(): void {
     for (const hosted of [...this.rooms.all()]) this.rooms.drop(hosted, undefined);
   }
 
-  #leave(now: Instant, untilMs: number): void {
+  /** What is wrong with Redis, so that no move is begun. */
+  #redisTrouble(now: Instant): string | undefined {
+    if (!this.lease.leaseOpen(now) || this.lease.failing) return 'Redis does not answer this node';
+    const slowMs = this.#options.timings.commandTimeoutMs / 2;
+    return this.#viewTookMs > slowMs ? `Redis took ${Math.round(this.#viewTookMs)} ms to answer` : undefined;
+  }
+
+  #leave(left: readonly string[], untilMs: number): void {
+    if (left.length > 0) {
+      const named = left.slice(0, LEFT_NAMED_MAX);
+      this.#ports.log('leaving with rooms that could not be handed over', { rooms: left.length, named });
+    }
+    this.#dropRooms();
+    const routers = this.#links.ofRouters().map((link) => link.number);
+    this.#farewell = new Farewell(this.#ports, routers, this.#options.now, (at) => this.#sayLeft(at, untilMs));
+  }
+
+  #sayLeft(now: Instant, untilMs: number): void {
     if (this.#ended) return;
     const { runId } = this.lease;
     const { node, incarnation } = this.#options.record;
@@ -520,7 +566,7 @@ export class NodeCore {
       const at = this.#options.now();
       if (reply instanceof DirectoryError && at.monoMs < untilMs) {
         // Only an unanswered question is worth another; each takes the whole time-out.
-        this.#leave(at, reply.code === 'timeout' ? untilMs : at.monoMs);
+        this.#sayLeft(at, reply.code === 'timeout' ? untilMs : at.monoMs);
       } else {
         this.#end({ kind: 'left' });
       }

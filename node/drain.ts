@@ -1,87 +1,177 @@
-/** A node that is to end without loss: told to the others, rooms handed over one after another, then gone. Owns: the progress of a
- *  drain and its deadline. Does not know: how one room moves (handover.ts).
- *  Invariant: it ends: when no room is left, when nobody else could take one, or at its deadline, and then says what is left. */
+/** A drain as an object: ordered, planned, under way, then done, late or undone. Owns: its figures, its deadline and its state. Does not
+ *  know: how a room moves, or which rooms there are (mover.ts).
+ *  Invariants: it ends in exactly one of done and cancelled; past its deadline it says what is left and goes on, unless the node is to
+ *  leave, which then says what it leaves behind. */
 import type { Instant } from '../shared/clock.ts';
-import type { NodeRecord } from '../shared/directory/directory.ts';
-import type { Placement } from '../shared/placement.ts';
-import { lists } from '../shared/programs.ts';
-import type { Target } from './handover.ts';
-import type { Hosted } from './hosted.ts';
+import { Pauses } from './pauses.ts';
 
-const HANDOVERS_AT_ONCE = 16;
-
-export interface DrainPorts {
-  readonly incarnation: string;
-  readonly placement: Placement;
-  /** The other nodes as last read; undefined before the first read. */
-  readonly view: () => readonly NodeRecord[] | undefined;
-  readonly hosted: () => Iterable<Hosted>;
-  readonly underWay: () => number;
-  /** Rooms that another node may be handing over to this one right now. */
-  readonly promised: (now: Instant) => number;
-  readonly isMoving: (room: string) => boolean;
-  readonly handOver: (room: string, to: Target, now: Instant) => void;
-  /** Writes the state `draining`; calls back whether that was done. */
-  readonly tell: (done: (told: boolean) => void) => boolean;
-  readonly leave: (roomsLeft: number, untilMs: number, now: Instant) => void;
+export interface DrainOrder {
+  /** From when it is ordered. */
+  readonly deadlineMs: number;
+  /** Undefined: as many as the deadline asks for. */
+  readonly roomsPerSecond: number | undefined;
+  /** Whether the node leaves once it is done, or late. */
+  readonly leaves: boolean;
+  /** Who ordered it. */
+  readonly by: string;
 }
 
-/** After the deadline the node still tries this long to say that it has left. */
-const LEAVE_MS = 5_000;
+export interface DrainPlan {
+  readonly rooms: number;
+  /** Node → how many of them it would take. */
+  readonly targets: Readonly<Record<string, number>>;
+}
+
+export type DrainState = 'planned' | 'running' | 'paused' | 'done' | 'late' | 'cancelled';
+
+/** What is told of a drain. */
+export interface DrainStatus extends DrainPlan {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly state: DrainState;
+  /** Why it is paused, late or cancelled. */
+  readonly why?: string;
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly deadlineAt: number;
+  readonly endedAt?: number;
+  readonly roomsPerSecond: number;
+  readonly moved: number;
+  readonly left: number;
+  /** Handovers that were called off; their rooms are tried again. */
+  readonly failed: number;
+  readonly pauseP99Ms: number | null;
+  readonly estimateMs: number;
+  readonly by: string;
+}
+
+/** Rooms a second where neither the order nor the deadline asks for more. */
+export const DRAIN_ROOMS_PER_SECOND = 100;
+/** A drain without a rate aims to be done within this part of its time. */
+const PART_OF_TIME = 0.6;
 
 export class Drain {
-  readonly #ports: DrainPorts;
-  readonly #deadlineMs: number;
-  #told: 'no' | 'telling' | 'yes' = 'no';
-  #left = false;
+  readonly order: DrainOrder;
+  readonly #plan: DrainPlan;
+  readonly #self: { readonly node: string; readonly incarnation: string };
+  readonly #startedAt: Instant;
+  readonly #pauses = new Pauses();
+  #endedAt: Instant | undefined;
+  #state: DrainState = 'running';
+  #why: string | undefined;
+  #moved = 0;
+  #failed = 0;
+  #left: number;
 
-  constructor(ports: DrainPorts, deadlineMs: number) {
-    this.#ports = ports;
-    this.#deadlineMs = deadlineMs;
+  constructor(
+    order: DrainOrder,
+    plan: DrainPlan,
+    self: { readonly node: string; readonly incarnation: string },
+    now: Instant,
+  ) {
+    this.order = order;
+    this.#plan = plan;
+    this.#self = { node: self.node, incarnation: self.incarnation };
+    this.#startedAt = now;
+    this.#left = plan.rooms;
   }
 
-  tick(now: Instant): void {
-    if (this.#left) return;
-    const late = now.monoMs >= this.#deadlineMs;
-    if (this.#told === 'no' && !late) this.#tell();
-    if (this.#told !== 'yes' && !late) return;
-    const view = this.#ports.view();
-    const others = (view ?? []).filter((one) => one.state === 'active' && one.incarnation !== this.#ports.incarnation);
-    let rooms = 0;
-    for (const hosted of this.#ports.hosted()) {
-      if (hosted.room === undefined && hosted.waiters.length === 0 && hosted.ownership.state.kind === 'none') continue;
-      rooms++;
-      if (!late && this.#canMove(hosted, now)) this.#move(hosted, others, now);
+  get state(): DrainState {
+    return this.#state;
+  }
+
+  /** Whether rooms are still to go. */
+  get isUnderWay(): boolean {
+    return this.#state === 'running' || this.#state === 'paused' || this.#state === 'late';
+  }
+
+  get deadlineMs(): number {
+    return this.#startedAt.monoMs + this.order.deadlineMs;
+  }
+
+  isLate(now: Instant): boolean {
+    return now.monoMs >= this.deadlineMs;
+  }
+
+  /** Whether the same is ordered again. */
+  isSame({ deadlineMs, roomsPerSecond, leaves }: DrainOrder): boolean {
+    const { order } = this;
+    return order.leaves === leaves && order.deadlineMs === deadlineMs && order.roomsPerSecond === roomsPerSecond;
+  }
+
+  roomsPerSecond(now: Instant): number {
+    const { roomsPerSecond } = this.order;
+    if (roomsPerSecond !== undefined) return roomsPerSecond;
+    const seconds = ((this.deadlineMs - now.monoMs) / 1_000) * PART_OF_TIME;
+    return Math.max(DRAIN_ROOMS_PER_SECOND, this.#left / Math.max(0.1, seconds));
+  }
+
+  moved(pausedMs: number): void {
+    this.#moved++;
+    this.#left = Math.max(0, this.#left - 1);
+    this.#pauses.add(pausedMs);
+  }
+
+  failed(): void {
+    this.#failed++;
+  }
+
+  /** Where it stands now. @param why  why no room moves at this moment */
+  stands(left: number, why: string | undefined, now: Instant): void {
+    if (!this.isUnderWay) return;
+    this.#left = left;
+    this.#why = why;
+    if (this.isLate(now)) {
+      this.#state = 'late';
+      this.#why = `its deadline has passed with ${left} rooms left${why === undefined ? '' : `: ${why}`}`;
+    } else {
+      this.#state = why === undefined ? 'running' : 'paused';
     }
-    const alone = view !== undefined && others.length === 0;
-    if (!late && ((rooms > 0 && !alone) || this.#ports.promised(now) > 0)) return;
-    this.#left = true;
-    this.#ports.leave(rooms, this.#deadlineMs + LEAVE_MS, now);
   }
 
-  #tell(): void {
-    this.#told = 'telling';
-    const asked = this.#ports.tell((told) => {
-      this.#told = told ? 'yes' : 'no';
-    });
-    if (!asked) this.#told = 'no';
+  done(now: Instant): void {
+    if (!this.isUnderWay) return;
+    this.#why = this.isLate(now) ? 'after its deadline' : undefined;
+    this.#state = 'done';
+    this.#left = 0;
+    this.#endedAt = now;
   }
 
-  #canMove(hosted: Hosted, now: Instant): boolean {
-    return (
-      this.#ports.underWay() < HANDOVERS_AT_ONCE &&
-      hosted.ownership.held !== undefined &&
-      !hosted.settling &&
-      !this.#ports.isMoving(hosted.name) &&
-      now.monoMs >= hosted.retryHandoverAtMs
-    );
+  cancel(by: string, now: Instant): void {
+    this.#state = 'cancelled';
+    this.#why = `undone by ${by}`;
+    this.#endedAt ??= now;
   }
 
-  #move(hosted: Hosted, others: readonly NodeRecord[], now: Instant): void {
-    const able = others.filter((one) => lists(one, hosted.name, hosted.program));
-    const first = this.#ports.placement.first(hosted.name, able);
-    const to = able.find((one) => one.node === first);
-    if (to === undefined) return;
-    this.#ports.handOver(hosted.name, { node: to.node, incarnation: to.incarnation, address: to.link }, now);
+  status(now: Instant): DrainStatus {
+    const { deadlineMs, by } = this.order;
+    const rate = this.roomsPerSecond(now);
+    return {
+      ...this.#self,
+      state: this.#state,
+      ...(this.#why === undefined ? {} : { why: this.#why }),
+      startedAt: this.#startedAt.wallMs,
+      deadlineAt: this.#startedAt.wallMs + deadlineMs,
+      ...(this.#endedAt === undefined ? {} : { endedAt: this.#endedAt.wallMs }),
+      roomsPerSecond: Math.round(rate * 10) / 10,
+      rooms: this.#plan.rooms,
+      moved: this.#moved,
+      left: this.#left,
+      failed: this.#failed,
+      pauseP99Ms: this.#pauses.p99Ms,
+      estimateMs: this.isUnderWay ? Math.ceil((this.#left / rate) * 1_000) : 0,
+      targets: this.#plan.targets,
+      by,
+    };
+  }
+
+  /** What would be, without anything being begun. */
+  static planned(
+    order: DrainOrder,
+    plan: DrainPlan,
+    self: { readonly node: string; readonly incarnation: string },
+    now: Instant,
+  ): DrainStatus {
+    return { ...new Drain(order, plan, self, now).status(now), state: 'planned' };
   }
 }

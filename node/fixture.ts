@@ -50,6 +50,8 @@ export class LeaseBench {
   constructor(options: { readonly bootstrap?: string; readonly random?: SeededRandom } = {}) {
     this.lease = new Lease({
       record: nodeRecord('n1', ME),
+      registerAs: () => nodeRecord('n1', ME),
+      observed: () => undefined,
       timings: DEFAULT_TIMINGS,
       random: options.random ?? new SeededRandom(1),
       bootstrap: options.bootstrap,

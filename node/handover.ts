@@ -105,6 +105,12 @@ export class Handovers {
     return count;
   }
 
+  /** Where a room is being handed to, and how far that is. */
+  moving(room: string, now: Instant): { to: string; step: string; sinceMs: number } | undefined {
+    const outgoing = this.#outgoing.get(room);
+    return outgoing && { to: outgoing.target.node, step: outgoing.step, sinceMs: now.monoMs - outgoing.startedMs };
+  }
+
   has(room: string): boolean {
     return this.#outgoing.has(room);
   }

@@ -1,5 +1,6 @@
 /** A room as the node that hosts it keeps it. Owns: the shape of that state. Does not know: what moves it (core.ts). */
 import type { RefusedReason } from '../shared/link/messages.ts';
+import type { RoomHeat } from './heat.ts';
 import type { RoomOwnership } from './ownership.ts';
 import type { ProgramFactory } from './program.ts';
 import type { Room } from './room.ts';
@@ -34,6 +35,10 @@ export interface Hosted {
   /** Unix ms at which it was opened here. */
   openedAt: number;
   retryHandoverAtMs: number;
+  /** When another node handed it over to this one, monotonic ms; undefined where it was opened here. */
+  arrivedMs: number | undefined;
+  /** How much is said in it. */
+  readonly heat: RoomHeat;
   /** When it is to be looked at again, monotonic ms; infinite while nothing in it is timed, and its place among
    *  those that are due. Both are room-due.ts' own. */
   dueMs: number;

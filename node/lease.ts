@@ -52,6 +52,10 @@ export type LeaseEvent =
 
 export interface LeaseOptions {
   readonly record: NodeRecord;
+  /** What is registered of it now. */
+  readonly registerAs: () => NodeRecord;
+  /** The cluster was read before this node is part of it. */
+  readonly observed: (cluster: Cluster) => void;
   readonly timings: Timings;
   readonly random: RandomSource;
   /** A gen that the supervisor made in its own fresh Redis: while it is in force, no grace is needed. */
@@ -124,6 +128,11 @@ export class Lease {
       this.#leaseRuns(now) &&
       !this.#heldBack(now)
     );
+  }
+
+  /** Whether the last question to Redis failed. */
+  get failing(): boolean {
+    return this.#failing;
   }
 
   /** Whether a claim may be sent now. `unbroken`: of a room held in memory under a lease that was not broken. */
@@ -322,6 +331,7 @@ export class Lease {
       else if (cluster.runId !== this.#runId || cluster.gen !== this.#gen)
         this.#changeHistory(cluster.runId, cluster.gen, at);
       this.sawCluster(cluster);
+      this.#options.observed(cluster);
       const others = [...(cluster.nodes ?? []), ...(cluster.routers ?? [])].filter(
         (one) => !('state' in one) || isLiving(one),
       );
@@ -348,8 +358,8 @@ export class Lease {
   #register(): void {
     const runId = this.#runId;
     if (runId === undefined) return;
-    const { record, random } = this.#options;
-    this.#call('register', { record, runId, newGen: random.hex(16) }, (reply, now) => {
+    const { registerAs, random } = this.#options;
+    this.#call('register', { record: registerAs(), runId, newGen: random.hex(16) }, (reply, now) => {
       switch (reply.kind) {
         case 'registered': {
           if (this.#state.kind === 'registering' && !reply.first) this.#bootstrapped = false;

@@ -28,6 +28,8 @@ const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
 const RETRY_WINDOW_MS = 3_000;
+/** A room that moved is not rebalanced again for so long. */
+const ROOM_COOLDOWN_MS = 60_000;
 /** What waits for logs in all rooms together: beyond it publishes are refused. */
 const LOG_BYTES_MAX = 64 * 1_048_576;
 /** Keys of backends that a room's log remembers beside its sessions. */
@@ -181,7 +183,7 @@ export class Node {
       turnEnd: () => this.#core?.turnEnd(),
       call: (link, call) => {
         if (this.#core === undefined) return;
-        calls ??= new NodeCalls(this.#core, now);
+        calls ??= new NodeCalls(this.#core, now, () => Math.round(this.#loop.percentile(99) / 100_000) / 10);
         calls.handle(call, (result) => {
           this.#links.send(link, { type: 'return', id: call.id, result });
         });
@@ -230,6 +232,11 @@ export class Node {
         },
         roomIdleMs: config.roomIdleMs,
         drainDeadlineMs: config.drainDeadlineMs,
+        moves: {
+          roomsPerSecond: config.rebalanceRoomsPerSecond,
+          stepMs: config.rebalanceStepMs,
+          cooldownMs: ROOM_COOLDOWN_MS,
+        },
         placement: new Placement(config.placementKey),
         programFor: (room) => programFor(this.#programs, room),
         isDurable: (room) =>

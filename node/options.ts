@@ -4,6 +4,7 @@ import type { NodeRecord } from '../shared/directory/directory.ts';
 import type { Placement } from '../shared/placement.ts';
 import type { RandomSource } from '../shared/random.ts';
 import type { Timings } from '../shared/timing.ts';
+import type { MoveRules } from './mover.ts';
 import type { ProgramFactory } from './program.ts';
 import type { LogRules } from './room-log.ts';
 import type { RoomLimits } from './room-output.ts';
@@ -15,6 +16,10 @@ export interface NodeCoreOptions {
   readonly limits: RoomLimits;
   readonly roomIdleMs: number;
   readonly drainDeadlineMs: number;
+  readonly moves: MoveRules & {
+    /** Between two steps in which a newcomer takes its weight; 0: it takes all at once. */
+    readonly stepMs: number;
+  };
   readonly placement: Placement;
   /** The program a room's name calls for; undefined when this node does not run it. */
   readonly programFor: (room: string) => { readonly name: string; readonly make: ProgramFactory } | undefined;

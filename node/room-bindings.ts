@@ -23,6 +23,8 @@ export class RoomBindings {
   readonly #room: string;
   readonly #output: RoomOutput;
   readonly #byLink = new Map<number, Binding>();
+  casts = 0;
+  castBytes = 0;
 
   constructor(room: string, output: RoomOutput) {
     this.#room = room;
@@ -83,6 +85,8 @@ export class RoomBindings {
 
   /** Casts to every router. @param excluded  the one place that does not hear it */
   cast(castClass: CastClass, seq: number, frame: Buffer, excluded?: Place): void {
+    this.casts++;
+    this.castBytes += frame.length;
     for (const [link, binding] of this.#byLink) {
       this.castTo(link, binding, castClass, seq, frame, excluded?.link === link ? excluded.handle : 0);
     }

@@ -15,6 +15,7 @@ import {
 import type { Open, RefusedReason } from '../shared/link/messages.ts';
 import { programOf } from '../shared/programs.ts';
 import type { Handovers } from './handover.ts';
+import { noHeat } from './heat.ts';
 import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
 import type { Lease } from './lease.ts';
 import type { LinkTable } from './links.ts';
@@ -86,6 +87,11 @@ export class RoomHost {
   held(name: string): Room | undefined {
     const hosted = this.#hosted.get(name);
     return hosted?.ownership.held === undefined || hosted.settling ? undefined : hosted.room;
+  }
+
+  /** OPENs that wait for a room to be found or claimed. */
+  get waiting(): number {
+    return this.#waiting;
   }
 
   get(name: string): Hosted | undefined {
@@ -231,6 +237,8 @@ export class RoomHost {
       idleSinceMs: undefined,
       openedAt: now.wallMs,
       retryHandoverAtMs: 0,
+      arrivedMs: undefined,
+      heat: noHeat(),
       dueMs: Number.POSITIVE_INFINITY,
       dueAt: 0,
     };
@@ -384,6 +392,7 @@ export class RoomHost {
       this.#endRoom(hosted);
     }
     const state = kept ? this.#parts.handovers().takeState(hosted.name, triple.nonce) : undefined;
+    if (state !== undefined) hosted.arrivedMs = now.monoMs;
     // A record with one tag and no head was made by this very claim.
     const isLogged = hosted.isDurable && state === undefined && (record.head > 0 || record.tags.length > 1);
     if (!isLogged) return this.#openWith(hosted, event, state, undefined, now);
@@ -527,6 +536,7 @@ export class RoomHost {
     const state = this.#parts.handovers().takeState(name, named.nonce);
     if (state === undefined) return;
     hosted.ownership.named(triple);
+    hosted.arrivedMs = now.monoMs;
     const room = this.#makeRoom(hosted, triple, now, state);
     if (room === undefined) return;
     room.begin(triple, now);

@@ -102,6 +102,15 @@ export class Room implements RoomContext {
     return this.#recent.head;
   }
 
+  /** Messages, signals and events cast here so far, and their bytes: each once, however many hear it. */
+  get casts(): number {
+    return this.#bindings.casts;
+  }
+
+  get castBytes(): number {
+    return this.#bindings.castBytes;
+  }
+
   get version(): number {
     return this.#news.version;
   }

@@ -322,6 +322,21 @@ export const OPTIONS = {
     doc: 'After so many failures in a row it gives its rooms up, until half as many successes.',
   },
   'drain-deadline-ms': duration(NODE, 30_000, 0, 24 * HOUR, 'A draining node has this long to hand its rooms over.'),
+  'rebalance-rooms-per-second': {
+    roles: NODE,
+    type: 'integer',
+    default: 50,
+    min: 0,
+    max: 10_000,
+    doc: 'A node hands over so many rooms a second, at most, that belong elsewhere since nodes, weights or pins changed; 0: none.',
+  },
+  'rebalance-step-ms': duration(
+    NODE,
+    2_000,
+    0,
+    HOUR,
+    'A node that joins others which serve rooms takes its weight in ten steps, this far apart; 0: at once.',
+  ),
   'room-idle-ms': duration(NODE, 60_000, 0, 24 * HOUR, 'A room without sessions is given up after this long.'),
   'leave-broken-ms': duration(NODE, 5_000, 0, HOUR, 'A session whose socket broke leaves its room after this long.'),
   'leave-router-lost-ms': duration(

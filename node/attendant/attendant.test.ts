@@ -52,7 +52,7 @@ describe('an attendant whose server is ill', () => {
     node.core.standby.rest();
     cluster.run(500);
     expect([lost, await stateOf(cluster, 'y1')]).toEqual([3, 'draining']);
-    node.core.standby.registered();
+    node.core.ownRecord.registered(cluster.clock.now());
     cluster.run(100);
     expect(lost).toBe(4);
   });

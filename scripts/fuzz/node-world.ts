@@ -58,6 +58,7 @@ export class NodeWorld {
         },
         roomIdleMs: ROOM_IDLE_MS,
         drainDeadlineMs: 20_000,
+        moves: { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 },
         placement: new Placement(Buffer.alloc(16, 1)),
         programFor: (room) => (room.startsWith('no') ? undefined : { name: 'chat', make: chat }),
         isDurable: (room) => room.length % 2 === 0,

@@ -69,6 +69,7 @@ export class SimNode {
         limits: world.limits,
         roomIdleMs: 300,
         drainDeadlineMs: 8_000,
+        moves: { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 },
         placement: world.placement,
         programFor: () => ({ name: 'chat', make: chat }),
         isDurable: (room) => world.isDurable(room),

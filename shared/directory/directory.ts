@@ -52,8 +52,10 @@ export interface NodeRecord {
   readonly state: NodeState;
   /** Where its link server listens: `host:port`. */
   readonly link: string;
-  /** Share of rooms relative to other nodes; 1 is usual, 0 takes none. */
+  /** Share of rooms relative to other nodes; 1 is usual, 0 takes none. A newcomer's grows in steps. */
   readonly weight: number;
+  /** What `weight` grows to; absent where it began with all of it. */
+  readonly weightGoal?: number | undefined;
   /** Room patterns and the program each runs; see shared/programs.ts. */
   readonly programs: readonly { readonly pattern: string; readonly program: string }[];
   /** Where an attendant's server is (see shared/attended.ts): sockets of its rooms are proxied there. Absent: the node itself runs

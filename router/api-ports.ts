@@ -1,7 +1,7 @@
 /** What the HTTP API asks of its router. Owns: the seam between HTTP and the cluster, and what a node answers to each question.
  *  Does not know: HTTP, links.
  *  @see DESIGN §8 */
-import type { Beat, Directory, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
+import type { Beat, Directory, NodeRecord, Pin, RouterRecord } from '../shared/directory/directory.ts';
 
 /** A node as this router sees it. */
 export interface NodeView {
@@ -52,16 +52,18 @@ export interface ApiPorts {
   routers(): readonly RouterRecord[];
   /** Nodes in the order in which placement prefers them for a room. */
   placementOrder(room: string): readonly { readonly node: string; readonly weight: number }[];
+  /** Where an operator wants the room to be. */
+  pin(room: string): Pin | undefined;
   recentMoves(room: string): readonly RoomMove[];
   /** Where this router would send the next client of the room without asking anybody. */
   cachedRoute(room: string): { readonly node: string; readonly incarnation: string } | undefined;
 }
 
-/** Questions to a node. Each names its room in `room`, but for `rooms`. */
+/** Questions to a node. Each names its room in `room`, but for `rooms` and those about the node as a whole. */
 export type NodeOperation =
   /** {prefix?, cursor?, limit} → RoomsAnswer, sorted by room; `cursor` is the last room of the page before. */
   | 'rooms'
-  /** {room} → RoomSummary or null. */
+  /** {room} → RoomSummary and RoomPlace, or null. */
   | 'room'
   /** {room, cursor?, limit} → PresenceAnswer, sorted by session; `cursor` is the last session of the page before. */
   | 'presence'
@@ -76,7 +78,19 @@ export type NodeOperation =
   /** {room} → {closed}. */
   | 'close-room'
   /** {room, after, limit} → {messages, head}. */
-  | 'messages';
+  | 'messages'
+  /** {room, node} → {moving}. */
+  | 'move'
+  /** {deadlineMs?, roomsPerSecond?, dryRun?, leave?, by} → DrainAnswer. */
+  | 'drain'
+  /** {} → DrainAnswer of the running or last one, or null. */
+  | 'drain-status'
+  /** {by} → DrainAnswer, or null where the node does not drain. */
+  | 'undrain'
+  /** {} → MovesAnswer. */
+  | 'moves'
+  /** {limit} → HotAnswer. */
+  | 'hot';
 
 export interface RoomSummary {
   readonly room: string;
@@ -104,4 +118,54 @@ export interface PresenceAnswer {
     readonly meta?: unknown;
   }[];
   readonly next?: string;
+}
+
+/** Where a room is going, as its owner says. */
+export interface RoomPlace {
+  /** It is being handed over. */
+  readonly moving?: { readonly to: string; readonly step: string; readonly sinceMs: number };
+  /** Placement or a pin wants it elsewhere; `why` it is still here. */
+  readonly belongs?: { readonly to: string; readonly why?: string };
+}
+
+export interface DrainAnswer {
+  readonly node: string;
+  readonly incarnation: string;
+  readonly state: 'planned' | 'running' | 'paused' | 'done' | 'late' | 'cancelled';
+  readonly why?: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number;
+  readonly endedAt?: number;
+  readonly roomsPerSecond: number;
+  readonly rooms: number;
+  readonly moved: number;
+  readonly left: number;
+  readonly failed: number;
+  readonly pauseP99Ms: number | null;
+  readonly estimateMs: number;
+  readonly targets: Readonly<Record<string, number>>;
+  readonly by: string;
+}
+
+export interface MovesAnswer {
+  readonly state: 'idle' | 'running' | 'paused';
+  readonly why?: string;
+  readonly held: number;
+  readonly belongElsewhere: number;
+  readonly moving: number;
+  readonly moved: number;
+  readonly failed: number;
+  readonly pauseP99Ms: number | null;
+}
+
+export interface HotAnswer {
+  readonly rooms: readonly {
+    readonly room: string;
+    readonly messagesPerSecond: number;
+    readonly bytesPerSecond: number;
+    readonly members: number;
+  }[];
+  readonly messagesPerSecond: number;
+  readonly bytesPerSecond: number;
+  readonly eventLoopDelayMs: number;
 }

@@ -3,7 +3,13 @@
  *  @see DESIGN §8 */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Instant } from '../shared/clock.ts';
-import { type Directory, DirectoryError, type RoomRecord, type RouterRecord } from '../shared/directory/directory.ts';
+import {
+  type Directory,
+  DirectoryError,
+  type Pin,
+  type RoomRecord,
+  type RouterRecord,
+} from '../shared/directory/directory.ts';
 import { BellhopError } from '../shared/errors.ts';
 import type { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -140,6 +146,10 @@ export class ApiBackend implements ApiPorts {
     const candidates = ableNodes(membership, room);
     const weights = new Map(candidates.map((one) => [one.node, one.weight]));
     return this.#options.placement.order(room, candidates).map((node) => ({ node, weight: weights.get(node) ?? 0 }));
+  }
+
+  pin(room: string): Pin | undefined {
+    return this.#options.watch()?.membership.pin(room);
   }
 
   cachedRoute(room: string): Holder | undefined {

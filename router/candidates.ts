@@ -23,7 +23,7 @@ export function isAttended({ nodes }: Membership, room: string): boolean {
   return program !== undefined && isAttendedProgram(program);
 }
 
-/** The first candidate by bounded load: active, linked here, running the room's program, not to be avoided.
+/** The node that the room is pinned to, or the first candidate by bounded load: active, linked here, running the room's program, not to be avoided.
  *  @returns undefined when there is none */
 export function firstCandidate(
   room: string,
@@ -36,8 +36,9 @@ export function firstCandidate(
 ): Holder | undefined {
   const { membership, placement, isLinked, avoid } = cluster;
   const able = ableNodes(membership, room).filter((one) => isLinked(one.incarnation) && avoid?.has(one.node) !== true);
+  const pinned = membership.pin(room)?.node;
   const loaded = able.map(({ node, weight }) => ({ node, weight, load: membership.beat(node)?.load.rooms ?? 0 }));
-  const chosen = placement.choose(room, loaded);
+  const chosen = able.some(({ node }) => node === pinned) ? pinned : placement.choose(room, loaded);
   const to = able.find((one) => one.node === chosen);
   return to && { node: to.node, incarnation: to.incarnation };
 }

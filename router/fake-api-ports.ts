@@ -2,9 +2,11 @@
  *  place. Does not know: HTTP. */
 import type {
   Args,
+  AuditEntry,
   Directory,
   NodeRecord,
   Operation,
+  Pin,
   Reply,
   RoomRecord,
   RouterRecord,
@@ -28,6 +30,8 @@ export class FakeApiPorts implements ApiPorts {
   readonly asked: { node: string; op: NodeOperation; args: unknown }[] = [];
   /** Rooms whose owner is dead and not replaced. */
   readonly settling = new Set<string>();
+  readonly pins = new Map<string, Pin>();
+  readonly audit: AuditEntry[] = [];
   redisAway = false;
   isReady = true;
 
@@ -107,6 +111,10 @@ export class FakeApiPorts implements ApiPorts {
     return this.views.map(({ record }) => ({ node: record.node, weight: record.weight }));
   }
 
+  pin(room: string): Pin | undefined {
+    return this.pins.get(room);
+  }
+
   recentMoves(): readonly RoomMove[] {
     return [{ at: 5, from: 'n1', to: 'n2', epoch: 9 }];
   }
@@ -129,6 +137,22 @@ export class FakeApiPorts implements ApiPorts {
         return this.logs.get(room) ?? { kind: 'missing' };
       case 'readUser':
         return { sessions: this.users.get(user) ?? [] };
+      case 'readCluster':
+        return { pins: [...this.pins.values()] };
+      case 'setPin': {
+        const { pin } = args as Args<'setPin'>;
+        this.pins.set(pin.room, pin);
+        return { kind: 'ok', ver: 2 };
+      }
+      case 'removePin':
+        return this.pins.delete((args as Args<'removePin'>).pinned) ? { kind: 'ok', ver: 3 } : { kind: 'absent' };
+      case 'appendAudit':
+        this.audit.push({ ...(args as Args<'appendAudit'>).entry, id: this.audit.length + 1, at: 7 });
+        return { id: this.audit.length };
+      case 'readAudit': {
+        const { after = 0, limit } = args as Args<'readAudit'>;
+        return { entries: this.audit.filter(({ id }) => id > after).slice(0, limit) };
+      }
       default:
         throw new Error(`the API does not ask for ${operation}`);
     }

@@ -9,9 +9,12 @@ import type { Registry } from 'prom-client';
 import { BellhopError } from '../shared/errors.ts';
 import type { ApiPorts } from './api-ports.ts';
 import { type Answer, errorAnswer, readBody, send } from './http-answer.ts';
+import { auditRoutes } from './http-routes/audit.ts';
 import { clusterRoutes } from './http-routes/cluster.ts';
+import { explainRoutes } from './http-routes/explain.ts';
 import { healthRoutes } from './http-routes/health.ts';
 import { messageRoutes } from './http-routes/messages.ts';
+import { moveRoutes } from './http-routes/moves.ts';
 import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
@@ -58,10 +61,13 @@ const RETRY_AFTER_MS = 1_000;
 const ROUTES: readonly Route[] = [
   ...healthRoutes,
   ...roomRoutes,
+  ...explainRoutes,
   ...presenceRoutes,
   ...messageRoutes,
   ...userRoutes,
   ...clusterRoutes,
+  ...moveRoutes,
+  ...auditRoutes,
 ];
 const TABLE = ROUTES.map((route) => ({ ...route, segments: route.path.split('/') }));
 

@@ -1,7 +1,7 @@
 /** The cluster as this router last read it: which nodes live, how loaded they are, which other routers there are. Owns: that view and
  *  what has changed between two reads. Does not know: why a node is dead, or who says so.
  *  @see DESIGN §4 Routers */
-import type { Beat, Cluster, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
+import type { Beat, Cluster, NodeRecord, Pin, RouterRecord } from '../shared/directory/directory.ts';
 
 export interface MembershipChange {
   /** Incarnations that this history has certified since the last read. */
@@ -20,6 +20,7 @@ export class Membership {
   readonly #nodes = new Map<string, NodeRecord>();
   readonly #absentSince = new Map<string, number>();
   #routers: readonly RouterRecord[] = [];
+  #pins: ReadonlyMap<string, Pin> = new Map();
   #beats: Readonly<Record<string, Beat>> = {};
 
   /** Takes a read. What an emptied history no longer lists is not thereby dead: it keeps its place until it is certified or
@@ -27,6 +28,7 @@ export class Membership {
   update(cluster: Cluster, nowMs: number): MembershipChange {
     this.#beats = cluster.beats;
     if (cluster.routers !== undefined) this.#routers = cluster.routers;
+    if (cluster.pins !== undefined) this.#pins = new Map(cluster.pins.map((pin) => [pin.room, pin]));
     if (cluster.nodes === undefined) return { certified: [], changed: [], forgotten: this.#forgetAbsent(nowMs) };
     const listed = new Set(cluster.nodes.map((record) => record.node));
     for (const node of this.#nodes.keys()) {
@@ -73,6 +75,11 @@ export class Membership {
 
   get routers(): readonly RouterRecord[] {
     return this.#routers;
+  }
+
+  /** Where an operator wants the room to be. */
+  pin(room: string): Pin | undefined {
+    return this.#pins.get(room);
   }
 
   node(id: string): NodeRecord | undefined {

@@ -1,7 +1,15 @@
 /** Reads what a node answered. Owns: the checks. A node of another version, or one that errs, must not make the API say what it
  *  does not mean: an answer of the wrong shape is a fault, with a code. */
 import { BellhopError } from '../shared/errors.ts';
-import type { PresenceAnswer, RoomSummary, RoomsAnswer } from './api-ports.ts';
+import type {
+  DrainAnswer,
+  HotAnswer,
+  MovesAnswer,
+  PresenceAnswer,
+  RoomPlace,
+  RoomSummary,
+  RoomsAnswer,
+} from './api-ports.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -93,4 +101,89 @@ export function readFlag(value: unknown, key: 'closed' | 'delivered'): boolean {
   const flag = fieldsOf(value)[key];
   if (typeof flag !== 'boolean') throw misshapen();
   return flag;
+}
+
+/** What a node says of a room beside its summary. */
+export function readPlace(value: unknown): RoomPlace {
+  const { moving, belongs } = fieldsOf(value);
+  const on = moving === undefined ? undefined : fieldsOf(moving);
+  const to = belongs === undefined ? undefined : fieldsOf(belongs);
+  return {
+    ...(on && { moving: { to: text(on, 'to'), step: text(on, 'step'), sinceMs: Math.round(number(on, 'sinceMs')) } }),
+    ...(to && { belongs: { to: text(to, 'to'), ...maybeText(to, 'why') } }),
+  };
+}
+
+const DRAIN_STATES = ['planned', 'running', 'paused', 'done', 'late', 'cancelled'] as const;
+
+export function readDrain(value: unknown): DrainAnswer {
+  const fields = fieldsOf(value);
+  const targets = Object.entries(fieldsOf(fields['targets'])).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  );
+  return {
+    node: text(fields, 'node'),
+    incarnation: text(fields, 'incarnation'),
+    state: oneOf(DRAIN_STATES, fields['state']),
+    ...maybeText(fields, 'why'),
+    startedAt: number(fields, 'startedAt'),
+    deadlineAt: number(fields, 'deadlineAt'),
+    ...(fields['endedAt'] === undefined ? {} : { endedAt: number(fields, 'endedAt') }),
+    roomsPerSecond: number(fields, 'roomsPerSecond'),
+    rooms: number(fields, 'rooms'),
+    moved: number(fields, 'moved'),
+    left: number(fields, 'left'),
+    failed: number(fields, 'failed'),
+    pauseP99Ms: numberOrNull(fields, 'pauseP99Ms'),
+    estimateMs: number(fields, 'estimateMs'),
+    targets: Object.fromEntries(targets),
+    by: text(fields, 'by'),
+  };
+}
+
+export function readMoves(value: unknown): MovesAnswer {
+  const fields = fieldsOf(value);
+  return {
+    state: oneOf(['idle', 'running', 'paused'] as const, fields['state']),
+    ...maybeText(fields, 'why'),
+    held: number(fields, 'held'),
+    belongElsewhere: number(fields, 'belongElsewhere'),
+    moving: number(fields, 'moving'),
+    moved: number(fields, 'moved'),
+    failed: number(fields, 'failed'),
+    pauseP99Ms: numberOrNull(fields, 'pauseP99Ms'),
+  };
+}
+
+export function readHot(value: unknown): HotAnswer {
+  const fields = fieldsOf(value);
+  const rooms = list(fields, 'rooms').map((entry) => {
+    const room = fieldsOf(entry);
+    return {
+      room: text(room, 'room'),
+      messagesPerSecond: number(room, 'messagesPerSecond'),
+      bytesPerSecond: number(room, 'bytesPerSecond'),
+      members: number(room, 'members'),
+    };
+  });
+  return {
+    rooms,
+    messagesPerSecond: number(fields, 'messagesPerSecond'),
+    bytesPerSecond: number(fields, 'bytesPerSecond'),
+    eventLoopDelayMs: number(fields, 'eventLoopDelayMs'),
+  };
+}
+
+function oneOf<T extends string>(values: readonly T[], value: unknown): T {
+  const found = values.find((one) => one === value);
+  if (found === undefined) throw misshapen();
+  return found;
+}
+
+function maybeText<K extends string>(fields: Fields, key: K): { readonly [P in K]?: string } {
+  return fields[key] === undefined ? {} : ({ [key]: text(fields, key) } as { readonly [P in K]?: string });
+}
+
+function numberOrNull(fields: Fields, key: string): number | null {
+  return fields[key] === null ? null : number(fields, key);
 }

@@ -1,6 +1,5 @@
-/** Rooms: their list, one of them, why it is where it is. Owns: the merging of what the nodes list. There is no index of rooms to
+/** Rooms: their list, one of them, its end. Owns: the merging of what the nodes list. There is no index of rooms to
  *  keep true: who holds a room is asked, and what could not be asked is named in `incomplete`. */
-import { DirectoryError } from '../../shared/directory/directory.ts';
 import { BellhopError } from '../../shared/errors.ts';
 import { isRoomId } from '../../shared/ids.ts';
 import type { ApiPorts, NodeView, RoomSummary } from '../api-ports.ts';
@@ -8,6 +7,7 @@ import { askEach, QUESTION_MS, within } from '../ask.ts';
 import { cursorFrom, cursorTo, numberFrom, ok, roomFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readFlag, readRooms, readSummary } from '../node-answers.ts';
+import { audited, operatorOf } from './audit.ts';
 
 const LIMIT = 100;
 const LIMIT_MAX = 1_000;
@@ -40,17 +40,15 @@ export const roomRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/api/v1/rooms/:room',
-    answer: async ({ ports, params }) => {
+    answer: async (request) => {
+      const { ports, params } = request;
       const room = roomFrom(params['room'] ?? '');
-      const { result } = await within(QUESTION_MS, ports.callOwner(room, 'close-room', {}, { open: false }));
+      const by = operatorOf(request);
+      const { node, result } = await within(QUESTION_MS, ports.callOwner(room, 'close-room', {}, { open: false }));
       if (!readFlag(result, 'closed')) throw new BellhopError('not_found', 'nobody owns this room');
-      return ok({ room, closed: true });
+      const headers = await audited(request, { by, action: 'close', room, node });
+      return { ...ok({ room, closed: true }), headers };
     },
-  },
-  {
-    method: 'GET',
-    path: '/api/v1/rooms/:room/explain',
-    answer: async ({ ports, params }) => ok(await explain(ports, roomFrom(params['room'] ?? ''))),
   },
 ];
 
@@ -104,48 +102,4 @@ async function listRooms(ports: ApiPorts, prefix: string, after: string | undefi
     ...(goesOn && last !== undefined && last !== after ? { next: cursorTo(last) } : {}),
     ...(incomplete.length > 0 ? { incomplete } : {}),
   };
-}
-
-async function explain(ports: ApiPorts, room: string): Promise<unknown> {
-  const [record, answers] = await Promise.all([
-    readRecord(ports, room),
-    askEach(holders(ports), (node) => ports.callNode(node, 'room', { room }, QUESTION_MS)),
-  ]);
-  const incomplete = answers.flatMap((answer) => (answer.ok ? [] : [answer.item]));
-  const incarnations = new Map(ports.nodes().map((view) => [view.record.node, view.record.incarnation]));
-  const heldBy = answers.flatMap((answer) => {
-    if (!answer.ok || answer.value === null) return [];
-    const { epoch, head, sessions, since, program } = readSummary(answer.value);
-    const node = answer.item;
-    return [{ node, incarnation: incarnations.get(node) ?? '', epoch, head, sessions, since, program }];
-  });
-  return {
-    room,
-    ...record,
-    placement: ports.placementOrder(room),
-    heldBy,
-    recentMoves: ports.recentMoves(room),
-    cachedRoute: ports.cachedRoute(room) ?? null,
-    ...(incomplete.length > 0 ? { incomplete } : {}),
-  };
-}
-
-/** The record, or why it cannot be read: an explanation is wanted most when something is wrong. */
-async function readRecord(ports: ApiPorts, room: string): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    const reply = await within(QUESTION_MS, ports.directory.call('readRoom', { room }));
-    if (reply.kind === 'missing') return { record: null };
-    const { owner, epoch, nonce, head, tags } = reply.record;
-    const view = ports.nodes().find((one) => one.record.node === owner?.node);
-    const isLiving =
-      owner !== undefined &&
-      view?.record.incarnation === owner.incarnation &&
-      (view.record.state === 'active' || view.record.state === 'draining');
-    return { record: { owner: owner ?? null, ownerLives: isLiving, epoch, nonce, head, tags } };
-  } catch (error) {
-    if (error instanceof DirectoryError || error instanceof BellhopError) {
-      return { record: null, recordError: error.code };
-    }
-    throw error;
-  }
 }

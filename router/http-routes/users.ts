@@ -7,6 +7,7 @@ import { askEach, QUESTION_MS, within } from '../ask.ts';
 import { ok, readSpeech, userFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readFlag, readSessions } from '../node-answers.ts';
+import { audited, operatorOf } from './audit.ts';
 
 interface Located {
   readonly session: string;
@@ -57,14 +58,19 @@ export const userRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/api/v1/users/:user/sessions',
-    answer: async ({ ports, params }) => {
+    answer: async (request) => {
+      const { ports, params } = request;
       const user = userFrom(params['user'] ?? '');
+      const by = operatorOf(request);
       const { sessions } = await find(ports, user);
       const closed = await tellEach(sessions, async ({ room, session }) => {
         const { result } = await ports.callOwner(room, 'kick', { session }, { open: false });
         return readFlag(result, 'closed');
       });
-      return ok({ user, sessions: sessions.length, closed: closed.done, ...incompleteOf(closed.failed) });
+      const detail = `${closed.done} of ${sessions.length} sessions`;
+      const headers = await audited(request, { by, action: 'disconnect', user, detail });
+      const body = { user, sessions: sessions.length, closed: closed.done, ...incompleteOf(closed.failed) };
+      return { ...ok(body), headers };
     },
   },
 ];

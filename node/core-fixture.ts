@@ -32,6 +32,8 @@ export class Cluster {
   readonly nodes: TestNode[] = [];
   readonly isDurable: boolean;
   logBytesMax = 1_048_576;
+  /** Of nodes that are made from now on. */
+  moves = { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 };
   #due: (() => void)[] = [];
 
   /** @param isDurable  whether rooms have a log; those named `relay…` have none in any case */
@@ -107,7 +109,7 @@ export class TestNode {
         limits: LIMITS,
         roomIdleMs: 60_000,
         drainDeadlineMs: 20_000,
-        moves: { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 },
+        moves: cluster.moves,
         placement: new Placement(Buffer.alloc(16, 1)),
         programFor: (room) => (room.startsWith('no') ? undefined : { name: 'chat', make }),
         isDurable: (room) => cluster.isDurable && !room.startsWith('relay'),

@@ -30,6 +30,8 @@ import type { Room } from './room.ts';
 import { RoomHost } from './room-host.ts';
 
 const VIEW_EVERY_MS = 1_000;
+/** Where a read failed that would have shown a change. */
+const VIEW_AGAIN_MS = 100;
 const HANDOVER_RETRY_MS = 500;
 /** Read of a log for a client that comes back: more messages than are replayed, so that what came meanwhile is among them. */
 const REPLAY_READ_MAX = 1_100;
@@ -55,6 +57,7 @@ export class NodeCore {
   #view: readonly NodeRecord[] = [];
   #viewKnown: { gen: string; ver: number } | undefined;
   #viewAtMs = 0;
+  #viewSentMs = 0;
   /** How long the last read of it took. */
   #viewTookMs = 0;
   /** As it stood with the last read that found a change. */
@@ -210,7 +213,11 @@ export class NodeCore {
   }
 
   #refreshView(now: Instant): void {
-    if (this.#viewBusy || now.monoMs < this.#viewAtMs || this.lease.state.kind !== 'living') return;
+    // A heartbeat has told of a change that was not read yet.
+    const isBehind = this.#viewKnown !== undefined && this.#viewKnown.ver < this.lease.ver;
+    const dueMs = isBehind ? Math.min(this.#viewAtMs, this.#viewSentMs + VIEW_AGAIN_MS) : this.#viewAtMs;
+    if (this.#viewBusy || now.monoMs < dueMs || this.lease.state.kind !== 'living') return;
+    this.#viewSentMs = now.monoMs;
     this.#viewBusy = true;
     const every = this.draining ? this.#options.timings.pollMs : VIEW_EVERY_MS;
     this.#viewAtMs = now.monoMs + jittered(this.#options.random, every);

@@ -79,6 +79,7 @@ export class Lease {
   #renewedAt: Instant | undefined;
   /** Last counter that a counted heartbeat reported. */
   #counter = -1;
+  #ver = 0;
   /** When this process first observed the history in force. */
   #historyMs = 0;
   /** The deadline had passed when the history in force was met: no gate, no claim, for `grace`. */
@@ -110,6 +111,11 @@ export class Lease {
 
   get gen(): string | undefined {
     return this.#gen;
+  }
+
+  /** Membership version as of the heartbeat that was last counted. */
+  get ver(): number {
+    return this.#ver;
   }
 
   get counter(): number {
@@ -301,6 +307,7 @@ export class Lease {
     this.#gen = gen;
     this.#historyMs = now.monoMs;
     this.#counter = -1;
+    this.#ver = 0;
     this.#islanding.forget();
     this.#options.useRun(runId);
   }
@@ -453,6 +460,7 @@ export class Lease {
           // A counter that went back is a rollback under the same run id.
           if (reply.counter <= this.#counter) return this.#changeHistory(runId, gen, at);
           this.#counter = reply.counter;
+          this.#ver = reply.ver;
           this.#renewedAt = sentAt;
           this.#failing = false;
           this.#islanding.renewed(view);

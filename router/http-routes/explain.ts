@@ -123,9 +123,9 @@ function becauseOf(ports: ApiPorts, room: string, { record }: NodeView, { moving
   if (moving !== undefined)
     return ` and is handing it to ${moving.to} (${moving.step}, since ${moving.sinceMs} ms).${tail}`;
   if (record.state === 'draining') {
-    const to = belongs === undefined ? 'no other node can take it' : `it goes to ${belongs.to} in its turn`;
+    const to = belongs === undefined ? 'no other node can take it' : `the room goes to ${belongs.to} in its turn`;
     const why = belongs?.why === undefined ? '' : ` (${belongs.why})`;
-    return `, which is being drained: ${to}${why}.${tail}`;
+    return `. That node is being drained: ${to}${why}.${tail}`;
   }
   if (pin?.node === record.node && lost === undefined) return `, since ${pin.by} pinned it there.`;
   const first = ports.placementOrder(room)[0]?.node;

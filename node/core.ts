@@ -233,7 +233,7 @@ export class NodeCore {
         this.#pins = new Map((reply.pins ?? []).map((pin) => [pin.room, pin]));
         this.ownRecord.saw(reply.nodes, round);
       }
-      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, at);
+      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, reply.nodes !== undefined, at);
       if (reply.gen !== undefined) this.#viewKnown = { gen: reply.gen, ver: reply.ver };
     });
   }

@@ -10,9 +10,9 @@ it('tells the rooms at the top by messages, by bytes and by members, and how muc
   for (let handle = 11; handle < 15; handle++) router.open('room-3', [{ session: `m${handle}`, handle }]);
   // Joins are told too: they belong to the past by the time that counts.
   cluster.run(5_100);
-  for (let i = 1; i <= 50; i++) {
+  for (let i = 1; i <= 120; i++) {
     router.frame(1, i, 'x');
-    if (i % 10 === 0) router.frame(2, i / 10, 'long '.repeat(400));
+    if (i % 2 === 0) router.frame(2, i / 2, 'long '.repeat(150));
     cluster.run(100);
   }
   const { rooms, messagesPerSecond } = heatOf(node.core.rooms.all(), 1);

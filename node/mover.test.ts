@@ -73,6 +73,25 @@ describe('a node that joins', () => {
     expect(recordOf(cluster, 'n3')?.weight).toBe(1);
   });
 
+  it('gets a room that belongs to it in the end from where it is, though another is nearer meanwhile', () => {
+    const cluster = new Cluster();
+    cluster.moves = { roomsPerSecond: 500, cooldownMs: 60_000, stepMs: 500 };
+    const [first, second] = [cluster.livingNode('n1'), cluster.livingNode('n2')];
+    const names = Array.from({ length: 120 }, (_, i) => `room-${i + 1}`);
+    for (const room of names) pin(cluster, room, 'n1');
+    open(first, names.length);
+    cluster.run(500);
+    const third = cluster.node('n3');
+    while (recordOf(cluster, 'n3')?.weight !== 0.1) cluster.run(20);
+    for (const room of names) cluster.directory.execute('removePin', { pinned: room }, 0);
+    cluster.run(8_000);
+    for (const node of [second, third]) expect(ask(cluster, node, 'moves')).toMatchObject({ state: 'idle', moved: 0 });
+    const all = ['n1', 'n2', 'n3'].map((node) => ({ node, weight: 1 }));
+    for (const node of [first, second, third]) {
+      for (const room of held(node)) expect([room, placement.first(room, all)]).toEqual([room, node.name]);
+    }
+  });
+
   it('waits with its next step while moves are paused', () => {
     const cluster = new Cluster();
     const first = cluster.livingNode('n1');

@@ -1,8 +1,8 @@
 /** Every planned move of a room: the owner compares its rooms with placement and hands over those that belong elsewhere, at a rate.
  *  A drain is weight 0 for this node, a node that was added is a new candidate, a pin names the place. Owns: which rooms are to go, in
  *  which order, how fast, and why none goes now. Does not know: how one room moves (handover.ts), or what is said in it.
- *  Invariants: outside of a drain a room is compared once for each change of nodes, weights or pins, and one that came by a handover stays
- *  for the cooldown; while a takeover, another drain or trouble with Redis is under way nothing is begun.
+ *  Invariants: outside of a drain a room is compared once for each change of the cluster's version, goes only where it belongs also once
+ *  newcomers have all their weight, and stays for the cooldown where it came by a handover; while a takeover, another drain or trouble with Redis is under way nothing is begun.
  *  @see docs/moves.md */
 import type { Instant } from '../shared/clock.ts';
 import type { Beat, NodeRecord, Pin } from '../shared/directory/directory.ts';
@@ -79,7 +79,6 @@ const LEAVE_MS = 5_000;
 export class Mover {
   readonly #ports: MoverPorts;
   #view: MoverView | undefined;
-  #signature = '';
   #drain: Drain | undefined;
   /** Rooms that are compared now: those not looked at yet, and those found to belong elsewhere. */
   #scan: { readonly names: readonly string[]; at: number; readonly found: Hosted[] } | undefined;
@@ -148,7 +147,8 @@ export class Mover {
 
   // --- what is known ---------------------------------------------------------------------------------------------------------------
 
-  saw(view: MoverView, now: Instant): void {
+  /** @param isChanged  whether the cluster's version is another than before: rooms are compared anew */
+  saw(view: MoverView, isChanged: boolean, now: Instant): void {
     const before = this.#view;
     this.#view = view;
     for (const one of before?.nodes ?? []) {
@@ -157,10 +157,7 @@ export class Mover {
       const isDead = then?.state === 'dead' || (then !== undefined && then.incarnation !== one.incarnation);
       if (isDead && one.state === 'active') this.#takeover = { node: one.node, sinceMs: now.monoMs };
     }
-    const signature = signatureOf(view);
-    if (signature === this.#signature) return;
-    this.#signature = signature;
-    this.#compareAll();
+    if (isChanged) this.#compareAll();
   }
 
   /** Where placement, or a pin, wants the room; undefined where it may stay. */
@@ -327,9 +324,18 @@ export class Mover {
         lists(one, hosted.name, hosted.program),
     );
     const pinned = this.#view?.pins.get(hosted.name)?.node;
-    const chosen = able.some(({ node }) => node === pinned) ? pinned : placement.first(hosted.name, able);
+    const isPinned = able.some(({ node }) => node === pinned);
+    const chosen = isPinned ? pinned : placement.first(hosted.name, able);
     const to = able.find(({ node }) => node === chosen);
+    // A newcomer is about to want it: it stays for that, or it would move twice.
+    if (!without && !isPinned && chosen !== this.#inTheEnd(hosted.name, able)) return undefined;
     return to && { node: to.node, incarnation: to.incarnation, address: to.link };
+  }
+
+  /** Where the room belongs once newcomers have all their weight. */
+  #inTheEnd(room: string, able: readonly NodeRecord[]): string | undefined {
+    const goals = able.map(({ node, weight, weightGoal }) => ({ node, weight: weightGoal ?? weight }));
+    return this.#ports.placement.first(room, goals);
   }
 
   /** Something has changed: every room is compared anew. */
@@ -394,12 +400,4 @@ export class Mover {
 /** Whether there is something of the room here that would be lost with the node. */
 function isHere({ room, waiters, ownership }: Hosted): boolean {
   return room !== undefined || waiters.length > 0 || ownership.state.kind !== 'none';
-}
-
-/** What placement depends on: while it stays the same, every room stays where it belongs. */
-function signatureOf({ nodes, pins }: MoverView): string {
-  const active = nodes
-    .filter(({ state }) => state === 'active')
-    .map(({ node, incarnation, weight, programs }) => [node, incarnation, weight, programs]);
-  return JSON.stringify([active, [...pins.values()].map(({ room, node }) => [room, node])]);
 }

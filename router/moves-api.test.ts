@@ -89,6 +89,13 @@ describe('a drain', () => {
   });
 
   it('is refused while another node drains, and where the node is not there', async () => {
+    answers('n1', 'drain-status', () => drainAnswer('n1'));
+    answers('n2', 'drain', () => drainAnswer('n2'));
+    expect(codeOf(await call('POST', '/nodes/n2/drain', {}))).toEqual([409, 'conflict']);
+    answers('n1', 'drain-status', () => drainAnswer('n1', { state: 'done' }));
+    expect((await call('POST', '/nodes/n2/drain', {})).status).toBe(202);
+    // One that does not answer is judged by what was polled.
+    ports.answers.delete('n1');
     const draining: NodeRecord | undefined = ports.views[0]?.record;
     ports.views[0] = { ...ports.views[0], record: { ...draining, state: 'draining' } } as (typeof ports.views)[0];
     expect(codeOf(await call('POST', '/nodes/n2/drain', {}))).toEqual([409, 'conflict']);

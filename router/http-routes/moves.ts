@@ -98,9 +98,8 @@ async function drain(request: RouteRequest): Promise<Answer> {
     dryRun: flagOf(body, 'dryRun', false),
     leave: flagOf(body, 'leave', false),
   };
-  const other = living(ports).find((one) => one.record.node !== node && isUnderWay(one));
-  if (other !== undefined && !order.dryRun)
-    throw new BellhopError('conflict', `node ${other.record.node} is being drained`);
+  const other = order.dryRun ? undefined : await otherDrain(ports, node);
+  if (other !== undefined) throw new BellhopError('conflict', `node ${other} is being drained`);
   const status = readDrain(await ports.callNode(node, 'drain', { ...order, by }, QUESTION_MS));
   if (order.dryRun) return ok(status);
   const detail = `${status.rooms} rooms at ${status.roomsPerSecond} a second${order.leave ? ', then it leaves' : ''}`;
@@ -108,7 +107,17 @@ async function drain(request: RouteRequest): Promise<Answer> {
   return { status: 202, body: status, headers };
 }
 
-/** A node that drains and still has rooms. An attendant whose server is ill only rests. */
+/** Another node whose drain is under way. Nodes are asked, since what was polled may be older than the last order. */
+async function otherDrain(ports: ApiPorts, node: string): Promise<string | undefined> {
+  const others = living(ports).filter(({ record }) => record.node !== node);
+  const answers = await askEach(others, ({ record }) => ports.callNode(record.node, 'drain-status', {}, QUESTION_MS));
+  return answers.find((answer) => {
+    if (!answer.ok) return isUnderWay(answer.item);
+    return answer.value !== null && ['running', 'paused', 'late'].includes(readDrain(answer.value).state);
+  })?.item.record.node;
+}
+
+/** A node that drains and still has rooms, as it was polled. An attendant whose server is ill only rests. */
 function isUnderWay({ record, beat }: NodeView): boolean {
   return record.state === 'draining' && record.attends === undefined && (beat?.load.rooms ?? 0) > 0;
 }

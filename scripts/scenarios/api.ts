@@ -56,6 +56,10 @@ export class Api {
     return this.#ask<T>('POST', path, body);
   }
 
+  async delete<T>(path: string): Promise<ApiAnswer<T>> {
+    return this.#ask<T>('DELETE', path, undefined);
+  }
+
   /** Status of a path outside of /api/v1, e.g. `/readyz`; 0 when nobody answers. */
   async status(path: string): Promise<number> {
     try {

@@ -173,6 +173,17 @@ export class Cluster {
     }
   }
 
+  /** How often each of the rooms was owned anew since it was first opened. */
+  async changesOf(rooms: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const redis = await plainRedis(this.redis.port);
+    try {
+      const tags = await Promise.all(rooms.map((room) => redis.hget(KEYS.room(room).owner, 'tags')));
+      return new Map(rooms.map((room, i) => [room, (tags[i] ?? '').trim().split(/\s+/).length - 1]));
+    } finally {
+      redis.disconnect();
+    }
+  }
+
   /** Where routers and other nodes dial a node, and which life of it answers there. */
   async linkOf(id: string): Promise<{ readonly host: string; readonly port: number; readonly incarnation: string }> {
     const { link, incarnation } = await this.node(id).ready;

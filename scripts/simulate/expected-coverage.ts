@@ -21,6 +21,8 @@ const BRIEF: readonly State[] = ['settling', 'quiet', 'replaying'];
 /** What a short run need not meet with these faults, or must. */
 const OTHERWISE: { readonly [F in Fault]?: readonly State[] } = {
   move: ['none', 'held', 'logging', 'living'],
+  pin: ['none', 'held', 'logging', 'living'],
+  'drain-undone': ['none', 'held', 'logging', 'living'],
   'node-crash': [...ALWAYS, ...MOSTLY, 'transferring'],
   'node-drain': [...ALWAYS, 'rejoining', 'observing'],
   'drain-storm': [...ALWAYS, 'observing'],

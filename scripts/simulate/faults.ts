@@ -12,7 +12,9 @@ export const FAULTS = [
   'node-pause',
   'node-drain',
   'drain-storm',
+  'drain-undone',
   'move',
+  'pin',
   'wall-step',
   'router-crash',
   'router-pause',
@@ -53,7 +55,14 @@ export const FULL_MIX: Mix = {
 };
 
 /** What an operator does, and clients: none of it may close a socket, or lose anything. */
-export const CALM_MIX: Mix = { 'node-drain': 2, 'drain-storm': 1, move: 6, 'join-storm': 3 };
+export const CALM_MIX: Mix = {
+  'node-drain': 2,
+  'drain-storm': 1,
+  'drain-undone': 2,
+  move: 6,
+  pin: 4,
+  'join-storm': 3,
+};
 
 /** Faults of one node's way to Redis; the others of that name are of Redis itself. */
 const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 'redis-lost', 'redis-reset']);
@@ -210,6 +219,17 @@ export class Faults {
         const others = this.#world.livingNodes().filter((one) => one !== node);
         if (held.length === 0 || others.length === 0 || node.process.isPaused) return false;
         return node.core.moveRoom(random.pick(held).name, random.pick(others).id, node.process.now()) === undefined;
+      }
+      case 'drain-undone': {
+        const isBegun = this.#world.drain(node, 1 + random.below(20));
+        return isBegun && this.#lasting(200 + random.unit() * 3_000, () => node.undrain());
+      }
+      case 'pin': {
+        const pinned = random.pick(this.#world.rooms);
+        const pin = { room: pinned, node: random.pick(this.#world.livingNodes()).id, by: 'operator', at: 0 };
+        if (!redis.isUp) return false;
+        redis.execute('operator', 'setPin', { pin });
+        return this.#lasting(500 + random.unit() * 5_000, () => redis.execute('operator', 'removePin', { pinned }));
       }
       case 'wall-step': {
         const process = router !== undefined && random.unit() < 0.3 ? router.process : node.process;

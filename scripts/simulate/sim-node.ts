@@ -69,7 +69,7 @@ export class SimNode {
         limits: world.limits,
         roomIdleMs: 300,
         drainDeadlineMs: 8_000,
-        moves: { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 },
+        moves: { roomsPerSecond: world.options.isStill === true ? 0 : 20, cooldownMs: 3_000, stepMs: 300 },
         placement: world.placement,
         programFor: () => ({ name: 'chat', make: chat }),
         isDurable: (room) => world.isDurable(room),
@@ -129,10 +129,18 @@ export class SimNode {
     this.#world.trace.violate('7', `${this.id} is draining, and claims ${room}`);
   }
 
-  drain(): void {
+  drain(roomsPerSecond?: number): void {
     const now = this.process.now();
     this.#drainedMs ??= now.monoMs;
-    this.core.drain(now);
+    const order = { deadlineMs: 8_000, roomsPerSecond, leaves: false, by: 'operator' };
+    this.core.drain(now, roomsPerSecond === undefined ? undefined : order);
+  }
+
+  /** Undoes a drain by order, unless the node was told to end meanwhile. */
+  undrain(): void {
+    if (this.#ended !== undefined || this.process.isDead || !this.core.mover.draining || this.core.mover.leaves) return;
+    this.#drainedMs = undefined;
+    this.core.undrain('operator', this.process.now());
   }
 
   /** Where a room stands, in the words of the coverage table: its ownership, and what else is under way there. */

@@ -15,8 +15,9 @@ export class Stage {
   /** A durable room, in which the clients meet. */
   readonly room = 'log-0';
 
-  constructor(seed: number) {
-    this.world = new World({ seed, isScripted: true });
+  /** @param isStill  whether owners leave rooms where they are when placement changes */
+  constructor(seed: number, isStill = true) {
+    this.world = new World({ seed, isScripted: true, isStill });
     this.run(BEGIN_MS);
   }
 

@@ -30,6 +30,8 @@ export interface WorldOptions {
   readonly isRelayOnly?: boolean;
   /** Clients do only what they are told to, and no supervisor or router proves a death. */
   readonly isScripted?: boolean;
+  /** Owners leave rooms where they are, but for drains and moves by order. */
+  readonly isStill?: boolean;
 }
 
 const NODES = ['n1', 'n2', 'n3'];
@@ -234,10 +236,11 @@ export class World implements ProcessWorld {
     return true;
   }
 
-  drain(node: SimNode): boolean {
+  /** @param roomsPerSecond  of a drain by order, which may be undone; without one the node is told to end */
+  drain(node: SimNode, roomsPerSecond?: number): boolean {
     const others = this.livingNodes().filter((one) => one !== node && one.gateOpen() && !one.core.draining);
     if (others.length === 0 || node.process.isPaused || node.core.draining) return false;
-    node.drain();
+    node.drain(roomsPerSecond);
     return true;
   }
 

@@ -1,15 +1,30 @@
-/** The command line. Owns: verbs, help and exit codes. Does not know: how to get a checkout ready (run.mjs does).
- *  Exit: 0 done, 1 crashed, 2 what one sentence on stderr tells the operator to change, 3 a node that was declared dead. */
+/** The command line. Owns: the verbs that are processes of a cluster. Does not know: how to get a checkout ready (run.mjs does), the
+ *  operator's commands (commands/program.ts). Exit codes: commands/exit-codes.ts. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname, userInfo } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ConfigError, isRedisGiven, loadConfig, type Role, startedByNpm } from '../shared/config.ts';
+import {
+  ConfigError,
+  isRedisGiven,
+  loadConfig,
+  operatorEnvironment,
+  type Role,
+  startedByNpm,
+} from '../shared/config.ts';
 import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
 import { VERSION } from '../shared/version.ts';
+import { Cli } from './commands/cli.ts';
+import { type ListedVerb, runProgram } from './commands/program.ts';
+import { Terminal } from './commands/terminal.ts';
 import { runNode } from './node-command.ts';
 import { runRouter } from './router-command.ts';
 import { findRunning } from './running.ts';
 import { onStopRequests } from './stop-requests.ts';
 import { type Tools, up } from './up.ts';
+
+type Flags = readonly string[];
+
+const ROLES = ['start', 'router', 'node'] as const satisfies readonly Role[];
 
 const VERBS: Readonly<Record<Role, string>> = {
   start: 'runs a whole cluster on this machine: Redis if none is given, nodes and routers',
@@ -19,16 +34,22 @@ const VERBS: Readonly<Record<Role, string>> = {
 
 const ATTEND = 'runs a node that stands beside a WebSocket server of yours: its rooms are the rooms of that server';
 
-const HELP = `Usage: bellhop <verb> [options]
-
-${Object.entries(VERBS)
-  .map(([verb, what]) => `  ${verb.padEnd(8)}${what}`)
-  .join('\n')}
-  ${'attend'.padEnd(8)}${ATTEND}
-
-bellhop <verb> --help lists the options of a verb. Each can also be set in the environment.
-In a checkout there are also: build, check, test, bench, simulate, fuzz, chaos, model, and config-table <page.md>.
-`;
+/** Programs of a checkout: run.mjs starts them. */
+const PROGRAMS: readonly ListedVerb[] = [
+  { name: 'build', what: 'compiles what has changed' },
+  { name: 'check', what: 'format, lint, types, import rules, unused code' },
+  { name: 'test', what: 'every test; with words, those whose files have them in their names' },
+  { name: 'bench', what: 'measures Bellhop beside its peers' },
+  { name: 'chaos', what: 'faults on real processes under load' },
+  { name: 'simulate', what: 'the cores under virtual time, with faults by seed' },
+  { name: 'fuzz', what: 'hostile bytes for what is compiled' },
+  { name: 'model', what: 'the models of the protocol, by Spin' },
+  {
+    name: 'config-table',
+    what: 'writes the table of options into pages',
+    run: async (pages) => writeConfigTables(pages),
+  },
+];
 
 /** Carries out a verb. Output goes to this process' own streams.
  *  @returns exit code; undefined where the verb lives on in this process and will end it */
@@ -36,33 +57,76 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
   // A reader of our output that went away is no reason to leave processes behind.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
-  const [verb = '--help', ...flags] = argv;
-  if (verb === '--version' || verb === '-v' || verb === 'version') return print(`${VERSION}\n`);
-  if (verb === '--help' || verb === '-h' || verb === 'help') return print(HELP);
+  if (argv[0] === 'version') return print(`${VERSION}\n`);
+  const running = findRunning();
   try {
-    if (isRole(verb) && (flags.includes('--help') || flags.includes('-h'))) return print(helpOf(verb));
-    switch (verb) {
-      case 'start':
-        return await up(loadConfig('start', flags), tools);
-      case 'router':
-        return await becomeRouter(joining('router', flags));
-      case 'node':
-        return await runNode(compiled('../node/main.js'), joining('node', flags));
-      case 'attend':
-        return await attend(flags);
-      case 'config-table':
-        return writeConfigTables(flags);
-      default:
-        return refuse(`Unknown verb ${JSON.stringify(verb)}: see bellhop --help.`);
-    }
+    return await runProgram(argv, operatorCli(running?.urls ?? []), {
+      verbs: [
+        ...ROLES.map((role) => ({ name: role, what: VERBS[role], run: (flags: Flags) => runRole(role, flags, tools) })),
+        { name: 'attend', what: ATTEND, run: attend },
+      ],
+      programs: PROGRAMS,
+      control: running?.control,
+    });
   } catch (error) {
     if (error instanceof ConfigError) return refuse(error.message);
     throw error;
   }
 }
 
+/** A role's options are those of the table, and its own to read. */
+async function runRole(role: Role, given: Flags, tools: Tools): Promise<number | undefined> {
+  if (given.includes('--help') || given.includes('-h')) return print(helpOf(role));
+  const flags = asJson(given);
+  switch (role) {
+    case 'start':
+      return await up(loadConfig('start', flags), tools);
+    case 'router':
+      return await becomeRouter(joining('router', flags));
+    case 'node':
+      return await runNode(compiled('../node/main.js'), joining('node', flags));
+    default:
+      return role satisfies never;
+  }
+}
+
+/** `--json` of a process is its log, one object a line. */
+function asJson(flags: Flags): Flags {
+  return flags.map((flag) => (flag === '--json' ? '--log-format=json' : flag));
+}
+
+/** What the operator's commands act in: this process' streams, and Ctrl-C. */
+function operatorCli(urls: readonly string[]): Cli {
+  const env = operatorEnvironment();
+  const ended = new AbortController();
+  const signal = ended.signal;
+  return new Cli({
+    env,
+    running: urls,
+    operator: operatorName(),
+    out: new Terminal(process.stdout, env),
+    err: new Terminal(process.stderr, env),
+    signal,
+    listen: () => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ended.abort());
+      process.stdout.once('error', () => ended.abort());
+    },
+    now: () => Date.now(),
+  });
+}
+
+function operatorName(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user id without a name, as containers have it.
+    return `${process.getuid?.() ?? 'somebody'}@${hostname()}`;
+  }
+}
+
 /** An attendant is a node of another kind: its options are a node's. */
-async function attend(flags: readonly string[]): Promise<number> {
+async function attend(given: Flags): Promise<number> {
+  const flags = asJson(given);
   if (flags.includes('--help') || flags.includes('-h')) {
     return print(`Usage: bellhop attend --target ws://host:port/path [options]\n\n${optionsHelp('node')}`);
   }
@@ -76,7 +140,7 @@ async function attend(flags: readonly string[]): Promise<number> {
 /** The flags of a process that is to join a cluster: without a word about Redis it joins the one that `npm start` runs from here. */
 function joining(role: 'router' | 'node', flags: readonly string[]): readonly string[] {
   if (isRedisGiven(role, flags)) return flags;
-  const redisUrl = findRunning();
+  const redisUrl = findRunning()?.redisUrl;
   return redisUrl === undefined ? flags : [...flags, `--redis-url=${redisUrl}`];
 }
 
@@ -110,10 +174,6 @@ function writeConfigTables(pages: readonly string[]): number {
 
 function helpOf(role: Role): string {
   return `Usage: bellhop ${role} [options]\n\nbellhop ${role} ${VERBS[role]}.\n\n${optionsHelp(role)}`;
-}
-
-function isRole(verb: string): verb is Role {
-  return Object.hasOwn(VERBS, verb);
 }
 
 function print(text: string): number {

@@ -16,6 +16,7 @@ import { RedisDirectory, type RedisDirectoryOptions } from '../shared/directory/
 import { redactRedisUrl } from '../shared/directory/redis-url.ts';
 import { systemRandom } from '../shared/random.ts';
 import { type Certifier, createCertifier } from './certifier.ts';
+import { ControlSocket, type Order, type Reply } from './control-socket.ts';
 import { NodeSupervisor } from './node-supervisor.ts';
 import { PrivateRedis } from './private-redis.ts';
 import { announceRunning, withdrawRunning } from './running.ts';
@@ -48,6 +49,8 @@ const CERTIFICATES_MS = 1_000;
 /** A process that dies this often before it ever served will not serve. */
 const DEATHS_BEFORE_READY_MAX = 3;
 const READY_MS = 60_000;
+/** Beyond a drain's own deadline, before a node that is to be renewed is killed. */
+const RENEW_SLACK_MS = 10_000;
 
 type Member = Pick<Supervisor, 'start' | 'stop'>;
 
@@ -56,10 +59,12 @@ export class LocalCluster {
   readonly #tools: Tools;
   readonly #say: (line: string) => void;
   readonly #nodes: NodeSupervisor[] = [];
+  readonly #byId = new Map<string, NodeSupervisor>();
   readonly #routers: Supervisor[] = [];
   readonly #scripts: { readonly node: string; readonly router: string };
   #redis: PrivateRedis | undefined;
   #certifier: Certifier | undefined;
+  #control: ControlSocket | undefined;
   #stopped: Promise<void> | undefined;
 
   /** Does no I/O: `start` does. */
@@ -91,8 +96,10 @@ export class LocalCluster {
     this.#throwIfStopping();
     // A router is ready once it has a link to every node it finds: now it finds all of them.
     const routers = count(this.#config.routers).map((i) => this.#startRouter(i, env));
-    const [first] = await Promise.race([Promise.all(routers), tooLate()]);
+    const served = await Promise.race([Promise.all(routers), tooLate()]);
+    const [first] = served;
     this.#throwIfStopping();
+    await this.#takeOrders(directory.url, served);
     this.#say(`ready ${this.#publicUrl(first)}`);
   }
 
@@ -110,6 +117,7 @@ export class LocalCluster {
 
   async #stop(): Promise<void> {
     withdrawRunning();
+    await this.#control?.close();
     await Promise.all(this.#routers.map((router) => router.stop('drain', ROUTERS_END_MS)));
     await Promise.all(this.#nodes.map((node) => node.stop('at once', NODES_END_MS)));
     // A Redis that lives on should know at once that these nodes do not; a private one dies with them.
@@ -120,6 +128,29 @@ export class LocalCluster {
     this.#certifier?.close();
     await Promise.all(this.#nodes.map((node) => node.settled()));
     await this.#redis?.stop();
+  }
+
+  /** Says where the routers are, and where the command line can ask for a node's next life. */
+  async #takeOrders(redisUrl: string, routers: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+    const urls = routers.map(({ url }) => url).filter((url) => typeof url === 'string');
+    const open = ControlSocket.open((order) => this.#carryOut(order));
+    this.#control = await open.catch((error: unknown) => {
+      this.#say(`takes no orders (restart --rolling): ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    });
+    if (this.isStopping) await this.#control?.close();
+    this.#throwIfStopping();
+    const isRedisPrivate = this.#redis !== undefined;
+    announceRunning(redisUrl, undefined, { urls, isRedisPrivate, control: this.#control?.path });
+  }
+
+  async #carryOut(order: Order): Promise<Reply> {
+    if (order.order === 'nodes') return { ok: true, nodes: [...this.#byId.keys()] };
+    const node = this.#byId.get(order.node);
+    if (node === undefined) return { ok: false, why: 'this supervisor has no such node' };
+    this.#say(`${order.node} is to be started again`);
+    const follows = await node.renew(this.#config.drainDeadlineMs + RENEW_SLACK_MS);
+    return follows ? { ok: true } : { ok: false, why: 'the cluster is being stopped' };
   }
 
   async #findRedis(): Promise<RedisDirectoryOptions> {
@@ -213,6 +244,7 @@ export class LocalCluster {
         }
       });
       members.push(member);
+      if (member instanceof NodeSupervisor) this.#byId.set(id, member);
       member.start();
     });
   }

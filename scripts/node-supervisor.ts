@@ -60,6 +60,11 @@ export class NodeSupervisor {
     this.#supervisor.drain();
   }
 
+  /** See Supervisor. */
+  renew(withinMs: number): Promise<boolean> {
+    return this.#supervisor.renew(withinMs);
+  }
+
   stop(how: 'drain' | 'at once', withinMs?: number): Promise<void> {
     return this.#supervisor.stop(how, withinMs);
   }

@@ -17,7 +17,10 @@ describe('where the running cluster can be joined', () => {
   it('is found while the process that announced it lives, and by its owner alone', () => {
     expect(findRunning(file())).toBeUndefined();
     announceRunning('redis://127.0.0.1:7000', file());
-    expect(findRunning(file())).toBe('redis://127.0.0.1:7000');
+    expect(findRunning(file())).toMatchObject({ redisUrl: 'redis://127.0.0.1:7000', urls: [] });
+    const more = { urls: ['http://127.0.0.1:8080'], control: '/tmp/control', isRedisPrivate: true };
+    announceRunning('redis://127.0.0.1:7000', file(), more);
+    expect(findRunning(file())).toEqual({ pid: process.pid, redisUrl: 'redis://127.0.0.1:7000', ...more });
     expect(statSync(file()).mode & 0o077).toBe(0);
     withdrawRunning(file());
     expect(findRunning(file())).toBeUndefined();
@@ -36,6 +39,6 @@ describe('where the running cluster can be joined', () => {
     announceRunning('redis://127.0.0.1:7000', file());
     writeFileSync(file(), JSON.stringify({ pid: process.ppid, redisUrl: 'redis://127.0.0.1:7001' }));
     withdrawRunning(file());
-    expect(findRunning(file())).toBe('redis://127.0.0.1:7001');
+    expect(findRunning(file())?.redisUrl).toBe('redis://127.0.0.1:7001');
   });
 });

@@ -44,6 +44,8 @@ export class Supervisor {
   #worker: Worker | undefined;
   #timer: NodeJS.Timeout | undefined;
   #ending = false;
+  /** The present life ends because another is wanted in its place. */
+  #renewing = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -74,6 +76,24 @@ export class Supervisor {
     this.#worker?.drain();
   }
 
+  /** Ends the present life in peace, by force after `withinMs`, and starts the next one at once, whatever `restart` says; without
+   *  a present life it starts one. Resolves when the present life is gone.
+   *  @returns whether another follows: not where everything is being stopped */
+  async renew(withinMs: number): Promise<boolean> {
+    if (this.#ending) return false;
+    const worker = this.#worker;
+    if (worker === undefined) {
+      this.start();
+      return true;
+    }
+    this.#renewing = true;
+    worker.drain();
+    const timer = setTimeout(worker.kill, withinMs);
+    await worker.exited;
+    clearTimeout(timer);
+    return !this.#ending;
+  }
+
   /** Ends the worker, in peace (`drain`) or at once, by force after `withinMs`. Resolves when it is gone. Safe to repeat. */
   stop(how: 'drain' | 'at once', withinMs: number = END_MS): Promise<void> {
     this.#stopped ??= this.#stop(how, withinMs);
@@ -100,8 +120,11 @@ export class Supervisor {
   #ended(exit: Exit, lifeMs: number): void {
     this.#worker = undefined;
     const verdict = verdictOf(exit);
+    const renewed = this.#renewing && !this.#ending;
     const again = this.#options.restart && !this.#ending && verdict !== 'done' && verdict !== 'refused';
-    const restartMs = again ? Math.round(jittered(this.#random, this.#backoff.pauseAfter(lifeMs))) : undefined;
+    const pauseMs = () => Math.round(jittered(this.#random, this.#backoff.pauseAfter(lifeMs)));
+    const restartMs = renewed ? 0 : again ? pauseMs() : undefined;
+    this.#renewing = false;
     if (restartMs !== undefined) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;

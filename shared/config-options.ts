@@ -407,6 +407,9 @@ export const OPTIONS = {
 export type OptionName = keyof typeof OPTIONS;
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
 
+/** Variables of ours that are no option: the operator's commands read them (`bellhop nodes` and the like). */
+export const OPERATOR_VARIABLES: readonly string[] = ['BELLHOP_URL', 'BELLHOP_API_TOKEN_FILE', 'BELLHOP_OPERATOR'];
+
 /** The option as its general shape. */
 export function specOf(name: OptionName): OptionSpec {
   return OPTIONS[name];

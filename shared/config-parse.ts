@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import {
   envNameOf,
+  OPERATOR_VARIABLES,
   OPTION_NAMES,
   type OptionName,
   type OptionSpec,
@@ -218,7 +219,7 @@ function checkText(label: string, spec: OptionSpec, text: string, shown: string)
 /** Variables that look like ours and are not: a misspelt setting must not go unnoticed. What Kubernetes sets for a service of
  *  that name, and what the tests read, is left alone. */
 function unknownVariables(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = new Set(OPTION_NAMES.map(envNameOf));
+  const known = new Set([...OPTION_NAMES.map(envNameOf), ...OPERATOR_VARIABLES]);
   return Object.keys(env)
     .filter((name) => name.startsWith('BELLHOP_') && !known.has(name))
     .filter((name) => !/^BELLHOP_TEST_|_(SERVICE_(HOST|PORT)|PORT)(_|$)/.test(name))

@@ -173,6 +173,38 @@ export function isRedisGiven(role: Role, argv: readonly string[], env: Environme
   return parseOptions(role, argv, env).sources.get('redis-url') !== 'default';
 }
 
+/** What an operator's commands go by. */
+export interface OperatorEnvironment {
+  /** Routers to ask: `http://…`, several with commas. */
+  readonly url: string | undefined;
+  readonly apiToken: string | undefined;
+  /** A file that holds the token. */
+  readonly apiTokenFile: string | undefined;
+  /** Who acts, for the audit log. */
+  readonly operator: string | undefined;
+  readonly noColor: boolean;
+  readonly term: string | undefined;
+}
+
+/** Reads what an operator's commands go by. An empty variable counts as not set. */
+export function operatorEnvironment(env: Environment = process.env): OperatorEnvironment {
+  const of = (name: string) => (env[name] === '' ? undefined : env[name]);
+  return {
+    url: of('BELLHOP_URL'),
+    apiToken: of('BELLHOP_API_TOKEN'),
+    apiTokenFile: of('BELLHOP_API_TOKEN_FILE'),
+    operator: of('BELLHOP_OPERATOR'),
+    noColor: of('NO_COLOR') !== undefined,
+    term: of('TERM'),
+  };
+}
+
+/** A router's options, each checked by itself, for commands that need a few of them and start no router.
+ *  @throws ConfigError as `loadConfig` */
+export function routerSettings(argv: readonly string[], env: Environment = process.env): Values<'router'> {
+  return parseOptions('router', argv, env).values as Values<'router'>;
+}
+
 /** Whether npm started this process. It then ends when npm, or the shell between, is gone. */
 export function startedByNpm(env: Environment = process.env): boolean {
   return env['npm_lifecycle_event'] !== undefined;

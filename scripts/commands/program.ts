@@ -1,0 +1,126 @@
+/** All commands in one parser. Owns: their order in the help, and what a fault of the command line becomes. Does not know: what a
+ *  command does.
+ *  @see docs/decisions.md "The command line is commander's, options of processes stay the table's" */
+import { Command, CommanderError } from '@commander-js/extra-typings';
+import { VERSION } from '../../shared/version.ts';
+import { ApiFailure } from './api-client.ts';
+import type { Cli } from './cli.ts';
+import { doctorCommand } from './doctor/doctor.ts';
+import { drainCommand, undrainCommand } from './drain.ts';
+import { EXIT_CODES, exitCodesHelp } from './exit-codes.ts';
+import { Failure } from './failure.ts';
+import { publishCommand, tailCommand } from './messages.ts';
+import { moveCommand, movesCommand, pinsCommand, unpinCommand } from './moves.ts';
+import { hotCommand, nodesCommand } from './nodes.ts';
+import { auditCommand, eventsCommand } from './records.ts';
+import { restartCommand } from './restart.ts';
+import { kickCommand, roomsCommand, userCommand, whoCommand } from './rooms.ts';
+import { shown } from './text.ts';
+import { tokenCommand } from './token.ts';
+import { whereCommand } from './where.ts';
+
+/** A verb that has its own options: those of a process (shared/config-options.ts), or of a program of the checkout. */
+export interface ListedVerb {
+  readonly name: string;
+  readonly what: string;
+  /** Absent: another part of the command line runs it. @returns exit code; undefined where it lives on in this process and will end it */
+  readonly run?: (flags: readonly string[]) => Promise<number | undefined>;
+}
+
+/** What the verbs and the checkout add to the commands. */
+export interface ProgramParts {
+  readonly verbs: readonly ListedVerb[];
+  /** Programs of a checkout. */
+  readonly programs: readonly ListedVerb[];
+  /** Where the supervisor of the cluster that runs from here takes orders. */
+  readonly control: string | undefined;
+}
+
+const AFTER = `
+A router is asked by every command but start, router, node, attend, token, doctor and those of a checkout:
+--url http://host:port, else BELLHOP_URL, else the cluster that npm start runs from here.
+
+${exitCodesHelp()}
+`;
+
+/** Carries out a command line.
+ *  @returns exit code; undefined where the verb lives on in this process and will end it */
+export async function runProgram(argv: readonly string[], cli: Cli, parts: ProgramParts): Promise<number | undefined> {
+  // Their options are not ours to look at.
+  const verb = [...parts.verbs, ...parts.programs].find(({ name }) => name === argv[0]);
+  if (verb?.run !== undefined) return await verb.run(argv.slice(1));
+  try {
+    await programOf(cli, parts).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    return cli.exitCode;
+  } catch (error) {
+    return endOf(error, cli);
+  }
+}
+
+function programOf(cli: Cli, parts: ProgramParts): Command {
+  const program = new Command('bellhop').description('A cluster of rooms for WebSockets.');
+  // Before the commands: they take these settings over.
+  program
+    .version(VERSION, '-v, --version', 'says which version this is')
+    .helpCommand('help [command]', 'says what a command does')
+    .showHelpAfterError('Its help: bellhop help [command]')
+    .showSuggestionAfterError()
+    // A command’s option before its subcommand is the command’s own.
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => cli.out.lines(text.trimEnd().split('\n')),
+      writeErr: (text) => cli.err.lines(text.trimEnd().split('\n')),
+      outputError: (text, write) => write(text.replace(/^error: /, 'bellhop: ')),
+    })
+    .addHelpText('after', AFTER);
+  const group = (name: string, commands: readonly Command[]) => {
+    for (const command of commands) {
+      program.addCommand(command.copyInheritedSettings(program).helpGroup(name));
+      for (const part of command.commands) part.copyInheritedSettings(command);
+    }
+  };
+  group(
+    'Processes (bellhop <verb> --help lists their options):',
+    parts.verbs.map(({ name, what }) => new Command(name).description(what)),
+  );
+  group('Looking:', [
+    nodesCommand(cli),
+    roomsCommand(cli),
+    whereCommand(cli),
+    whoCommand(cli),
+    userCommand(cli),
+    tailCommand(cli),
+    hotCommand(cli),
+    movesCommand(cli),
+    pinsCommand(cli),
+    eventsCommand(cli),
+    auditCommand(cli),
+  ]);
+  group('Changing:', [
+    drainCommand(cli),
+    undrainCommand(cli),
+    moveCommand(cli),
+    unpinCommand(cli),
+    restartCommand(cli, parts.control),
+    publishCommand(cli),
+    kickCommand(cli),
+  ]);
+  group('Preparing:', [tokenCommand(cli), doctorCommand(cli)]);
+  group(
+    'In a checkout:',
+    parts.programs.map(({ name, what }) => new Command(name).description(what)),
+  );
+  return program;
+}
+
+function endOf(error: unknown, cli: Cli): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.wrong.code;
+  if (error instanceof Failure) {
+    const hint = error instanceof ApiFailure && error.status === 404 && /no such path/.test(error.message);
+    const sentence = hint ? 'this router has no such command: it is of an older version.' : error.message;
+    cli.err.line(`bellhop: ${shown(sentence)}`);
+    return hint ? EXIT_CODES.failed.code : EXIT_CODES[error.ending].code;
+  }
+  throw error;
+}

@@ -147,4 +147,40 @@ describe('Supervisor', () => {
     vi.runAllTimers();
     expect(lives).toHaveLength(1);
   });
+
+  it('renews a life at once, whatever it was told of restarts, and by force where it does not end', async () => {
+    const { supervisor, lives, life, events } = supervised({ restart: false });
+    const renewed = supervisor.renew(4_000);
+    expect(life().heard).toEqual(['drain']);
+    await life().die({ code: 0, signal: null });
+    expect(await renewed).toBe(true);
+    expect(events.at(-1)).toMatchObject({ kind: 'ended', restartMs: 0 });
+    vi.advanceTimersByTime(1);
+    expect(lives).toHaveLength(2);
+    const forced = supervisor.renew(4_000);
+    vi.advanceTimersByTime(4_000);
+    expect(await forced).toBe(true);
+    expect(lives[1]?.heard).toEqual(['drain', 'kill']);
+    vi.advanceTimersByTime(1);
+    expect(lives).toHaveLength(3);
+    // That was it: the next death is treated as configured.
+    await life().die(CRASH);
+    vi.runAllTimers();
+    expect(lives).toHaveLength(3);
+    expect(await supervisor.renew(4_000)).toBe(true);
+    expect(lives).toHaveLength(4);
+    void supervisor.stop('at once');
+    await life().die(CRASH);
+  });
+
+  it('renews nothing that is being stopped', async () => {
+    const { supervisor, life, lives } = supervised();
+    const renewed = supervisor.renew(4_000);
+    void supervisor.stop('at once');
+    await life().die({ code: 0, signal: null });
+    expect(await renewed).toBe(false);
+    expect(await supervisor.renew(4_000)).toBe(false);
+    vi.runAllTimers();
+    expect(lives).toHaveLength(1);
+  });
 });

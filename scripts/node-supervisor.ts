@@ -56,13 +56,13 @@ export class NodeSupervisor {
     this.#supervisor.start();
   }
 
-  drain(): void {
-    this.#supervisor.drain();
-  }
-
   /** See Supervisor. */
   renew(withinMs: number): Promise<boolean> {
     return this.#supervisor.renew(withinMs);
+  }
+
+  drain(): void {
+    this.#supervisor.drain();
   }
 
   stop(how: 'drain' | 'at once', withinMs?: number): Promise<void> {

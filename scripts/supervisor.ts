@@ -70,12 +70,6 @@ export class Supervisor {
     void worker.exited.then((exit) => this.#ended(exit, elapsedMs(began, this.#clock.now())));
   }
 
-  /** Asks the worker to end in peace, and starts no other. Said twice, it ends at once. */
-  drain(): void {
-    this.#endRestarts();
-    this.#worker?.drain();
-  }
-
   /** Ends the present life in peace, by force after `withinMs`, and starts the next one at once, whatever `restart` says; without
    *  a present life it starts one. Resolves when the present life is gone.
    *  @returns whether another follows: not where everything is being stopped */
@@ -92,6 +86,12 @@ export class Supervisor {
     await worker.exited;
     clearTimeout(timer);
     return !this.#ending;
+  }
+
+  /** Asks the worker to end in peace, and starts no other. Said twice, it ends at once. */
+  drain(): void {
+    this.#endRestarts();
+    this.#worker?.drain();
   }
 
   /** Ends the worker, in peace (`drain`) or at once, by force after `withinMs`. Resolves when it is gone. Safe to repeat. */

@@ -64,9 +64,9 @@ export function renderPlan(drain: Drain): Line[] {
   ];
 }
 
-/** Its progress in one line. */
+/** Its progress in one line, behind the node's name. */
 export function progressOf(drain: Drain, bar: boolean, now: number): string {
-  const { node, moved, failed, left, pauseP99Ms, state, why, startedAt } = drain;
+  const { moved, failed, left, pauseP99Ms, state, why, startedAt } = drain;
   const total = moved + left;
   const done = total === 0 ? 1 : moved / total;
   const filled = Math.round(done * BAR_COLUMNS);
@@ -77,7 +77,7 @@ export function progressOf(drain: Drain, bar: boolean, now: number): string {
   const remaining = passed === undefined || moved === 0 ? undefined : (left * passed) / moved;
   const end = left === 0 || remaining === undefined ? '' : `, about ${span(remaining)} more`;
   const stands = state === 'paused' ? `, paused: ${why ?? 'no reason given'}` : '';
-  return `${node} ${drawn}${count(moved)} of ${count(total)} rooms moved${lateness}${pause}${stands || end}`;
+  return `${drawn}${count(moved)} of ${count(total)} rooms moved${lateness}${pause}${stands || end}`;
 }
 
 /** How it ended, and what to do where it did not end well. */
@@ -114,7 +114,7 @@ export async function follow(
   let said = '';
   let saidAt = Number.NEGATIVE_INFINITY;
   while (!isOver(drain)) {
-    if (err.isTerminal) err.progress(progressOf(drain, true, cli.now()));
+    if (err.isTerminal) err.progress(`${drain.node} ${progressOf(drain, true, cli.now())}`);
     else {
       const line = progressOf(drain, false, cli.now());
       if (line !== said && cli.now() - saidAt >= LINE_EVERY_MS) {

@@ -25,7 +25,7 @@ export function drainCommand(cli: Cli): Command {
         if (json === true) return cli.out.json(begun);
         return cli.out.line(`The drain of ${node} goes on; bellhop undrain ${node} undoes it.`);
       }
-      const ended = await follow(cli, router, first, (line) => cli.err.line(line));
+      const ended = await follow(cli, router, first, (line) => cli.err.line(`${node} ${line}`));
       if (ended === undefined) {
         cli.err.line(`The drain of ${node} goes on; bellhop undrain ${node} undoes it.`);
         return cli.end('interrupted');

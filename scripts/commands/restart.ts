@@ -33,7 +33,8 @@ export function restartCommand(cli: Cli, control: string | undefined): Command {
     .option('--rate <n>', 'rooms a second at most', rate)
     .option('--join-timeout <time>', 'how long a node that was started again has to join', duration, JOIN_MS)
     .option('--settle-timeout <time>', 'how long rebalancing may take after each node', duration, SETTLE_MS)
-    .action(async ({ json, only, restartCommand, deadline, rate, joinTimeout, settleTimeout, ...flags }) => {
+    .option('--no-settle', 'go on once a node has joined: sooner over, and rooms move more often')
+    .action(async ({ json, only, restartCommand, deadline, rate, joinTimeout, settleTimeout, settle, ...flags }) => {
       const router = await cli.router(flags);
       const supervised = restartCommand === undefined ? await supervisedNodes(router, control) : undefined;
       const say = (node: string, what: string) =>
@@ -47,7 +48,8 @@ export function restartCommand(cli: Cli, control: string | undefined): Command {
         nodes: () => nodesOf(router),
         drain: (node) => drainNode(cli, router, node, { deadline, rate }, say),
         restart,
-        settling: () => settlingOf(router),
+        settling: async () => (settle ? await settlingOf(router) : undefined),
+        waits: (node, what) => cli.err.isTerminal && cli.err.progress(`${node} ${what}`),
         pause: (ms) => cli.pause(ms),
         now: () => cli.now(),
         say,

@@ -33,6 +33,7 @@ function world(change: Partial<RollingPorts> = {}) {
     },
     now: () => now,
     say: () => undefined,
+    waits: () => undefined,
     ...change,
   };
   return { ports, steps, lives, state };

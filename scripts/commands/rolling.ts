@@ -31,6 +31,8 @@ export interface RollingPorts {
   pause(ms: number): Promise<boolean>;
   now(): number;
   say(node: string, what: string): void;
+  /** How what is waited for stands, at every look: of passing interest. */
+  waits(node: string, what: string): void;
 }
 
 export interface RollingOptions {
@@ -54,6 +56,8 @@ export type RollingEnd =
   | { readonly kind: 'interrupted'; readonly restarted: readonly Restarted[]; readonly at: string };
 
 const POLL_MS = 250;
+/** What is waited for long is said this often. */
+const SAY_MS = 10_000;
 const HEARTBEAT_MS_MAX = 1_500;
 
 /** Restarts one node after another. @throws Failure at the first that does not go well, with what to do */
@@ -146,15 +150,18 @@ async function untilJoined(
 /** @returns undefined once it has; else what is still to be done when the time was over */
 async function untilSettled(ports: RollingPorts, node: string, withinMs: number): Promise<string | undefined> {
   const until = ports.now() + withinMs;
-  let said = '';
+  let saidAt = Number.NEGATIVE_INFINITY;
   for (;;) {
     const settling = await ports.settling().catch((error: unknown) => {
       if (!(error instanceof Failure)) throw error;
       return { isSettled: false, says: error.message };
     });
     if (settling === undefined || settling.isSettled) return undefined;
-    if (settling.says !== said) ports.say(node, `rebalancing: ${settling.says}`);
-    said = settling.says;
+    ports.waits(node, `rebalancing: ${settling.says}`);
+    if (ports.now() - saidAt >= SAY_MS) {
+      ports.say(node, `rebalancing: ${settling.says}`);
+      saidAt = ports.now();
+    }
     if (ports.now() >= until) return settling.says;
     if (!(await ports.pause(POLL_MS))) return 'interrupted';
   }

@@ -118,7 +118,7 @@ export function launchCommand(
 }
 
 /** This environment without what would configure a cluster. */
-function plainEnvironment(): Record<string, string | undefined> {
+export function plainEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('BELLHOP_') || name === 'BELLHOP_TEST_REDIS_BIN'),
   );

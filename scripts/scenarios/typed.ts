@@ -1,0 +1,31 @@
+/** Commands as they are typed, to their end. Owns: how the built command line is started, and what it said. Does not know: clusters. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { DIST, plainEnvironment, ROOT } from './processes.ts';
+
+export interface Typed {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** The built command line, as run.mjs starts it once everything is prepared. */
+export const RUN =
+  process.env['BELLHOP_TEST_DIST'] === undefined ? join(ROOT, 'scripts', 'run.mjs') : join(DIST, 'run.mjs');
+
+const COMMAND_MS = 90_000;
+
+/** Carries out `bellhop …` in a process of its own. */
+export function typed(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Typed> {
+  return new Promise((resolve) => {
+    const options = {
+      cwd: ROOT,
+      env: { ...plainEnvironment(), ...env },
+      timeout: COMMAND_MS,
+      killSignal: 'SIGKILL',
+    } as const;
+    const child = execFile(process.execPath, [RUN, ...argv], options, (_error, out, err) => {
+      resolve({ code: child.exitCode ?? -1, out, err });
+    });
+  });
+}

@@ -16,11 +16,9 @@ import { VERSION } from '../shared/version.ts';
 import { Cli } from './commands/cli.ts';
 import { type ListedVerb, runProgram } from './commands/program.ts';
 import { Terminal } from './commands/terminal.ts';
-import { runNode } from './node-command.ts';
-import { runRouter } from './router-command.ts';
 import { findRunning } from './running.ts';
 import { onStopRequests } from './stop-requests.ts';
-import { type Tools, up } from './up.ts';
+import type { Tools } from './up.ts';
 
 type Flags = readonly string[];
 
@@ -79,12 +77,14 @@ async function runRole(role: Role, given: Flags, tools: Tools): Promise<number |
   if (given.includes('--help') || given.includes('-h')) return print(helpOf(role));
   const flags = asJson(given);
   switch (role) {
-    case 'start':
+    case 'start': {
+      const { up } = await import('./up.ts');
       return await up(loadConfig('start', flags), tools);
+    }
     case 'router':
       return await becomeRouter(joining('router', flags));
     case 'node':
-      return await runNode(compiled('../node/main.js'), joining('node', flags));
+      return await superviseNode(joining('node', flags));
     default:
       return role satisfies never;
   }
@@ -134,7 +134,13 @@ async function attend(given: Flags): Promise<number> {
   if (loadConfig('node', joined).attends === undefined) {
     return refuse('attend needs --target ws://host:port/path: the server to stand beside.');
   }
-  return runNode(compiled('../node/main.js'), joined);
+  return superviseNode(joined);
+}
+
+/** What a process needs is loaded when it becomes one: an operator's command must not wait for it. */
+async function superviseNode(flags: Flags): Promise<number> {
+  const { runNode } = await import('./node-command.ts');
+  return await runNode(compiled('../node/main.js'), flags);
 }
 
 /** The flags of a process that is to join a cluster: without a word about Redis it joins the one that `npm start` runs from here. */
@@ -149,7 +155,10 @@ function joining(role: 'router' | 'node', flags: readonly string[]): readonly st
 async function becomeRouter(flags: readonly string[]): Promise<number | undefined> {
   const { workers } = loadConfig('router', flags);
   const script = compiled('../router/main.js');
-  if (workers > 1) return await runRouter(script, flags);
+  if (workers > 1) {
+    const { runRouter } = await import('./router-command.ts');
+    return await runRouter(script, flags);
+  }
   process.argv = [process.execPath, script, ...flags];
   if (startedByNpm()) watchParentOnly();
   await import(pathToFileURL(script).href);

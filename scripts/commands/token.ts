@@ -1,6 +1,5 @@
 /** `bellhop token`: an access token for a client, for trying things out and for tests. A backend makes its own, with any JWT library. */
 import { Command } from '@commander-js/extra-typings';
-import { SignJWT } from 'jose';
 import { routerSettings } from '../../shared/config.ts';
 import { isRoomPattern, isUserId } from '../../shared/ids.ts';
 import type { Cli } from './cli.ts';
@@ -58,6 +57,7 @@ export async function makeToken(wanted: TokenWanted): Promise<string> {
   if (!isUserId(user)) throw new Failure('wrong', `${JSON.stringify(user)} is not a user id.`);
   const wrong = rooms.find((room) => !isRoomPattern(room));
   if (wrong !== undefined) throw new Failure('wrong', `${JSON.stringify(wrong)} is not a pattern of room ids.`);
+  const { SignJWT } = await import('jose');
   let jwt = new SignJWT({ rooms: [...rooms] })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(user)

@@ -60,7 +60,7 @@ test('what is there', async () => {
     typed(['nodes', '--json']),
   ]);
   expect(nodes.out).toMatch(/^n1 +active +\d/m);
-  expect(nodes.out).toMatch(/^r1 +1 /m);
+  expect(nodes.out).toMatch(/^r1 +[01] /m);
   expect(rooms.out).toMatch(/^lobby +n[123] +1 +1 /m);
   const holder = await holderOf('lobby');
   expect(where.out).toMatch(

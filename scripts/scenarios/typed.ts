@@ -1,6 +1,7 @@
 /** Commands as they are typed, to their end. Owns: how the built command line is started, and what it said. Does not know: clusters. */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { DIST, plainEnvironment, ROOT } from './processes.ts';
 
 export interface Typed {
@@ -13,6 +14,14 @@ export interface Typed {
 export const RUN =
   process.env['BELLHOP_TEST_DIST'] === undefined ? join(ROOT, 'scripts', 'run.mjs') : join(DIST, 'run.mjs');
 
+/** The same without looking whether it is built: a scenario types many commands. */
+const MAIN = `
+const { main } = await import(process.argv[1]);
+const code = await main(process.argv.slice(2), { findRedisServer: () => 'redis-server' });
+if (code !== undefined) process.exitCode = code;
+`;
+const SCRIPT = pathToFileURL(join(DIST, 'scripts', 'bellhop.js')).href;
+
 const COMMAND_MS = 90_000;
 
 /** Carries out `bellhop …` in a process of its own. */
@@ -24,8 +33,13 @@ export function typed(argv: readonly string[], env: Readonly<Record<string, stri
       timeout: COMMAND_MS,
       killSignal: 'SIGKILL',
     } as const;
-    const child = execFile(process.execPath, [RUN, ...argv], options, (_error, out, err) => {
-      resolve({ code: child.exitCode ?? -1, out, err });
-    });
+    const child = execFile(
+      process.execPath,
+      ['--input-type=module', '-e', MAIN, '--', SCRIPT, ...argv],
+      options,
+      (_error, out, err) => {
+        resolve({ code: child.exitCode ?? -1, out, err });
+      },
+    );
   });
 }

@@ -13,7 +13,6 @@ import { measuredCosts } from './costs.ts';
 import { type Expectations, type Finding, hostFindings, mustChange, redisFindings } from './findings.ts';
 import { readHost } from './host.ts';
 import { planCluster, renderClusterPlan } from './plan.ts';
-import { readRedis } from './redis.ts';
 
 const NODE_VERSION_MIN = [20, 19] as const;
 const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
@@ -30,7 +29,7 @@ export function doctorCommand(cli: Cli): Command {
     .option('--json', 'the answer as JSON')
     .action(async ({ json, redisUrl, clients, redis }) => {
       const { url, expected } = expectations(redisUrl, clients);
-      const servers = redis ? await readRedis(url).catch(refuseUrl) : [];
+      const servers = redis ? await (await import('./redis.ts')).readRedis(url).catch(refuseUrl) : [];
       const findings = [
         ...hostFindings(readHost(NODE_VERSION_MIN), expected),
         ...servers.flatMap((server) => redisFindings(server, expected)),

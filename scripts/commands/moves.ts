@@ -19,16 +19,19 @@ export function moveCommand(cli: Cli): Command {
     .option('--timeout <time>', 'wait so long at most', duration, WAIT_MS)
     .action(async (room, node, { json, pin, wait, timeout, ...flags }) => {
       const router = await cli.router(flags);
+      const explain = () => router.get(`/rooms/${segment(room)}/explain`);
       const body = await router.post(`/rooms/${segment(room)}/move`, { node, pin });
       const { from, to, pinned } = fieldsOf(body);
-      const arrived = wait
-        ? await isThere(cli, () => router.get(`/rooms/${segment(room)}/explain`), node, timeout)
-        : undefined;
+      // A room that nobody owns is not on its way: whoever opens it is sent there.
+      const isOwned = typeof from === 'string';
+      const arrived = wait && isOwned ? await isThere(cli, explain, node, timeout) : undefined;
       if (json === true) cli.out.json({ ...fieldsOf(body), ...(arrived === undefined ? {} : { arrived }) });
       else {
-        const stays = pinned === true ? `, and is pinned there: bellhop unpin ${room} lets it go` : '';
+        const stays = pinned === true ? ` It is pinned there: bellhop unpin ${room} lets it go.` : '';
         const what = arrived === true ? 'is at' : 'is on its way to';
-        cli.out.line(`${room} ${what} ${textOf(to)}, from ${textOf(from)}${stays}.`);
+        const moved = `${room} ${what} ${textOf(to)}, from ${textOf(from)}.`;
+        const kept = `Nobody owns ${room} now: the next client is sent to ${node}.`;
+        cli.out.line(`${isOwned ? moved : kept}${stays}`);
       }
       if (arrived === false) {
         cli.err.line(`It was not there within ${span(timeout)}: bellhop where ${room} says why.`);

@@ -201,6 +201,11 @@ describe('commands that look', () => {
     });
     const { out } = await ask(['audit', '--limit', '2'], answer);
     expect(out.match(/n\d by|n\d {2}by/g)).toEqual(['n3  by', 'n4  by']);
+    const kinds = ['node.lost', 'room.moved', 'redis.away'].map((kind) => ({ at: NOW, kind }));
+    const some = await ask(['events', '--kind', 'node,redis'], ({ path }) => ({
+      body: { events: path.includes('after') ? [] : kinds, next: 3 },
+    }));
+    expect(some.out.match(/\w+\.\w+$/gm)).toEqual(['node.lost', 'redis.away']);
     expect((await ask(['events'], () => ({ body: { events: [], next: 0 } }))).out).toBe('Nothing yet.\n');
   });
 });
@@ -262,11 +267,19 @@ describe('commands that change', () => {
       if (method === 'POST') return { status: 202, body: { room: 'lobby', from: 'n1', to: 'n2', pinned: true } };
       return { body: { heldBy: [{ node: ++looks > 1 ? 'n2' : 'n1' }], moving: null } };
     });
-    expect(moved.out).toBe('lobby is at n2, from n1, and is pinned there: bellhop unpin lobby lets it go.\n');
+    expect(moved.out).toBe('lobby is at n2, from n1. It is pinned there: bellhop unpin lobby lets it go.\n');
     expect(moved.asked[0]?.body).toEqual({ node: 'n2', pin: true });
     expect(await ask(['unpin', 'lobby'], () => ({ body: {} }))).toMatchObject({ lines: ['DELETE /rooms/lobby/pin'] });
+    const unowned = await ask(['move', 'lobby', 'n2'], () => ({
+      body: { room: 'lobby', from: null, to: 'n2', pinned: true },
+    }));
+    expect(unowned).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^Nobody owns lobby now: the next client is sent to n2/),
+    });
+    expect(unowned.lines).toEqual(['POST /rooms/lobby/move']);
     const stuck = await ask(['move', 'lobby', 'n2', '--no-pin', '--timeout', '1ms'], () => ({
-      body: { to: 'n2', heldBy: [] },
+      body: { from: 'n1', to: 'n2', heldBy: [] },
     }));
     expect(stuck).toMatchObject({ code: 1, err: expect.stringContaining('bellhop where lobby says why') });
     const kicked = await ask(['kick', 'a/da'], () => ({ body: { sessions: 2, closed: 1, incomplete: ['n2'] } }));

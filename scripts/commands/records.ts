@@ -16,10 +16,13 @@ const PAGES_MAX = 100;
 export function eventsCommand(cli: Cli): Command {
   return asking('events', 'what the router saw: nodes that came and went, rooms that moved, Redis away')
     .option('-n, --limit <n>', 'the last so many', integer(1, LIMIT_MAX), LIMIT)
+    .option('--kind <kind,…>', 'only those whose kind begins so, e.g. node,redis')
     .option('-f, --follow', 'go on with what happens, until Ctrl-C')
-    .action(async ({ json, limit, follow, ...flags }) => {
+    .action(async ({ json, limit, kind, follow, ...flags }) => {
+      const kinds = kind?.split(',').map((one) => one.trim()) ?? [''];
+      const keep = (event: Fields) => kinds.some((one) => textOf(event['kind']).startsWith(one));
       const router = await cli.router(flags);
-      await read(cli, router, { path: '/events', name: 'events', limit, follow, json, render: renderEvent });
+      await read(cli, router, { path: '/events', name: 'events', limit, keep, follow, json, render: renderEvent });
     }) as unknown as Command;
 }
 
@@ -29,7 +32,15 @@ export function auditCommand(cli: Cli): Command {
     .option('-f, --follow', 'go on with what is done, until Ctrl-C')
     .action(async ({ json, limit, follow, ...flags }) => {
       const router = await cli.router(flags);
-      await read(cli, router, { path: '/audit', name: 'entries', limit, follow, json, render: renderAudit });
+      await read(cli, router, {
+        path: '/audit',
+        name: 'entries',
+        limit,
+        keep: () => true,
+        follow,
+        json,
+        render: renderAudit,
+      });
     }) as unknown as Command;
 }
 
@@ -41,8 +52,8 @@ export function renderEvent(event: Fields, now: number): Line {
   const style = /lost|away/.test(textOf(kind)) ? 'red' : 'cyan';
   return [
     styled('faint', `${timeOfDay(numberOf(at), now)}  `),
-    styled(style, textOf(kind).padEnd(14)),
-    `  ${rest}`,
+    styled(style, textOf(kind).padEnd(rest === '' ? 0 : 14)),
+    ...(rest === '' ? [] : [`  ${rest}`]),
     ...(why === undefined ? [] : [styled('faint', `  (${textOf(why)})`)]),
   ];
 }
@@ -63,6 +74,7 @@ interface Reading {
   readonly path: string;
   readonly name: string;
   readonly limit: number;
+  readonly keep: (entry: Fields) => boolean;
   readonly follow: true | undefined;
   readonly json: true | undefined;
   readonly render: (entry: Fields, now: number) => Line;
@@ -70,14 +82,14 @@ interface Reading {
 
 /** Shows the last entries, and with `follow` those that come. */
 async function read(cli: Cli, router: ApiClient, reading: Reading): Promise<void> {
-  const { path, name, limit, follow, json, render } = reading;
+  const { path, name, limit, keep, follow, json, render } = reading;
   let after: string | number | undefined;
   const fresh = async (): Promise<readonly Fields[]> => {
     const entries: Fields[] = [];
     for (let page = 0; page < PAGES_MAX; page++) {
       const body = fieldsOf(await router.get(path, { after, limit: LIMIT_MAX }));
       const found = listOf(body[name]);
-      entries.push(...found);
+      entries.push(...found.filter(keep));
       const next = body['next'];
       if ((typeof next !== 'string' && typeof next !== 'number') || next === after) break;
       after = next;

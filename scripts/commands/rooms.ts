@@ -5,7 +5,7 @@ import { asking, type Cli } from './cli.ts';
 import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fields.ts';
 import { table } from './table.ts';
 import { cut, type Line, safeJson, styled } from './text.ts';
-import { ago, count, integer } from './units.ts';
+import { ago, count, integer, many } from './units.ts';
 
 const PAGE = 1_000;
 const LIMIT_MAX = 1_000_000;
@@ -93,7 +93,7 @@ export function renderWho(body: Fields, now: number): Line[] {
     user['meta'] === undefined ? '' : cut(safeJson(user['meta']), META_COLUMNS),
   ]);
   const since = source === 'owner' ? 'as its owner says' : `as Redis had it ${ago(numberOf(asOf), now)}`;
-  const head = [styled('bold', textOf(room)), `: ${count(numberOf(members))} sessions, ${since}`];
+  const head = [styled('bold', textOf(room)), `: ${many(numberOf(members), 'session')}, ${since}`];
   const settles = settling === true ? [styled('yellow', ' (its owner is gone: members are still connected)')] : [];
   return [
     [...head, ...settles],

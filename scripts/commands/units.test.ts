@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ago, bytes, count, duration, integer, rate, span, timeOfDay } from './units.ts';
+import { ago, bytes, count, duration, integer, many, rate, span, timeOfDay } from './units.ts';
 
 it('shows numbers and times as people read them', () => {
   expect([0.34, 250, 3_210, 59_000, 300_000, 7_200_000, 400_000_000, undefined].map(span)).toEqual([
@@ -12,6 +12,7 @@ it('shows numbers and times as people read them', () => {
     '5 d',
     '–',
   ]);
+  expect([1, 2, undefined].map((n) => many(n, 'room'))).toEqual(['1 room', '2 rooms', '– rooms']);
   expect([1_234_567, 0.25, undefined].map(count)).toEqual(['1,234,567', '0.3', '–']);
   expect([12, 1_536, 256 * 1_048_576].map(bytes)).toEqual(['12 B', '1.5 KiB', '256 MiB']);
   expect(ago(1_000, 4_000)).toBe('3.0 s ago');

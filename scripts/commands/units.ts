@@ -12,6 +12,11 @@ export function count(value: number | undefined): string {
   return value === undefined ? '–' : value.toLocaleString('en-US', { maximumFractionDigits: 1 });
 }
 
+/** 1 room, 1,234 rooms */
+export function many(value: number | undefined, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
 /** 250 ms, 3.2 s, 5 min, 2 h, 4 d */
 export function span(ms: number | undefined): string {
   if (ms === undefined || !Number.isFinite(ms)) return '–';

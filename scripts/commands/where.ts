@@ -5,7 +5,7 @@ import { asking, type Cli } from './cli.ts';
 import { type Fields, fieldsOf, listOf, numberOf, partOf, textOf, textsOf } from './fields.ts';
 import { pairs } from './table.ts';
 import { type Line, type Piece, styled } from './text.ts';
-import { ago, count, span, timeOfDay } from './units.ts';
+import { ago, count, many, span, timeOfDay } from './units.ts';
 
 const PLACES_MAX = 8;
 const MOVES_MAX = 10;
@@ -107,7 +107,7 @@ function holdersOf(holders: readonly Fields[], now: number): Line[] {
   if (holders.length === 0) return ['nobody holds it'];
   return holders.map((holder) => {
     const { node, sessions, head, program, since, epoch } = holder;
-    const what = `: ${count(numberOf(sessions))} sessions, head ${count(numberOf(head))}, program ${textOf(program)}`;
+    const what = `: ${many(numberOf(sessions), 'session')}, head ${count(numberOf(head))}, program ${textOf(program)}`;
     const held = numberOf(since);
     const time = held === undefined ? '' : `, held for ${span(now - held)}`;
     return [styled('bold', textOf(node)), what, `, epoch ${textOf(epoch)}${time}`];

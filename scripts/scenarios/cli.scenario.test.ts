@@ -66,7 +66,7 @@ test('what is there', async () => {
   expect(where.out).toMatch(
     new RegExp(`^record +${holder} \\(incarnation [0-9a-f]{8}…, lives\\), epoch \\d+, head 1$`, 'm'),
   );
-  expect(where.out).toMatch(new RegExp(`^holder +${holder}: 1 sessions`, 'm'));
+  expect(where.out).toMatch(new RegExp(`^holder +${holder}: 1 session,`, 'm'));
   expect(who.out).toMatch(/^ada +1 /m);
   expect(user).toMatchObject({ user: 'ada', sessions: [{ room: 'lobby', node: holder, router: 'r1' }] });
   expect(JSON.parse(found.out)).toMatchObject({ nodes: [{ node: 'n1' }, { node: 'n2' }, { node: 'n3' }] });
@@ -105,7 +105,7 @@ test('moved, drained and undone', async () => {
   const from = await holderOf('lobby');
   const to = ['n1', 'n2', 'n3'].find((node) => node !== from) ?? '';
   expect((await bellhop('move', 'lobby', to)).out).toBe(
-    `lobby is at ${to}, from ${from}, and is pinned there: bellhop unpin lobby lets it go.\n`,
+    `lobby is at ${to}, from ${from}. It is pinned there: bellhop unpin lobby lets it go.\n`,
   );
   expect(await holderOf('lobby')).toBe(to);
   expect((await bellhop('where', 'lobby')).out).toMatch(new RegExp(`^pinned +to ${to} by `, 'm'));

@@ -89,7 +89,7 @@ export function redisFindings(redis: RedisFacts, expected: Expectations): Findin
         about,
         level: 'change',
         says: `cannot be asked: ${redis.unreachable}`,
-        command: 'bellhop doctor --redis-url redis://host:port',
+        command: 'start it, or name another with --redis-url',
       },
     ];
   }

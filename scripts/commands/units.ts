@@ -24,7 +24,7 @@ export function span(ms: number | undefined): string {
   if (size < 10) return `${Number(ms.toFixed(1))} ms`;
   if (size < SECOND) return `${Math.round(ms)} ms`;
   if (size < 10 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
-  if (size < MINUTE) return `${Math.round(ms / SECOND)} s`;
+  if (size < 2 * MINUTE) return `${Math.round(ms / SECOND)} s`;
   if (size < HOUR) return `${Math.round(ms / MINUTE)} min`;
   if (size < 2 * DAY) return `${Math.round(ms / HOUR)} h`;
   return `${Math.round(ms / DAY)} d`;

@@ -35,7 +35,7 @@ describe('where a room is', () => {
       'why        n1 owns it, and placement wants it there.',
       'record     n1 (incarnation 790d353d…, lives), epoch 1795635082284, head 1,234',
       'placement  1. n1  2. n2 (weight 0.5)',
-      'holder     n1: 3 sessions, head 1,234, program chat, epoch 1795635082284, held for 1 min',
+      'holder     n1: 3 sessions, head 1,234, program chat, epoch 1795635082284, held for 65 s',
       'moves      11:59:57.000  n2 → n1  epoch 1795635082284 (takeover)',
       'route      this router would send the next client to n1',
     ]);
@@ -49,7 +49,7 @@ describe('where a room is', () => {
       moving: { to: 'n2', step: 'state', sinceMs: 120 },
     });
     expect(lines).toContain('why        It is pinned there.');
-    expect(lines).toContain('pinned     to n1 by ops\\u{1b}[2J, 1 min ago');
+    expect(lines).toContain('pinned     to n1 by ops\\u{1b}[2J, 60 s ago');
     expect(lines).toContain('moving     to n2: state for 120 ms');
   });
 

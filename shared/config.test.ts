@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, DEVELOPMENT_SECRET, loadConfig, type Role } from './config.ts';
+import { ConfigError, DEVELOPMENT_SECRET, loadConfig, operatorEnvironment type Role } from './config.ts';
 import { envNameOf, OPTION_NAMES, optionsOf, specOf } from './config-options.ts';
 import { handOn } from './config-parse.ts';
 import { placementKeyFrom } from './placement.ts';
@@ -119,11 +119,20 @@ describe('loadConfig', () => {
   });
 
   it('warns of a misspelt variable and lets others alone', () => {
-    const env = { BELLHOP_PROT: '1', BELLHOP_TEST_SEED: '1', BELLHOP_SERVICE_PORT: '80', BELLHOP_NODES: '5', PATH: '' };
+    const env = { BELLHOP_PROT: '1', BELLHOP_TEST_SEED: '1', BELLHOP_SERVICE_PORT: '80', BELLHOP_NODES: '5', BELLHOP_URL: 'x', PATH: '' };
     const { warnings } = loadConfig('router', [], { ...env, BELLHOP_SECRET: SECRET });
     expect(warnings).toEqual([
       'The environment has "BELLHOP_PROT", which is not an option: did you mean BELLHOP_PORT?',
     ]);
+  });
+});
+
+describe('an operator', () => {
+  it('is known by the environment, in which what is empty is not set', () => {
+    const env = { BELLHOP_URL: 'http://a', BELLHOP_API_TOKEN: '', NO_COLOR: '1', TERM: 'xterm' };
+    const unset = { apiToken: undefined, apiTokenFile: undefined, operator: undefined };
+    expect(operatorEnvironment(env)).toEqual({ ...unset, url: 'http://a', noColor: true, term: 'xterm' });
+    expect(operatorEnvironment({ NO_COLOR: '' }).noColor).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 /** A command line without a process: what it writes is kept. For tests. */
 import { Cli } from './cli.ts';
-import { runProgram } from './program.ts';
+import { type ListedVerb, runProgram } from './program.ts';
 import { Terminal } from './terminal.ts';
 
 export interface Ran {
@@ -16,6 +16,7 @@ export interface FakeCliOptions {
   readonly signal?: AbortSignal;
   readonly now?: () => number;
   readonly control?: string;
+  readonly verbs?: readonly ListedVerb[];
 }
 
 /** Carries out a command line. */
@@ -39,6 +40,6 @@ export async function runCli(argv: readonly string[], options: FakeCliOptions = 
     listen: () => undefined,
     now,
   });
-  const code = await runProgram(argv, cli, { verbs: [], programs: [], control: options.control });
+  const code = await runProgram(argv, cli, { verbs: options.verbs ?? [], programs: [], control: options.control });
   return { code, ...texts };
 }

@@ -85,6 +85,20 @@ describe('the command line', () => {
     expect(hostile.err).not.toContain('\u001b');
   });
 
+  it('leaves the flags of a process to it, as they are', async () => {
+    const given: (readonly string[])[] = [];
+    const run = async (flags: readonly string[]) => {
+      given.push(flags);
+      return 3;
+    };
+    const options = { verbs: [{ name: 'node', what: 'runs a node', run }] };
+    const flags = ['--id', 'n4', '--no-restart', '--json', '--version', '--', 'x'];
+    expect(await runCli(['node', ...flags], options)).toEqual({ code: 3, out: '', err: '' });
+    await runCli(['help', 'node'], options);
+    expect(given).toEqual([flags, ['--help']]);
+    expect((await runCli([], options)).out).toMatch(/^ {2}node +runs a node$/m);
+  });
+
   it('has its exit codes in the docs as they are', () => {
     expect(readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')).toContain(exitCodesTable());
   });

@@ -47,8 +47,9 @@ ${exitCodesHelp()}
  *  @returns exit code; undefined where the verb lives on in this process and will end it */
 export async function runProgram(argv: readonly string[], cli: Cli, parts: ProgramParts): Promise<number | undefined> {
   // Their options are not ours to look at.
-  const verb = [...parts.verbs, ...parts.programs].find(({ name }) => name === argv[0]);
-  if (verb?.run !== undefined) return await verb.run(argv.slice(1));
+  const [first, ...rest] = argv[0] === 'help' && argv.length === 2 ? [argv[1], '--help'] : argv;
+  const verb = [...parts.verbs, ...parts.programs].find(({ name }) => name === first);
+  if (verb?.run !== undefined) return await verb.run(rest.filter((word) => word !== undefined));
   try {
     await programOf(cli, parts).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
     return cli.exitCode;

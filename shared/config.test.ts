@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, DEVELOPMENT_SECRET, loadConfig, operatorEnvironment type Role } from './config.ts';
+import { ConfigError, DEVELOPMENT_SECRET, loadConfig, operatorEnvironment, type Role } from './config.ts';
 import { envNameOf, OPTION_NAMES, optionsOf, specOf } from './config-options.ts';
 import { handOn } from './config-parse.ts';
 import { placementKeyFrom } from './placement.ts';

@@ -29,6 +29,11 @@ export class ApiFailure extends Failure {
     this.code = code;
     this.retryAfterMs = numberOf(error['retryAfterMs']);
   }
+
+  /** Whether the router has no such route: it is of an older version. */
+  get isUnknownRoute(): boolean {
+    return this.status === 404 && this.message.startsWith('there is no such path');
+  }
 }
 
 const REQUEST_MS = 15_000;

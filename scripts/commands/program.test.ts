@@ -349,6 +349,14 @@ describe('commands that change', () => {
       expect(JSON.parse(ran.out)).toMatchObject({ kind: 'done', restarted: [{ node: 'n1' }, { node: 'n2' }] });
       expect(readFileSync(file, 'utf8')).toBe('n1 n2 ');
       expect(ran.err).toContain('n2 joined under another incarnation');
+      // Routers that know no drains and no moves: a node hands its rooms over when it is ended.
+      const begun = `${command}; : ended`;
+      const older = await ask(['restart', '--rolling', '--only', 'n2', '--restart-command', begun], (asked) => {
+        const isEnded = readFileSync(file, 'utf8').endsWith('n2 n2 ');
+        lives.set('n2', isEnded ? 3 : 2);
+        return asked.path === '/nodes' ? answer(asked) : undefined;
+      });
+      expect(older).toMatchObject({ code: 0, out: expect.stringContaining('n2 was started again') });
       lives.set('n1', 1);
       const failed = await ask(['restart', '--rolling', '--only', 'n1', '--restart-command', 'exit 3'], answer);
       expect(failed).toMatchObject({ code: 1, err: expect.stringContaining('ended with exit code 3') });

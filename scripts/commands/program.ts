@@ -118,7 +118,7 @@ function programOf(cli: Cli, parts: ProgramParts): Command {
 function endOf(error: unknown, cli: Cli): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.wrong.code;
   if (error instanceof Failure) {
-    const hint = error instanceof ApiFailure && error.status === 404 && /no such path/.test(error.message);
+    const hint = error instanceof ApiFailure && error.isUnknownRoute;
     const sentence = hint ? 'this router has no such command: it is of an older version.' : error.message;
     cli.err.line(`bellhop: ${shown(sentence)}`);
     return hint ? EXIT_CODES.failed.code : EXIT_CODES[error.ending].code;

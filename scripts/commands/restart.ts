@@ -88,7 +88,10 @@ async function drainNode(
   pace: { readonly deadline: number; readonly rate: number | undefined },
   say: (node: string, what: string) => void,
 ): Promise<string | undefined> {
-  const begun = readDrain(await router.post(`/nodes/${segment(node)}/drain`, drainBody(pace)));
+  const answer = await router.post(`/nodes/${segment(node)}/drain`, drainBody(pace)).catch(ifUnknown);
+  // Routers that know no drains: a node that is told to end hands its rooms over first.
+  if (answer === undefined) return undefined;
+  const begun = readDrain(answer);
   const ended = await follow(cli, router, begun, (line) => say(node, line));
   if (ended === undefined) return `interrupted: it goes on, and bellhop undrain ${node} undoes it.`;
   if (ended.state === 'done') return undefined;
@@ -135,11 +138,13 @@ function runCommand(template: string, node: string): Promise<void> {
 
 /** A cluster whose routers know no rebalancing has none to wait for. */
 async function settlingOf(router: ApiClient): Promise<Settling | undefined> {
-  const body = await router.get('/moves').catch((error: unknown) => {
-    if (error instanceof ApiFailure && error.status === 404) return undefined;
-    throw error;
-  });
+  const body = await router.get('/moves').catch(ifUnknown);
   return body === undefined ? undefined : readSettling(body);
+}
+
+function ifUnknown(error: unknown): undefined {
+  if (error instanceof ApiFailure && error.isUnknownRoute) return undefined;
+  throw error;
 }
 
 export function readSettling(body: unknown): Settling {

@@ -43,6 +43,11 @@ async function json(...argv: readonly string[]): Promise<Record<string, unknown>
   return JSON.parse(out) as Record<string, unknown>;
 }
 
+/** Whether the routers of this build have that route. */
+async function knows(path: string): Promise<boolean> {
+  return (await new Api(url).get(path)).status === 200;
+}
+
 async function holderOf(room: string): Promise<string> {
   return (await new Api(url).get<{ readonly node: string }>(`/rooms/${room}`)).body.node;
 }
@@ -73,25 +78,24 @@ test('what is there', async () => {
   expect((await bellhop('user', 'nobody')).code).toBe(4);
 });
 
-test('said, heard and ended', async () => {
-  const tail = bellhop('tail', 'lobby', '--limit', '1', '--json');
+test('heard from outside', async ({ skip }) => {
+  skip(!(await knows('/events')), 'these routers let nobody listen in');
   let tailed: Typed | undefined;
-  void tail.then((ended) => {
+  void bellhop('tail', 'lobby', '--limit', '1', '--json').then((ended) => {
     tailed = ended;
   });
   let said = 0;
-  await until(
-    'the tail hears',
-    async () => {
-      await ada?.say({ n: ++said });
-      return tailed;
-    },
-    30_000,
-  );
-  expect((await tail).code).toBe(0);
-  expect(JSON.parse((await tail).out)).toMatchObject({ from: 'ada', data: { n: expect.any(Number) } });
+  const { code, out } = await until('the tail hears', async () => {
+    await ada?.say({ n: ++said });
+    return tailed;
+  });
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ from: 'ada', data: { n: expect.any(Number) } });
   // Who listens in is not there.
   expect(await json('who', 'lobby', '--owner')).toMatchObject({ count: 1 });
+});
+
+test('said and ended', async () => {
   const published = await json('publish', 'lobby', '{"from":"a backend"}', '--from', 'news');
   await until('ada hears it', () => ada?.messages.find(({ from }) => from === 'news')?.seq === published['seq']);
   const bob = await ScenarioClient.join({ url, room: 'lobby', user: 'bob' });
@@ -101,7 +105,8 @@ test('said, heard and ended', async () => {
   bob.terminate();
 });
 
-test('moved, drained and undone', async () => {
+test('moved, drained and undone', async ({ skip }) => {
+  skip(!(await knows('/moves')), 'these routers move no room on demand');
   const from = await holderOf('lobby');
   const to = ['n1', 'n2', 'n3'].find((node) => node !== from) ?? '';
   expect((await bellhop('move', 'lobby', to)).out).toBe(
@@ -123,7 +128,6 @@ test('moved, drained and undone', async () => {
   const audit = await json('audit');
   const actions = (audit['entries'] as readonly { readonly action: string }[]).map(({ action }) => action);
   expect(actions).toEqual(expect.arrayContaining(['move', 'unpin', 'drain', 'undrain']));
-  expect(JSON.stringify(await json('events'))).toContain('node.draining');
   expect(ada?.closes).toEqual([]);
   expect(ada?.resets).toEqual([]);
 });

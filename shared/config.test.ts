@@ -119,7 +119,14 @@ describe('loadConfig', () => {
   });
 
   it('warns of a misspelt variable and lets others alone', () => {
-    const env = { BELLHOP_PROT: '1', BELLHOP_TEST_SEED: '1', BELLHOP_SERVICE_PORT: '80', BELLHOP_NODES: '5', BELLHOP_URL: 'x', PATH: '' };
+    const env = {
+      BELLHOP_PROT: '1',
+      BELLHOP_TEST_SEED: '1',
+      BELLHOP_SERVICE_PORT: '80',
+      BELLHOP_NODES: '5',
+      BELLHOP_URL: 'x',
+      PATH: '',
+    };
     const { warnings } = loadConfig('router', [], { ...env, BELLHOP_SECRET: SECRET });
     expect(warnings).toEqual([
       'The environment has "BELLHOP_PROT", which is not an option: did you mean BELLHOP_PORT?',

@@ -119,7 +119,7 @@ test('moved, drained and undone', async ({ skip }) => {
   expect(await holderOf('lobby')).toBe(to);
   expect((await bellhop('unpin', 'lobby')).code).toBe(0);
   const drained = await bellhop('drain', to, '--deadline', '20s');
-  expect(drained).toMatchObject({ code: 0, out: expect.stringMatching(/is drained: \d+ rooms moved in/) });
+  expect(drained).toMatchObject({ code: 0, out: expect.stringMatching(/is drained: \d+ rooms? moved in/) });
   expect(await holderOf('lobby')).not.toBe(to);
   expect((await bellhop('undrain', to)).code).toBe(0);
   await until('it takes rooms again', async () =>
@@ -140,7 +140,7 @@ test('every node started again under load, and no client notices', async () => {
   load.start();
   await until('every room was heard', () => load.clients.every(({ received }) => received > 5));
   const { code, out, err } = await bellhop('restart', '--rolling', '--no-settle', '--json');
-  expect({ code, err }).toMatchObject({ code: 0 });
+  expect(code, err).toBe(0);
   expect(JSON.parse(out)).toMatchObject({ kind: 'done', restarted: [{ node: 'n1' }, { node: 'n2' }, { node: 'n3' }] });
   load.pause();
   await untilSettled(load.clients);

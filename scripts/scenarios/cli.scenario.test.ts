@@ -105,8 +105,7 @@ test('said and ended', async () => {
   bob.terminate();
 });
 
-test('moved, drained and undone', async ({ skip }) => {
-  skip(!(await knows('/moves')), 'these routers move no room on demand');
+test('moved, drained and undone', async () => {
   const from = await holderOf('lobby');
   const to = ['n1', 'n2', 'n3'].find((node) => node !== from) ?? '';
   expect((await bellhop('move', 'lobby', to)).out).toBe(

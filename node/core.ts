@@ -186,6 +186,11 @@ export class NodeCore {
     return this.lease.gateOpen(now);
   }
 
+  /** Whether the gate is open by what routers say alone: the lease has run out. */
+  islanded(now: Instant): boolean {
+    return this.lease.gateOpen(now) && !this.lease.leaseOpen(now);
+  }
+
   // --- time ----------------------------------------------------------------------------------------------------------------------
 
   /** Advances whatever is due; to be called every few tens of milliseconds. */
@@ -464,6 +469,12 @@ export class NodeCore {
       case 'moved': {
         this.#ports.count('handovers');
         this.#ports.observe('handover_pause_ms', end.pausedMs);
+        this.#ports.log('room handed over', {
+          room: name,
+          to: end.target.node,
+          epoch: end.record.epoch,
+          pausedMs: Math.round(end.pausedMs),
+        });
         const hint = { node: end.target.node, incarnation: end.target.incarnation, epoch: end.record.epoch };
         this.#remember(name, hint);
         hosted.ownership.forget();

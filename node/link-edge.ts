@@ -84,6 +84,13 @@ export class LinkEdge {
     for (const link of this.#byNumber.values()) link.renewCredit();
   }
 
+  /** Bytes queued on all links. */
+  get backlogBytes(): number {
+    let bytes = 0;
+    for (const link of this.#byNumber.values()) bytes += link.queuedBytes;
+    return bytes;
+  }
+
   ping(number: number): void {
     this.#byNumber.get(number)?.ping();
   }

@@ -20,6 +20,7 @@ import { LinkEdge } from './link-edge.ts';
 import { type ProgramOffer, programFor } from './load-program.ts';
 import { NodeMetrics } from './metrics.ts';
 import type { NodeEnd } from './ports.ts';
+import { shareOf } from './share.ts';
 
 const TICK_MS = 20;
 const RECENT_MAX = 100;
@@ -65,7 +66,14 @@ export class Node {
     this.metrics = new NodeMetrics({
       rooms: () => this.#core?.load().rooms ?? 0,
       sessions: () => this.#core?.load().sessions ?? 0,
+      share: () => shareOf(this.#core?.view ?? [], config.incarnation),
       gateOpen: () => this.#core?.gateOpen(systemClock.now()) ?? false,
+      islanded: () => this.#core?.islanded(systemClock.now()) ?? false,
+      redisUp: () => this.#redis === 'answered',
+      draining: () => this.#core?.draining ?? false,
+      handoversUnderWay: () => this.#core?.handovers.underWay ?? 0,
+      linkBacklogBytes: () => this.#links.backlogBytes,
+      logBacklogBytes: () => this.#core?.rooms.logBacklogBytes ?? 0,
     });
     this.#links = this.#makeLinks();
     this.#health = this.#makeHealth();
@@ -100,7 +108,7 @@ export class Node {
     this.#directory.onState((event) => {
       if (event.kind === 'call') {
         this.#redis = event.outcome === 'ok' ? 'answered' : 'failed';
-        this.metrics.redis(event.outcome, event.ms);
+        this.metrics.redis(event.connection, event.outcome, event.ms);
       } else if (event.kind === 'down') {
         this.#redis = 'failed';
       }
@@ -109,7 +117,9 @@ export class Node {
     this.#core = this.#makeCore(link);
     if (this.#isIll) this.#core.standby.rest();
     this.#ticker = setInterval(() => {
-      this.#core?.tick(systemClock.now());
+      const now = systemClock.now();
+      this.metrics.loopDelay.tick(now.monoMs, TICK_MS);
+      this.#core?.tick(now);
       this.#links.renewCredit();
     }, TICK_MS);
     return link;

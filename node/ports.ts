@@ -2,6 +2,7 @@
  *  which the simulator replaces. */
 import type { Args, DirectoryError, Operation, Reply } from '../shared/directory/directory.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
+import type { ResetReason } from '../shared/protocol.ts';
 
 export type NodeMetric =
   | 'publishes'
@@ -19,9 +20,16 @@ export type NodeMetric =
   | 'program_failures'
   | 'appends'
   | 'appended'
+  | 'appends_fenced'
+  | 'appends_rolled_back'
   | 'duplicates'
   | 'senders_evicted'
-  | 'publishes_refused';
+  | 'publishes_refused'
+  /** Sessions that were told so. */
+  | `reset_${ResetReason}`;
+
+/** What is measured, its unit last. */
+export type NodeMeasure = 'claim_ms' | 'handover_pause_ms' | 'append_ms' | 'append_items';
 
 /** Starts a directory operation; `done` is called in a later turn with the reply or the fault. Nothing is re-sent. */
 export type CallDirectory = <K extends Operation>(
@@ -58,5 +66,5 @@ export interface NodePorts {
   end(how: NodeEnd): void;
   log(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: NodeMetric, by?: number): void;
-  observe(metric: 'claim_ms' | 'handover_pause_ms' | 'append_ms', ms: number): void;
+  observe(measure: NodeMeasure, value: number): void;
 }

@@ -33,6 +33,7 @@ export class RoomBench {
   readonly failures: unknown[] = [];
   readonly changes: string[] = [];
   readonly acks: string[] = [];
+  readonly counted: string[] = [];
   readonly seats = new Map<string, RoomSession>();
   /** The earliest time the room was woken for since this was last set. */
   wokenMs = Number.POSITIVE_INFINITY;
@@ -68,7 +69,7 @@ export class RoomBench {
           this.room.closeAll(1011, 'failed');
         },
         resumeToken: (session) => `token-${session.seat}`,
-        count: () => undefined,
+        count: (metric, by = 1) => this.counted.push(`${metric} ${by}`),
         spoke: () => undefined,
         flushAcks: () => undefined,
         keys: { count: 0, countMax: 1_000 },

@@ -313,6 +313,11 @@ export class RoomHost {
     };
   }
 
+  /** Bytes that wait for logs in all rooms together. */
+  get logBacklogBytes(): number {
+    return this.#logBudget.bytes;
+  }
+
   /** Sends to their logs what was said in rooms since this was last called. */
   flush(): void {
     for (const hosted of this.#spoke) {
@@ -371,6 +376,7 @@ export class RoomHost {
         const { owner } = event.record ?? {};
         const hint =
           owner === undefined || event.record === undefined ? undefined : { ...owner, epoch: event.record.epoch };
+        this.#ports.log('room lost', { room: name, owner: hint?.node ?? null, epoch: hint?.epoch ?? null });
         this.#parts.handovers().abandon(name);
         this.drop(hosted, hint);
         return this.tell(hosted, 'not-owner', hint);

@@ -12,6 +12,7 @@ class LogBench {
   readonly settled: string[] = [];
   readonly refused: string[] = [];
   readonly told: string[] = [];
+  readonly counted: string[] = [];
   owner: Triple | undefined = triple(5);
   state: string | undefined;
   head = 0;
@@ -37,7 +38,7 @@ class LogBench {
     wentBack: () => this.told.push('went back'),
     state: () => this.state,
     head: () => this.head,
-    count: () => undefined,
+    count: (metric) => this.counted.push(metric),
     observe: () => undefined,
   });
 
@@ -183,6 +184,7 @@ describe('what cannot be logged', () => {
     bench.log.flush();
     bench.calls[1]?.done({ kind: 'rolled-back', head: 0 });
     expect(bench.told).toEqual(['fenced', 'went back']);
+    expect(bench.counted).toEqual(['appends_fenced', 'appends_rolled_back']);
   });
 
   it('is not taken beyond the budget, and is given back when the room ends', () => {

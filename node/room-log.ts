@@ -64,10 +64,17 @@ export interface LogPorts {
   readonly state: () => string | undefined;
   readonly head: () => number;
   readonly count: (
-    metric: 'appends' | 'appended' | 'duplicates' | 'senders_evicted' | 'publishes_refused',
+    metric:
+      | 'appends'
+      | 'appended'
+      | 'appends_fenced'
+      | 'appends_rolled_back'
+      | 'duplicates'
+      | 'senders_evicted'
+      | 'publishes_refused',
     by?: number,
   ) => void;
-  readonly observe: (metric: 'append_ms', ms: number) => void;
+  readonly observe: (measure: 'append_ms' | 'append_items', value: number) => void;
 }
 
 interface Flight {
@@ -364,9 +371,11 @@ export class RoomLog {
         case 'appended':
           return this.#appended(flight, result);
         case 'fenced':
+          this.#ports.count('appends_fenced');
           return this.#ports.fenced(result.record);
         case 'rolled-back':
         case 'late':
+          this.#ports.count('appends_rolled_back');
           return this.#ports.wentBack();
         default:
           result satisfies never;
@@ -381,6 +390,7 @@ export class RoomLog {
     count('appended', outcomes.length);
     if (evicted > 0) count('senders_evicted', evicted);
     observe('append_ms', now().monoMs - flight.sinceMs);
+    observe('append_items', outcomes.length);
     let index = 0;
     for (const unit of flight.units) {
       this.#let(unit);

@@ -1,6 +1,7 @@
 /** What a room asks of its node. Owns: the seam between a room and the node that hosts it. */
 import type { Instant } from '../shared/clock.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
+import type { ResetReason } from '../shared/protocol.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogPorts } from './room-log.ts';
 import type { RoomSession } from './roster.ts';
@@ -33,7 +34,7 @@ export interface RoomOutput {
   spoke(): void;
   /** Sends the acks that this session's router is owed, now. */
   flushAcks(session: RoomSession): void;
-  count(metric: 'publishes' | 'casts' | Parameters<LogPorts['count']>[0], by?: number): void;
+  count(metric: 'publishes' | 'casts' | `reset_${ResetReason}` | Parameters<LogPorts['count']>[0], by?: number): void;
   /** What all rooms of the node remember of backends' keys. */
   readonly keys: KeyBudget;
   /** Absent: the room keeps its last messages in memory and nothing else. */

@@ -53,6 +53,8 @@ describe('a group that binds again', () => {
     const sent = bench.open(1, [rebind('a', 1), rebind('b', 2)], { cursor });
     expect(types(sent)).toEqual(['bind', 'opened', 'opened', 'reset', 'presence']);
     expect(bodies(sent, 'reset')[0]).toMatchObject({ reason, seq: said });
+    // One frame, and both sessions are told by it.
+    expect(bench.counted).toContain(`reset_${reason} 2`);
     expect(sent[0]).toMatchObject({ head: said });
     expect(sent.filter((one) => one.type === 'opened').every((one) => one['verdict'] === 'reset')).toBe(true);
   });

@@ -257,7 +257,8 @@ export class Room implements RoomContext {
     for (const entry of missed) this.#bindings.castTo(link, binding, 'message', entry.seq, entry.frame);
     if (standing?.kind === 'reset') {
       // Of the class whose seq a router keeps as its cursor: until it has this one, it goes on to show the old one.
-      this.#bindings.castTo(link, binding, 'message', this.head, textFrame(this.#resetText(standing.reason)));
+      const frame = textFrame(this.#resetText(standing.reason, accepted.length));
+      this.#bindings.castTo(link, binding, 'message', this.head, frame);
     }
     let joined = false;
     for (const one of accepted) {
@@ -300,7 +301,7 @@ export class Room implements RoomContext {
       session,
       welcomeText(this, session, this.#limits, { seq, resumed, forgotten, resume: this.#output.resumeToken(session) }),
     );
-    if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason));
+    if (standing?.kind === 'reset') this.#direct(session, this.#resetText(standing.reason, 1));
     this.#direct(session, this.#news.listText(this.#now));
     for (const entry of missed)
       this.#output.send(link, { type: 'direct', session: one.handle, ephemeral: false, frame: entry.frame });
@@ -526,7 +527,8 @@ export class Room implements RoomContext {
     this.#output.send(place.link, { type: 'direct', session: place.handle, ephemeral: false, frame });
   }
 
-  #resetText(reason: ResetReason): string {
+  #resetText(reason: ResetReason, sessions: number): string {
+    this.#output.count(`reset_${reason}`, sessions);
     return encode.reset({ reason, seq: this.head, tag: this.#tag });
   }
 

@@ -40,6 +40,8 @@ export interface EdgeServerOptions {
   readonly admit: (request: UpgradeRequest) => Admission | Promise<Admission>;
   /** Takes over a socket that is open and paused. */
   readonly accept: (client: AcceptedClient, ws: ClientSocket) => void;
+  /** An upgrade was decided: undefined for one that became a client, or the code of its error. */
+  readonly counted?: (refusedWith: ErrorCode | undefined) => void;
   /** Takes over the upgrades of attended rooms, which get no 101 from here. */
   readonly attended?:
     | { readonly isAttended: (room: string) => boolean; readonly take: (upgrade: AttendedUpgrade) => void }
@@ -158,15 +160,18 @@ export class EdgeServer {
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const verdict = checkUpgrade(request, this.#options.origins);
     if (!verdict.ok) {
+      this.#options.counted?.(verdict.code);
       refuseUpgrade(socket, verdict.code, verdict.message, verdict.status, verdict.headers);
       return;
     }
     const retry = { 'Retry-After': String(RETRY_AFTER_SECONDS) };
     if (!this.#options.isReady()) {
+      this.#options.counted?.('draining');
       refuseUpgrade(socket, 'draining', 'this router takes no clients now', 503, retry);
       return;
     }
     if (this.#upgraded.size >= this.#options.connectionsMax) {
+      this.#options.counted?.('too_many');
       refuseUpgrade(socket, 'too_many', 'this router is full', 503, retry);
       return;
     }
@@ -177,6 +182,7 @@ export class EdgeServer {
     if (attended?.isAttended(verdict.request.room) === true) {
       // A session of such a room cannot be resumed: only its server knows what it was.
       const admission = Promise.resolve(this.#decide({ ...verdict.request, resume: undefined, history: 0 }));
+      void admission.then((decided) => this.#count(decided));
       attended.take({ incoming: request, socket, head, admission });
       return;
     }
@@ -229,8 +235,13 @@ export class EdgeServer {
 
   #enter(admission: Admission, ws: ClientSocket): void {
     if (ws.readyState !== ws.OPEN) return;
+    this.#count(admission);
     if (admission.ok) this.#options.accept(admission.client, ws);
     else this.#refuse(ws, admission.code, admission.message);
+  }
+
+  #count(admission: Admission): void {
+    this.#options.counted?.(admission.ok ? undefined : admission.code);
   }
 
   /** Says why in a message, since a browser shows its page a close code and nothing else. */

@@ -75,6 +75,13 @@ export class RouterLinks {
     return count;
   }
 
+  /** Bytes queued on all links. */
+  get backlogBytes(): number {
+    let bytes = 0;
+    for (const { dialer } of this.#kept.values()) bytes += dialer.link?.queuedBytes ?? 0;
+    return bytes;
+  }
+
   isUp(incarnation: string): boolean {
     return this.#kept.get(incarnation)?.dialer.link !== undefined;
   }

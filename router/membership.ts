@@ -107,6 +107,6 @@ export class Membership {
   }
 }
 
-export function isLiving(record: NodeRecord): boolean {
+export function isLiving(record: Pick<NodeRecord, 'state'>): boolean {
   return record.state === 'active' || record.state === 'draining';
 }

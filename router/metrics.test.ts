@@ -14,6 +14,11 @@ function makeMetrics() {
     links: () => 2,
     attendedSockets: () => 1,
     redisUp: () => true,
+    linkBacklogBytes: () => 7,
+    nodes: () => [
+      { node: 'n1', state: 'active', stillMs: 250 },
+      { node: 'n2', state: 'dead', stillMs: undefined },
+    ],
   };
   return { clients, metrics: new RouterMetrics(sources) };
 }
@@ -28,16 +33,18 @@ it('counts, observes and reads gauges when asked', async () => {
   metrics.count('hops');
   metrics.count('hops', 2);
   metrics.observe('takeover_ms', 40);
-  metrics.redis('ok', 0.3);
+  metrics.redis('control', 'ok', 0.3);
   metrics.linkRoundTrip(0.2);
   const text = await metrics.registry.metrics();
   expect(sampleOf(text, 'bellhop_router_hops_total')).toBe(3);
-  expect(sampleOf(text, 'bellhop_router_takeover_ms_count')).toBe(1);
-  expect(sampleOf(text, 'bellhop_router_redis_ms_count{outcome="ok"}')).toBe(1);
-  expect(sampleOf(text, 'bellhop_router_link_round_trip_ms_count')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_takeover_seconds_sum')).toBe(0.04);
+  expect(sampleOf(text, 'bellhop_router_redis_seconds_count{connection="control",outcome="ok"}')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_link_round_trip_seconds_count')).toBe(1);
   expect(sampleOf(text, 'bellhop_router_rooms')).toBe(3);
   expect(sampleOf(text, 'bellhop_router_redis_up')).toBe(1);
-  expect(text).toContain('bellhop_nodejs_eventloop_lag');
+  expect(sampleOf(text, 'bellhop_router_nodes{state="active"}')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_nodes{state="left"}')).toBe(0);
+  expect(sampleOf(text, 'bellhop_router_node_heartbeat_age_seconds{node="n1"}')).toBe(0.25);
 });
 
 it('tells what was counted elsewhere as a whole, however often it is asked', async () => {
@@ -50,8 +57,9 @@ it('tells what was counted elsewhere as a whole, however often it is asked', asy
 
 it('has no label that grows with use', async () => {
   const { metrics } = makeMetrics();
-  metrics.redis('ok', 1);
+  metrics.redis('log', 'ok', 1);
+  metrics.refused('draining');
   const own = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('bellhop_router_'));
   const labels = new Set(own.flatMap((line) => [...line.matchAll(/(\w+)="/g)].map((match) => match[1])));
-  expect([...labels].sort()).toEqual(['le', 'outcome']);
+  expect([...labels].sort()).toEqual(['code', 'connection', 'le', 'node', 'outcome', 'state']);
 });

@@ -1,6 +1,9 @@
-/** What a router tells Prometheus. Owns: the registry, the names of the series. Does not know: where the numbers come from.
- *  Invariant: no label holds a room, a user or a session, so the number of series is bounded by the cluster, not by its use. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+/** What a router tells Prometheus. Owns: its registry, and what is counted only to be told. Does not know: names, types and meanings
+ *  (shared/metric-table.ts), or where the other numbers come from. */
+import type { Histogram } from 'prom-client';
+import { MetricRegistry, type Sample } from '../shared/metric-registry.ts';
+import { ROUTER_METRICS } from '../shared/metric-table.ts';
+import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
 import type { Clients } from './clients.ts';
 import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 
@@ -10,86 +13,94 @@ export interface MetricSources {
   readonly rooms: () => number;
   readonly sessions: () => number;
   readonly links: () => number;
+  readonly linkBacklogBytes: () => number;
   /** Client sockets of attended rooms. */
   readonly attendedSockets: () => number;
   readonly redisUp: () => boolean;
+  /** Nodes of the table, each with its state and, where it lives, how long its heartbeat has stood still. */
+  readonly nodes: () => readonly {
+    readonly node: string;
+    readonly state: string;
+    readonly stillMs: number | undefined;
+  }[];
 }
 
-const COUNTERS: Readonly<Record<RouterMetric, string>> = {
-  messages_in: 'Messages of clients sent on to nodes',
-  messages_out: 'Frames of nodes taken for clients, one a cast',
-  opens: 'Sessions opened at nodes',
-  refusals: 'Sessions that a node refused',
-  rebinds: 'Sessions shown to another owner, their sockets kept',
-  hops: 'Redirections to another node',
-  certificates: 'Incarnations this router certified as dead',
-  stale_frames_dropped: 'Frames dropped because they bore an epoch lower than one seen',
-};
+const COUNTERS: readonly RouterMetric[] = [
+  'messages_in',
+  'messages_out',
+  'opens',
+  'refusals',
+  'rebinds',
+  'hops',
+  'certificates',
+  'nodes_lost',
+  'nodes_left',
+  'stale_frames_dropped',
+];
 
-const CLIENT_COUNTERS = {
-  messagesIn: ['client_messages', 'Messages read from clients'],
-  bytesIn: ['client_bytes_in', 'Bytes of messages read from clients'],
-  deliveries: ['deliveries', 'Messages handed to client sockets, each client counted'],
-  bytesOut: ['client_bytes_out', 'Bytes handed to client sockets'],
-  writes: ['client_writes', 'Writes to client sockets'],
-  rateLimited: ['rate_limited', 'Messages refused because a client sent too many'],
-  slowCloses: ['slow_closes', 'Clients closed because they read too slowly'],
-  silentCloses: ['silent_closes', 'Clients closed because they did not answer a ping'],
-} as const;
-
-const LOOP_PRECISION_MS = 100;
-const MS_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
-const FAST_MS_BUCKETS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+const STATES = ['active', 'draining', 'dead', 'left'] as const;
 
 export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
-  readonly registry = new Registry();
+  readonly loopDelay: LoopDelay;
+  readonly #metrics = new MetricRegistry('bellhop_router_', ROUTER_METRICS);
   /** Added up here and told when asked: some are counted for every message. */
   readonly #told: Record<RouterMetric, number>;
+  #admitted = 0;
+  readonly #refused = new Map<string, number>();
   readonly #durations: Readonly<Record<RouterDuration, Histogram>>;
-  readonly #redis: Histogram<'outcome'>;
+  readonly #redis: Histogram;
   readonly #roundTrip: Histogram;
 
   constructor(sources: MetricSources) {
-    // Its default precision wakes an idle process a hundred times a second.
-    collectDefaultMetrics({
-      register: this.registry,
-      prefix: 'bellhop_',
-      eventLoopMonitoringPrecision: LOOP_PRECISION_MS,
-    });
-    const registers = [this.registry];
-    this.#told = Object.fromEntries(Object.keys(COUNTERS).map((name) => [name, 0])) as Record<RouterMetric, number>;
-    for (const name of Object.keys(COUNTERS) as RouterMetric[]) {
-      this.#countedElsewhere(name, COUNTERS[name], () => this.#told[name]);
-    }
-    for (const [key, [name, help]] of Object.entries(CLIENT_COUNTERS)) {
-      this.#countedElsewhere(name, help, () => sources.clients.stats[key as keyof typeof CLIENT_COUNTERS]);
-    }
-    this.#countedElsewhere('dropped', 'Messages dropped for clients under pressure, ephemeral ones only', () => {
-      return sources.clients.dropped;
-    });
-    this.#gauge('sockets', 'Client sockets, those that are closing included', () => sources.clients.sockets);
-    this.#gauge('attended_sockets', 'Client sockets that are proxied to attended servers', sources.attendedSockets);
-    this.#gauge('sessions', 'Sessions held', sources.sessions);
-    this.#gauge('rooms', 'Rooms with a session here; one that several workers have counts at each', sources.rooms);
-    this.#gauge('backlog_bytes', 'Bytes waiting in client sockets', () => sources.clients.backlogBytes);
-    this.#gauge('links', 'Links to nodes that are up', sources.links);
-    this.#gauge('redis_up', '1 while Redis answers this router', () => (sources.redisUp() ? 1 : 0), 'min');
+    this.loopDelay = collectRuntimeMetrics(this.registry, 'router');
+    const metrics = this.#metrics;
+    const told = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<RouterMetric, number>;
+    this.#told = told;
+    for (const name of COUNTERS) metrics.counter(`${name}_total`, () => told[name]);
+    metrics.counter('clients_admitted_total', () => this.#admitted);
+    metrics.counter('clients_refused_total', () => [...this.#refused].map(([code, n]): Sample => [[code], n]));
 
-    const histogram = (name: string, help: string, buckets: number[]) =>
-      new Histogram({ name: `bellhop_router_${name}`, help, buckets, registers });
-    this.#durations = {
-      takeover_ms: histogram('takeover_ms', 'From losing a room’s owner to being seated at the next', MS_BUCKETS),
-      open_ms: histogram('open_ms', 'From accepting a client to its seat', MS_BUCKETS),
-      message_ms: histogram('message_ms', 'From reading a client’s frame to its owner’s ack', FAST_MS_BUCKETS),
-    };
-    this.#roundTrip = histogram('link_round_trip_ms', 'Ping and pong over links to nodes', FAST_MS_BUCKETS);
-    this.#redis = new Histogram({
-      name: 'bellhop_router_redis_ms',
-      help: 'Directory operations',
-      buckets: FAST_MS_BUCKETS,
-      labelNames: ['outcome'],
-      registers,
+    const { clients } = sources;
+    const { stats } = clients;
+    metrics.counter('client_messages_total', () => stats.messagesIn);
+    metrics.counter('client_received_bytes_total', () => stats.bytesIn);
+    metrics.counter('deliveries_total', () => stats.deliveries);
+    metrics.counter('client_sent_bytes_total', () => stats.bytesOut);
+    metrics.counter('client_writes_total', () => stats.writes);
+    metrics.counter('rate_limited_total', () => stats.rateLimited);
+    metrics.counter('slow_closes_total', () => stats.slowCloses);
+    metrics.counter('silent_closes_total', () => stats.silentCloses);
+    metrics.counter('dropped_total', () => clients.dropped);
+
+    metrics.gauge('sockets', () => clients.sockets);
+    metrics.gauge('attended_sockets', sources.attendedSockets);
+    metrics.gauge('sessions', sources.sessions);
+    metrics.gauge('rooms', sources.rooms);
+    metrics.gauge('client_backlog_bytes', () => clients.backlogBytes);
+    metrics.gauge('links', sources.links);
+    metrics.gauge('link_backlog_bytes', sources.linkBacklogBytes);
+    metrics.gauge('redis_up', sources.redisUp);
+    metrics.gauge('nodes', () => {
+      const all = sources.nodes();
+      return STATES.map((state): Sample => [[state], all.filter((one) => one.state === state).length]);
     });
+    metrics.gauge('node_heartbeat_age_seconds', () =>
+      sources
+        .nodes()
+        .flatMap(({ node, stillMs }): Sample[] => (stillMs === undefined ? [] : [[[node], stillMs / 1_000]])),
+    );
+
+    this.#durations = {
+      takeover_ms: metrics.histogram('takeover_seconds'),
+      open_ms: metrics.histogram('open_seconds'),
+      message_ms: metrics.histogram('message_seconds'),
+    };
+    this.#roundTrip = metrics.histogram('link_round_trip_seconds');
+    this.#redis = metrics.histogram('redis_seconds');
+  }
+
+  get registry() {
+    return this.#metrics.registry;
   }
 
   count(metric: RouterMetric, by = 1): void {
@@ -97,43 +108,24 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
   }
 
   observe(metric: RouterDuration, ms: number): void {
-    this.#durations[metric].observe(ms);
+    this.#durations[metric].observe(ms / 1_000);
   }
 
-  /** @param outcome  one of a few words */
-  redis(outcome: string, ms: number): void {
-    this.#redis.observe({ outcome }, ms);
+  /** @param connection  one of the directory's few; @param outcome  one of a few words */
+  redis(connection: string, outcome: string, ms: number): void {
+    this.#redis.observe({ connection, outcome }, ms / 1_000);
   }
 
   linkRoundTrip(ms: number): void {
-    this.#roundTrip.observe(ms);
+    this.#roundTrip.observe(ms / 1_000);
   }
 
-  /** @param aggregator  how it is taken together over the workers of one router */
-  #gauge(name: string, help: string, read: () => number, aggregator: 'sum' | 'min' = 'sum'): void {
-    new Gauge({
-      name: `bellhop_router_${name}`,
-      help,
-      aggregator,
-      registers: [this.registry],
-      collect() {
-        this.set(read());
-      },
-    });
+  admitted(): void {
+    this.#admitted++;
   }
 
-  /** A counter that is kept where it is counted, since it is counted for every message, and read when it is asked for. */
-  #countedElsewhere(name: string, help: string, read: () => number): void {
-    let told = 0;
-    new Counter({
-      name: `bellhop_router_${name}_total`,
-      help,
-      registers: [this.registry],
-      collect() {
-        const now = read();
-        this.inc(now - told);
-        told = now;
-      },
-    });
+  /** @param code  an error's code: there are as many as the table of errors has */
+  refused(code: string): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
 }

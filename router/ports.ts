@@ -57,6 +57,8 @@ export type RouterMetric =
   | 'rebinds'
   | 'hops'
   | 'certificates'
+  | 'nodes_lost'
+  | 'nodes_left'
   | 'stale_frames_dropped';
 
 /** What the upgrade hands to the core once a client is accepted (101 sent, identity known). */

@@ -87,6 +87,8 @@ export class Router {
       links: () => this.#links.up,
       attendedSockets: () => this.#attended.sockets,
       redisUp: () => this.#watch?.redis === 'answered',
+      linkBacklogBytes: () => this.#links.backlogBytes,
+      nodes: () => this.#watch?.describeNodes(systemClock.now().monoMs) ?? [],
     });
     const { registry } = this.#metrics;
     this.#group = toParent && new GroupEnd({ send: toParent, metrics: () => registry.getMetricsAsJSON() });
@@ -127,7 +129,7 @@ export class Router {
     this.#loop.enable();
     const port = this.#group === undefined ? await this.#edge.start() : this.#config.port;
     this.#directory.onState((event) => {
-      if (event.kind === 'call') this.#metrics.redis(event.outcome, event.ms);
+      if (event.kind === 'call') this.#metrics.redis(event.connection, event.outcome, event.ms);
     });
     this.#directory.start();
     this.#clients.start();
@@ -135,6 +137,7 @@ export class Router {
     this.#core = this.#makeCore(this.#watch);
     this.#ticker = setInterval(() => {
       const now = systemClock.now();
+      this.#metrics.loopDelay.tick(now.monoMs, TICK_MS);
       this.#links.tick();
       this.#watch?.tick(now);
       this.#core?.tick(now);
@@ -327,6 +330,7 @@ export class Router {
       admit: (request) =>
         admit(request, { authenticator, secrets: config.secrets, clock: systemClock, random: systemRandom }),
       accept: (client, ws) => this.#accept(client, ws),
+      counted: (code) => (code === undefined ? this.#metrics.admitted() : this.#metrics.refused(code)),
       attended: {
         isAttended: (room) => this.#watch !== undefined && isAttended(this.#watch.membership, room),
         take: (upgrade) => this.#attended.take(upgrade),

@@ -15,6 +15,7 @@ class Bench {
   readonly directory = new ScriptedDirectory();
   readonly events: string[] = [];
   readonly runs: string[] = [];
+  readonly counted: string[] = [];
   refused: string | undefined;
   readonly watch: ClusterWatch;
 
@@ -41,7 +42,7 @@ class Bench {
           this.events.push(`keep ${node} ${incarnation.slice(0, 1)} ${address}`),
         dropLink: (node, incarnation) => this.events.push(`drop ${node} ${incarnation.slice(0, 1)}`),
         log: () => undefined,
-        count: () => undefined,
+        count: (metric) => this.counted.push(metric),
       },
     );
   }
@@ -347,4 +348,26 @@ describe('a router that is not in the list', () => {
     bench.run(6_000, () => cluster([A], { n1: 7 }, { ver: 5 }));
     expect(bench.directory.waiting).not.toContain('certify');
   });
+});
+
+it('tells a node that was lost from one that left, and shows what became of both', () => {
+  const bench = new Bench().registered([A, B]);
+  bench.run(300, () =>
+    cluster([
+      { ...A, state: 'dead' },
+      { ...B, state: 'left' },
+    ]),
+  );
+  expect(bench.counted).toEqual(['nodes_lost', 'nodes_left']);
+  const shown = bench.watch.describeNodes(bench.clock.now().monoMs);
+  expect(shown).toEqual([
+    { node: 'n1', state: 'dead', stillMs: undefined },
+    { node: 'n2', state: 'left', stillMs: undefined },
+  ]);
+});
+
+it('counts an incarnation as lost that another took the place of between two reads', () => {
+  const bench = new Bench().registered([A]);
+  bench.run(300, () => cluster([{ ...A, incarnation: inc('c') }]));
+  expect(bench.counted).toEqual(['nodes_lost']);
 });

@@ -6,7 +6,7 @@ import type { Instant } from '../shared/clock.ts';
 import { type Cluster, DirectoryError, type NodeRecord, type RouterRecord } from '../shared/directory/directory.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
 import { incompatibleTimings, type Timings } from '../shared/timing.ts';
-import { Membership } from './membership.ts';
+import { isLiving, Membership } from './membership.ts';
 import { Observer } from './observer.ts';
 import type { RouterPorts } from './ports.ts';
 import type { Holder } from './route.ts';
@@ -95,6 +95,13 @@ export class ClusterWatch {
   /** How long a node's heartbeat has stood still, as far as this router sees, ms. */
   heartbeatAgeMs(incarnation: string, nowMs: number): number | undefined {
     return this.#observer.stillMs(incarnation, nowMs);
+  }
+
+  /** Every node of the table with its state, and how long the heartbeat of a living one has stood still. */
+  describeNodes(nowMs: number): { node: string; state: NodeRecord['state']; stillMs: number | undefined }[] {
+    return this.membership.nodes.map(({ node, incarnation, state }) => {
+      return { node, state, stillMs: isLiving({ state }) ? this.heartbeatAgeMs(incarnation, nowMs) : undefined };
+    });
   }
 
   get runId(): string | undefined {
@@ -186,8 +193,14 @@ export class ClusterWatch {
       this.#nextRefreshMs = now.monoMs;
     }
     for (const record of change.certified) {
-      this.#ports.log('node certified', { node: record.node, incarnation: record.incarnation });
+      const after = this.membership.node(record.node);
+      const hasLeft = after?.incarnation === record.incarnation && after.state === 'left';
+      this.#ports.count(hasLeft ? 'nodes_left' : 'nodes_lost');
+      this.#ports.log(hasLeft ? 'node left' : 'node lost', { node: record.node, incarnation: record.incarnation });
       this.#options.onCertified({ node: record.node, incarnation: record.incarnation }, now);
+    }
+    for (const { node, incarnation, state, weight } of change.changed) {
+      if (isLiving({ state })) this.#ports.log(`node ${state}`, { node, incarnation, weight });
     }
     for (const { node, incarnation } of change.forgotten) {
       this.#ports.log('node forgotten', { node, incarnation });

@@ -4,11 +4,14 @@
  *  Exit: 0 stopped, 2 what a sentence on stderr tells the operator to change, otherwise the last worker's. */
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { ConfigError, loadConfig, type RouterConfig, startedByNpm } from '../shared/config.ts';
 import { newIncarnation } from '../shared/ids.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
+import { MetricRegistry } from '../shared/metric-registry.ts';
+import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { systemRandom } from '../shared/random.ts';
+import { collectRuntimeMetrics } from '../shared/runtime-metrics.ts';
 import { startClusterWorker } from './cluster-worker.ts';
 import { RouterWorkers, type RouterWorkersEvent } from './router-workers.ts';
 import { onStopRequests } from './stop-requests.ts';
@@ -101,26 +104,10 @@ function logWorker(log: Logger, { position, event }: Extract<RouterWorkersEvent,
 
 /** What the parent adds to the sum of its workers' metrics: itself as a process, and how many of them there are. */
 function describe(workers: RouterWorkers, registry: Registry): void {
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry, prefix: 'bellhop_' });
-  new Gauge({
-    name: 'bellhop_router_workers',
-    help: 'Workers of this router that serve',
-    registers,
-    collect() {
-      this.set(workers.serving);
-    },
-  });
-  let told = 0;
-  new Counter({
-    name: 'bellhop_router_worker_restarts_total',
-    help: 'Workers started in the place of one that died',
-    registers,
-    collect() {
-      this.inc(workers.restarts - told);
-      told = workers.restarts;
-    },
-  });
+  collectRuntimeMetrics(registry, 'router');
+  const metrics = new MetricRegistry('bellhop_router_', ROUTER_METRICS, registry);
+  metrics.gauge('workers', () => workers.serving);
+  metrics.counter('worker_restarts_total', () => workers.restarts);
 }
 
 // As a child of its own: under `npm start`.

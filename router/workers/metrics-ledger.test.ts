@@ -4,7 +4,7 @@ import { type MetricsSnapshot, readToParent } from './messages.ts';
 import { MetricsLedger } from './metrics-ledger.ts';
 
 /** A worker that has counted so much, as its parent gets it over the channel. */
-async function worker(counted: number, held: number, lagSeconds = 0.01): Promise<MetricsSnapshot> {
+async function worker(counted: number, held: number, started = 100): Promise<MetricsSnapshot> {
   const registry = new Registry();
   const registers = [registry];
   new Counter({ name: 'hops_total', help: 'h', labelNames: ['to'], registers }).inc({ to: 'n1' }, counted);
@@ -12,9 +12,7 @@ async function worker(counted: number, held: number, lagSeconds = 0.01): Promise
   for (let i = 0; i < counted; i++) histogram.observe(5);
   new Gauge({ name: 'sessions', help: 'h', registers }).set(held);
   new Gauge({ name: 'redis_up', help: 'h', registers, aggregator: 'min' }).set(held > 0 ? 1 : 0);
-  new Gauge({ name: 'bellhop_nodejs_eventloop_lag_p99_seconds', help: 'h', registers, aggregator: 'average' }).set(
-    lagSeconds,
-  );
+  new Gauge({ name: 'bellhop_process_start_time_seconds', help: 'h', registers, aggregator: 'omit' }).set(started);
   new Gauge({ name: 'unknown', help: 'h', registers }).set(Number.NaN);
   const message: unknown = JSON.parse(JSON.stringify({ type: 'metrics', metrics: await registry.getMetricsAsJSON() }));
   const read = readToParent(message);
@@ -29,15 +27,15 @@ async function sampleOf(ledger: MetricsLedger, series: string): Promise<number |
 
 it('sums counters, histograms and gauges, and takes the worst where a sum means nothing', async () => {
   const ledger = new MetricsLedger();
-  ledger.take('1/1', await worker(3, 10, 0.2));
-  ledger.take('2/2', await worker(4, 0, 0.1));
+  ledger.take('1/1', await worker(3, 10, 70));
+  ledger.take('2/2', await worker(4, 0, 50));
   expect(await sampleOf(ledger, 'hops_total{to="n1"}')).toBe(7);
   expect(await sampleOf(ledger, 'open_ms_count')).toBe(7);
   expect(await sampleOf(ledger, 'open_ms_bucket{le="10"}')).toBe(7);
   expect(await sampleOf(ledger, 'open_ms_bucket{le="1"}')).toBe(0);
   expect(await sampleOf(ledger, 'sessions')).toBe(10);
   expect(await sampleOf(ledger, 'redis_up')).toBe(0);
-  expect(await sampleOf(ledger, 'bellhop_nodejs_eventloop_lag_p99_seconds')).toBe(0.2);
+  expect(await sampleOf(ledger, 'bellhop_process_start_time_seconds')).toBe(50);
 });
 
 it('counts one snapshot of a life, the last', async () => {

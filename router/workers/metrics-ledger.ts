@@ -6,10 +6,8 @@
 import { AggregatorRegistry, type Registry } from 'prom-client';
 import type { MetricsSnapshot } from './messages.ts';
 
-/** What is not summed. The worst of the event loops counts, not their average; the router is as old as its oldest process. */
+/** What prom-client's own metrics would sum and must not: the router is as old as its oldest process. Ours bear their rule themselves. */
 const AGGREGATORS: readonly { readonly names: RegExp; readonly aggregator: 'max' | 'min' }[] = [
-  { names: /_eventloop_lag_min_seconds$/, aggregator: 'min' },
-  { names: /_eventloop_lag_/, aggregator: 'max' },
   { names: /_process_start_time_seconds$/, aggregator: 'min' },
 ];
 

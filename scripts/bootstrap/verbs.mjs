@@ -18,10 +18,11 @@ const PROGRAMS = {
   fuzz: 'scripts/fuzz/main.js',
   chaos: 'scripts/chaos/main.js',
   model: 'scripts/model/main.js',
+  'metrics-page': 'scripts/metrics-page.js',
 };
 
 /** Programs of PROGRAMS that need no Redis. */
-const WITHOUT_REDIS = new Set(['simulate', 'fuzz', 'model']);
+const WITHOUT_REDIS = new Set(['simulate', 'fuzz', 'model', 'metrics-page']);
 
 const LINGER_MS = 500;
 

@@ -1,0 +1,5 @@
+/** Types of operators.mjs. */
+export declare function findPrometheus(): string;
+export declare function findPromtool(): string;
+export declare function findNginx(): string;
+export declare function findHaproxy(): string;

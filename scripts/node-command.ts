@@ -13,7 +13,7 @@ import { startWorker } from './worker.ts';
 /** Longest that the last certificate may hold up the parent's end. */
 const LAST_CERTIFICATE_MS = 5_000;
 /** Beyond the drain's own deadline, before the worker is killed. */
-const DRAIN_SLACK_MS = 10_000;
+export const DRAIN_SLACK_MS = 10_000;
 
 /** Runs a node until it has ended for good.
  *  @param script  path of the compiled worker

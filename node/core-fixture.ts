@@ -80,6 +80,7 @@ export class TestNode {
   readonly incarnation: string;
   readonly ended: NodeEnd[] = [];
   readonly logs: string[] = [];
+  readonly traced: string[] = [];
   /** Links over which a router was asked how its Redis does. */
   readonly pings: number[] = [];
   /** Whether whoever is asked over a link answers at once. */
@@ -131,6 +132,10 @@ export class TestNode {
         end: (how) => this.ended.push(how),
         log: (event) => this.logs.push(event),
         count: () => undefined,
+        trace: (act) => {
+          this.traced.push(`${act} begins`);
+          return (outcome) => this.traced.push(`${act}: ${outcome}`);
+        },
         observe: () => undefined,
       },
     );

@@ -24,7 +24,7 @@ import { assembleOpen, inTurn, type LinkPeer, LinkTable, type NodeLink } from '.
 import { Mover } from './mover.ts';
 import type { NodeCoreOptions } from './options.ts';
 import { OwnRecord } from './own-record.ts';
-import type { NodePorts } from './ports.ts';
+import type { BeginTrace, NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
 import type { Room } from './room.ts';
 import { RoomHost } from './room-host.ts';
@@ -65,6 +65,7 @@ export class NodeCore {
   #viewBusy = false;
   #farewell: Farewell | undefined;
   #ended = false;
+  #drainTraced: ReturnType<BeginTrace> | undefined;
 
   constructor(options: NodeCoreOptions, ports: NodePorts) {
     this.#options = options;
@@ -121,6 +122,7 @@ export class NodeCore {
       ended: (room, end, at) => this.#handedOver(room, end, at),
       refuse: (room) => this.rooms.refuseHandover(room),
       named: (room, triple, at) => this.rooms.named(room, triple, at),
+      trace: ports.trace,
     });
     this.projections = new Projections({
       node: record.node,
@@ -206,6 +208,8 @@ export class NodeCore {
     this.projections.tick(now);
     this.#refreshView(now);
     this.mover.tick(now);
+    // Undone, or done where the node stays.
+    if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');
     if (this.#ended) return;
     this.#farewell?.tick(now);
     if (this.#ended) return;
@@ -542,6 +546,7 @@ export class NodeCore {
     const { by, leaves } = order ?? last;
     this.#ports.log('draining', { rooms: this.load().rooms, by, leaves });
     this.mover.begin(order ?? last, now);
+    this.#drainTraced ??= this.#ports.trace?.('drain', { 'bellhop.rooms': this.load().rooms });
     const { node } = this.#options.record;
     // An order has come by a router, which has written it down.
     if (order === undefined) this.#call('appendAudit', { entry: { by, action: 'drain', node } }, () => undefined);
@@ -557,6 +562,11 @@ export class NodeCore {
     for (const hosted of [...this.rooms.all()]) this.rooms.drop(hosted, undefined);
   }
 
+  #endDrainTrace(outcome: string, isFault = false): void {
+    this.#drainTraced?.(outcome, isFault);
+    this.#drainTraced = undefined;
+  }
+
   /** What is wrong with Redis, so that no move is begun. */
   #redisTrouble(now: Instant): string | undefined {
     if (!this.lease.leaseOpen(now) || this.lease.failing) return 'Redis does not answer this node';
@@ -565,6 +575,7 @@ export class NodeCore {
   }
 
   #leave(left: readonly string[], untilMs: number): void {
+    this.#endDrainTrace(left.length > 0 ? `${left.length} rooms left` : 'done', left.length > 0);
     if (left.length > 0) {
       const named = left.slice(0, LEFT_NAMED_MAX);
       this.#ports.log('leaving with rooms that could not be handed over', { rooms: left.length, named });

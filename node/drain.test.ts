@@ -42,6 +42,7 @@ describe('a drain', () => {
     cluster.run(1_000);
     expect(node.ended).toEqual([{ kind: 'left' }]);
     expect(node.logs).toContain('leaving with rooms that could not be handed over');
+    expect(node.traced).toEqual(['drain begins', 'drain: 2 rooms left']);
   });
 
   it('does not take those who drain too for somebody else', () => {

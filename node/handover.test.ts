@@ -37,6 +37,8 @@ describe('a handover', () => {
     const moved = find(router.take(), 'moved');
     expect(moved).toMatchObject({ to: { node: 'n2' }, epoch: record()?.epoch });
     expect(from.core.rooms.held('room')).toBeUndefined();
+    expect(from.traced).toEqual(['handover begins', 'handover: moved']);
+    expect(from.logs).toContain('room handed over');
     expect(to.core.rooms.held('room')).toMatchObject({ head: 2, memberCount: 1 });
     there.open('room', [{ session: 'a', kind: 'rebind' }], { cursor });
     const sent = there.take();
@@ -83,6 +85,7 @@ describe('a handover', () => {
     move();
     cluster.run(200);
     expect(from.logs).toContain('handover called off');
+    expect(from.traced).toEqual(['handover begins', expect.stringMatching(/^handover: called off: /)]);
     expect(from.core.rooms.held('room')).toBeDefined();
     expect(from.core.handovers.underWay).toBe(0);
   });

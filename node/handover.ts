@@ -9,7 +9,7 @@ import { isRoomId } from '../shared/ids.ts';
 import { scanJson } from '../shared/json-scan.ts';
 import { FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
 import type { RandomSource } from '../shared/random.ts';
-import type { CallDirectory } from './ports.ts';
+import type { BeginTrace, CallDirectory } from './ports.ts';
 import type { RoomState } from './room-state.ts';
 
 /** Largest state that is carried, as UTF-8 bytes of JSON. */
@@ -54,6 +54,7 @@ interface Outgoing {
   link: number;
   pausedMs: number;
   triple: Triple | undefined;
+  readonly traced: ReturnType<BeginTrace> | undefined;
 }
 
 export interface HandoverOptions {
@@ -75,6 +76,8 @@ export interface HandoverOptions {
   readonly ended: (room: string, end: HandoverEnd, now: Instant) => void;
   /** Whether this node would take the room now; a sentence when not. */
   readonly refuse: (room: string) => string | undefined;
+  /** See NodePorts. */
+  readonly trace?: BeginTrace | undefined;
   /** The record names this node: open the room from the state held. */
   readonly named: (room: string, triple: { readonly epoch: number; readonly nonce: string }, now: Instant) => void;
 }
@@ -132,6 +135,7 @@ export class Handovers {
       link,
       pausedMs: 0,
       triple: undefined,
+      traced: this.#options.trace?.('handover', { 'bellhop.room': room, 'bellhop.target': target.node }),
     };
     this.#outgoing.set(room, outgoing);
     if (up) this.#sendEarly(outgoing, state);
@@ -170,6 +174,7 @@ export class Handovers {
     const outgoing = this.#outgoing.get(room);
     if (outgoing === undefined) return;
     this.#outgoing.delete(room);
+    outgoing.traced?.('abandoned');
     this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
   }
 
@@ -246,6 +251,8 @@ export class Handovers {
       if (!(result instanceof DirectoryError) && result.kind === 'rolled-back')
         return this.#callOff(outgoing, { kind: 'rolled-back' }, now);
       this.#outgoing.delete(room);
+      const isUnknown = result instanceof DirectoryError;
+      outgoing.traced?.(isUnknown ? 'unknown' : result.kind, isUnknown);
       if (result instanceof DirectoryError) return this.#options.ended(room, { kind: 'unknown' }, now);
       if (result.kind === 'changed') return this.#options.ended(room, { kind: 'changed', record: result.record }, now);
       const { record } = result;
@@ -261,6 +268,7 @@ export class Handovers {
   /** The target is not named, and need not keep what it was sent. */
   #callOff(outgoing: Outgoing, end: HandoverEnd, now: Instant): void {
     this.#outgoing.delete(outgoing.room);
+    outgoing.traced?.(`called off: ${why}`);
     this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
     this.#options.ended(outgoing.room, end, now);
   }

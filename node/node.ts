@@ -11,6 +11,7 @@ import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { issueResume } from '../shared/token.ts';
+import { beginSpan, tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { probe } from './attendant/probe.ts';
 import { HealthWatch } from './attendant/watch.ts';
@@ -264,11 +265,12 @@ export class Node {
       },
       {
         call: (operation, args, done) => {
-          this.#directory.call(operation, args).then(done, (error: unknown) => {
-            if (error instanceof DirectoryError) done(error);
+          const told = tracedCall(operation, args, done);
+          this.#directory.call(operation, args).then(told, (error: unknown) => {
+            if (error instanceof DirectoryError) told(error);
             // A name that no record can hold, which a link may have brought: nothing was sent.
             else if (error instanceof RangeError)
-              done(new DirectoryError('bad-reply', error.message, { cause: error }));
+              told(new DirectoryError('bad-reply', error.message, { cause: error }));
             else throw error;
           });
         },
@@ -283,6 +285,7 @@ export class Node {
         log: (event, fields) => this.#log.info(event, fields),
         count: (metric, by) => this.metrics.count(metric, by),
         observe: (metric, ms) => this.metrics.observe(metric, ms),
+        trace: beginSpan,
       },
     );
   }

@@ -45,6 +45,12 @@ export type NodeEnd =
   | { readonly kind: 'refused'; readonly message: string }
   | { readonly kind: 'left' };
 
+/** @returns what is to be told how it ended */
+export type BeginTrace = (
+  act: 'handover' | 'drain',
+  about: Readonly<Record<string, string | number>>,
+) => (outcome: string, isFault?: boolean) => void;
+
 export interface NodePorts {
   readonly call: CallDirectory;
   /** Puts a run id in force for the directory's connections. */
@@ -66,5 +72,7 @@ export interface NodePorts {
   end(how: NodeEnd): void;
   log(event: string, fields: Readonly<Record<string, unknown>>): void;
   count(metric: NodeMetric, by?: number): void;
+  /** Something that takes a while begins, for whoever traces; to be called when it has ended. Absent: nobody does. */
+  readonly trace?: BeginTrace;
   observe(measure: NodeMeasure, value: number): void;
 }

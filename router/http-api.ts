@@ -18,6 +18,7 @@ import { moveRoutes } from './http-routes/moves.ts';
 import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
+import { RequestTrace } from './http-trace.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
@@ -77,7 +78,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
   const tokenHash = apiToken === undefined ? undefined : hash(apiToken);
   let running = 0;
 
-  const dispatch = async (request: IncomingMessage): Promise<Answer> => {
+  const dispatch = async (request: IncomingMessage, trace: RequestTrace): Promise<Answer> => {
     const target = request.url ?? '';
     const mark = target.indexOf('?');
     const path = mark < 0 ? target : target.slice(0, mark);
@@ -89,6 +90,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     }
     const found = findRoute(path, request.method ?? '');
     if (found.kind === 'answer') return found.answer;
+    trace.route(found.route.path);
     return found.route.answer({
       ports: options.ports,
       registry: options.registry,
@@ -104,9 +106,10 @@ export function httpApi(options: HttpApiOptions): RequestListener {
 
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     running += 1;
+    const trace = new RequestTrace(request);
     let answer: Answer;
     try {
-      answer = await dispatch(request);
+      answer = await trace.run(() => dispatch(request, trace));
     } catch (error) {
       answer = errorAnswer(error);
       if (answer.status === 500) options.onFault?.(error, request.url ?? '');
@@ -114,6 +117,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
       running -= 1;
     }
     send(request, response, answer);
+    trace.end(answer.status);
   };
 
   return (request, response) => {

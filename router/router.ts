@@ -11,6 +11,7 @@ import { newIncarnation, workerId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
+import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { admit } from './admit.ts';
 import { Attended } from './attended/attended.ts';
@@ -228,8 +229,9 @@ export class Router {
       keepLink: (node, incarnation, address) => this.#links.keep({ node, incarnation }, address),
       dropLink: (node, incarnation) => this.#links.drop({ node, incarnation }),
       call: (operation, args, done) => {
-        this.#directory.call(operation, args).then(done, (error: unknown) => {
-          if (error instanceof DirectoryError) done(error);
+        const told = tracedCall(operation, args, done);
+        this.#directory.call(operation, args).then(told, (error: unknown) => {
+          if (error instanceof DirectoryError) told(error);
           else throw error;
         });
       },

@@ -38,3 +38,5 @@ export const findPrometheus = tool('prometheus', 'Prometheus');
 export const findPromtool = tool('promtool', 'Prometheus', 'prometheus');
 export const findNginx = tool('nginx', 'nginx');
 export const findHaproxy = tool('haproxy', 'HAProxy');
+/** Makes the certificates of those tests. */
+export const findOpenssl = tool('openssl', 'OpenSSL');

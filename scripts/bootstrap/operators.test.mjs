@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { findHaproxy, findNginx, findPrometheus, findPromtool } from './operators.mjs';
+import { findHaproxy, findNginx, findOpenssl, findPrometheus, findPromtool } from './operators.mjs';
 
 const bare = {
   path: () => '/usr/bin',
@@ -31,7 +31,7 @@ it('installs the package that brings it, with no service started', () => {
 });
 
 it('says in one sentence what to install', () => {
-  for (const find of [findPrometheus, findPromtool, findNginx, findHaproxy]) {
+  for (const find of [findPrometheus, findPromtool, findNginx, findHaproxy, findOpenssl]) {
     expect(() => find(bare)).toThrow(
       /^The tests of deploy\/ need .*: install the package \w+ so that \w+ is on the PATH\.$/,
     );

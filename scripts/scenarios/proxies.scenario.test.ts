@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connect } from '../../client/index.ts';
-import { findHaproxy, findNginx } from '../bootstrap/operators.mjs';
+import { findHaproxy, findNginx, findOpenssl } from '../bootstrap/operators.mjs';
 import { deployed } from '../prometheus-files.ts';
 import { Beside, freePort } from './beside.ts';
 import { useCluster } from './suite.ts';

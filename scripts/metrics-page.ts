@@ -11,6 +11,18 @@ configuration that scrapes them and rules that wake somebody up, \`deploy/grafan
 [operations.md](operations.md#alarms). This page is made of the table in \`shared/metric-table.ts\` by \`npm run metrics-page\`; a test holds
 both to what the processes register.
 
+Beside \`docker compose up\`, in its network:
+
+\`\`\`
+docker run -d --name prometheus --network bellhop_inner -v $PWD/deploy/prometheus:/etc/prometheus:ro prom/prometheus
+docker run -d --name grafana --network bellhop_inner -v $PWD/deploy/grafana/provisioning:/etc/grafana/provisioning:ro \\
+  -v $PWD/deploy/grafana/dashboards:/etc/grafana/dashboards:ro grafana/grafana
+docker network connect bellhop_outer grafana && docker inspect -f '{{.NetworkSettings.Networks.bellhop_outer.IPAddress}}' grafana
+\`\`\`
+
+The last line prints the address of Grafana, on port 3000; the dashboard is in the folder Bellhop. (Prometheus and the queries were run for real in a test,
+Grafana was not: its package is not in Debian.)
+
 - No label holds a room, a user or a session: the number of series follows from the size of the cluster, not from its use.
 - Units are seconds, bytes and ratios of 0 to 1. Counters end in \`_total\` and only grow; where a worker of a router ends, what it counted stays.
 - A router of several workers answers for all of them: sums, except where a row says otherwise.

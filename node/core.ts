@@ -188,11 +188,6 @@ export class NodeCore {
     return this.lease.gateOpen(now);
   }
 
-  /** Whether the gate is open by what routers say alone: the lease has run out. */
-  islanded(now: Instant): boolean {
-    return this.lease.gateOpen(now) && !this.lease.leaseOpen(now);
-  }
-
   // --- time ----------------------------------------------------------------------------------------------------------------------
 
   /** Advances whatever is due; to be called every few tens of milliseconds. */
@@ -208,7 +203,6 @@ export class NodeCore {
     this.projections.tick(now);
     this.#refreshView(now);
     this.mover.tick(now);
-    // Undone, or done where the node stays.
     if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');
     if (this.#ended) return;
     this.#farewell?.tick(now);
@@ -473,12 +467,8 @@ export class NodeCore {
       case 'moved': {
         this.#ports.count('handovers');
         this.#ports.observe('handover_pause_ms', end.pausedMs);
-        this.#ports.log('room handed over', {
-          room: name,
-          to: end.target.node,
-          epoch: end.record.epoch,
-          pausedMs: Math.round(end.pausedMs),
-        });
+        const told = { room: name, to: end.target.node, epoch: end.record.epoch, pausedMs: Math.round(end.pausedMs) };
+        this.#ports.log('room handed over', told);
         const hint = { node: end.target.node, incarnation: end.target.incarnation, epoch: end.record.epoch };
         this.#remember(name, hint);
         hosted.ownership.forget();
@@ -562,6 +552,7 @@ export class NodeCore {
     for (const hosted of [...this.rooms.all()]) this.rooms.drop(hosted, undefined);
   }
 
+  /** Also of one that is undone, or done where the node stays. */
   #endDrainTrace(outcome: string, isFault = false): void {
     this.#drainTraced?.(outcome, isFault);
     this.#drainTraced = undefined;

@@ -268,7 +268,7 @@ export class Handovers {
   /** The target is not named, and need not keep what it was sent. */
   #callOff(outgoing: Outgoing, end: HandoverEnd, now: Instant): void {
     this.#outgoing.delete(outgoing.room);
-    outgoing.traced?.(`called off: ${why}`);
+    outgoing.traced?.(end.kind === 'cancelled' ? `called off: ${end.why}` : end.kind);
     this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'cancelled', epoch: 0 });
     this.#options.ended(outgoing.room, end, now);
   }

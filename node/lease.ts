@@ -127,6 +127,11 @@ export class Lease {
     return this.leaseOpen(now) || this.#isIslanded(now);
   }
 
+  /** Whether it may only by what routers say: the lease has run out. */
+  islanded(now: Instant): boolean {
+    return this.gateOpen(now) && !this.leaseOpen(now);
+  }
+
   /** Whether Redis itself has granted that by a renewal: what is to be written there may be begun. */
   leaseOpen(now: Instant): boolean {
     return (

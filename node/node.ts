@@ -69,7 +69,7 @@ export class Node {
       sessions: () => this.#core?.load().sessions ?? 0,
       share: () => shareOf(this.#core?.view ?? [], config.incarnation),
       gateOpen: () => this.#core?.gateOpen(systemClock.now()) ?? false,
-      islanded: () => this.#core?.islanded(systemClock.now()) ?? false,
+      islanded: () => this.#core?.lease.islanded(systemClock.now()) ?? false,
       redisUp: () => this.#redis === 'answered',
       draining: () => this.#core?.draining ?? false,
       handoversUnderWay: () => this.#core?.handovers.underWay ?? 0,

@@ -196,6 +196,14 @@ export class Room {
     return addressOf(this.#urls[this.#router] as URL, { user, history, resume, cursor: this.#cursor.at });
   }
 
+  /** Another one, if there is another; any, so that the clients of a lost router do not all go to the one that is named after it. */
+  #nextRouter(): number {
+    const others = this.#urls.length - 1;
+    if (others === 0) return 0;
+    const step = 1 + Math.floor(this.#options.random() * others);
+    return (this.#router + step) % this.#urls.length;
+  }
+
   #connect(): void {
     const url = this.#address();
     const resumes = this.#welcome !== undefined;
@@ -261,7 +269,7 @@ export class Room {
     if (verdict === 'refresh') {
       if (this.#options.token === undefined || ++this.#tokensRefused >= TOKENS_MAX) return this.#end(code, reason);
     } else {
-      this.#router = (this.#router + 1) % this.#urls.length;
+      this.#router = this.#nextRouter();
     }
     this.#drop();
     this.#outbox.rewind();

@@ -10,6 +10,7 @@ import {
   type Operation,
   type Pin,
   type Reply,
+  type RouterRecord,
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
 import { jittered } from '../shared/random.ts';
@@ -32,6 +33,8 @@ import { RoomHost } from './room-host.ts';
 const VIEW_EVERY_MS = 1_000;
 /** Where a read failed that would have shown a change. */
 const VIEW_AGAIN_MS = 100;
+/** How many sessions routers hold changes without a new version of the membership: every so many reads are whole ones. */
+const WHOLE_VIEW_EVERY = 5;
 const HANDOVER_RETRY_MS = 500;
 /** Read of a log for a client that comes back: more messages than are replayed, so that what came meanwhile is among them. */
 const REPLAY_READ_MAX = 1_100;
@@ -55,6 +58,8 @@ export class NodeCore {
   readonly #links: LinkTable;
   readonly #movedTo = new Map<string, OwnerHint>();
   #view: readonly NodeRecord[] = [];
+  #routers: readonly RouterRecord[] = [];
+  #viewReads = 0;
   #viewKnown: { gen: string; ver: number } | undefined;
   #viewAtMs = 0;
   #viewSentMs = 0;
@@ -178,6 +183,11 @@ export class NodeCore {
     return this.#view;
   }
 
+  /** Routers as last read, a few seconds ago at most. */
+  get routers(): readonly RouterRecord[] {
+    return this.#routers;
+  }
+
   load(): { rooms: number; sessions: number } {
     let rooms = 0;
     for (const hosted of this.rooms.all()) if (hosted.ownership.held !== undefined) rooms++;
@@ -225,18 +235,23 @@ export class NodeCore {
     const every = this.draining ? this.#options.timings.pollMs : VIEW_EVERY_MS;
     this.#viewAtMs = now.monoMs + jittered(this.#options.random, every);
     const { round } = this.ownRecord;
-    this.#call('readCluster', { known: this.#viewKnown }, (reply) => {
+    const known = this.#viewKnown;
+    const isWhole = this.#viewReads++ % WHOLE_VIEW_EVERY === 0;
+    this.#call('readCluster', { known: isWhole ? undefined : known }, (reply) => {
       this.#viewBusy = false;
       const at = this.#options.now();
       this.#viewTookMs = at.monoMs - now.monoMs;
       // A version of another history would later pass for one that is known.
       if (reply instanceof DirectoryError || !this.lease.sawCluster(reply)) return;
-      if (reply.nodes !== undefined) {
+      if (reply.routers !== undefined) this.#routers = reply.routers;
+      // A whole read brings all of it also where nothing has changed.
+      const isNews = reply.nodes !== undefined && (reply.gen !== known?.gen || reply.ver !== known?.ver);
+      if (reply.nodes !== undefined && isNews) {
         this.#view = reply.nodes;
         this.#pins = new Map((reply.pins ?? []).map((pin) => [pin.room, pin]));
         this.ownRecord.saw(reply.nodes, round);
       }
-      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, reply.nodes !== undefined, at);
+      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, isNews, at);
       if (reply.gen !== undefined) this.#viewKnown = { gen: reply.gen, ver: reply.ver };
     });
   }

@@ -5,6 +5,7 @@ import { type Instant, systemClock } from '../shared/clock.ts';
 import type { NodeConfig } from '../shared/config.ts';
 import { DirectoryError, type NodeRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
+import { windowAtLoss } from '../shared/herd.ts';
 import { processFacts } from '../shared/host-facts.ts';
 import { matchesPattern } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
@@ -29,7 +30,6 @@ const RECENT_MAX = 100;
 const RECENT_BYTES_MAX = 16 * 1_048_576;
 const NAMED_MEMBERS_MAX = 100;
 const PRESENCE_MEMBERS_MAX = 500;
-const RETRY_WINDOW_MS = 3_000;
 /** A room that moved is not rebalanced again for so long. */
 const ROOM_COOLDOWN_MS = 60_000;
 /** What waits for logs in all rooms together: beyond it publishes are refused. */
@@ -238,7 +238,7 @@ export class Node {
           payloadBytesMax: config.payloadBytesMax,
           messageRate: config.messageRate,
           pingIntervalMs: config.pingIntervalMs,
-          retryWindowMs: RETRY_WINDOW_MS,
+          retryWindowMs: (router) => windowAtLoss(this.#core?.routers ?? [], router),
           ...(config.attends === undefined ? {} : attendedLimits(config)),
         },
         roomIdleMs: config.roomIdleMs,

@@ -56,5 +56,6 @@ export interface RoomLimits {
   readonly payloadBytesMax: number;
   readonly messageRate: number;
   readonly pingIntervalMs: number;
-  readonly retryWindowMs: number;
+  /** Window for the first retry of a client of this router after a loss that nobody announced. */
+  readonly retryWindowMs: (router: string) => number;
 }

@@ -7,7 +7,7 @@ import type { RoomSession } from './roster.ts';
 
 export function welcomeText(
   { room, triple, memberCount }: { readonly room: string; readonly triple: Triple; readonly memberCount: number },
-  { user, session, seat }: RoomSession,
+  { user, session, seat, router }: RoomSession,
   limits: RoomLimits,
   how: {
     readonly seq: number;
@@ -23,7 +23,7 @@ export function welcomeText(
     tag: tagOf(triple),
     members: memberCount,
     pingIntervalMs,
-    retryWindowMs,
+    retryWindowMs: retryWindowMs(router),
     limits: { payloadBytesMax, messageRate },
   });
 }

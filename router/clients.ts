@@ -15,6 +15,7 @@ import { textFrame } from '../shared/websocket-frame.ts';
 import { Backlog } from './backlog.ts';
 import { Client, type ClientOwner } from './client-record.ts';
 import type { ClientSocket } from './client-socket.ts';
+import { ComeBack } from './come-back.ts';
 import { FanOut } from './fan-out.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { ClientClose, ClientOutput } from './ports.ts';
@@ -42,6 +43,8 @@ export interface ClientsOptions {
   readonly pingIntervalMs?: number;
   readonly pongTimeoutMs?: number;
   readonly adapter?: SocketAdapter;
+  /** When whoever is closed and not told otherwise is to come back. */
+  readonly comeBack?: ComeBack;
 }
 
 /** What this router did for its clients since it started. */
@@ -64,8 +67,8 @@ const STOP_BATCH = 200;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A client with more bytes than this waiting gets no pongs. */
 const PONG_BACKLOG_MAX = 65_536;
-/** A slow client comes back within this window: at once would be too slow again. */
-const SLOW_RETRY_MS = { min: 500, max: 3_000 } as const;
+/** A single client comes back within this window, since at once a slow one would be too slow again; more are spread further. */
+const RETRY_WINDOW = { minMs: 500, maxMs: 3_000 } as const;
 
 export class Clients implements ClientOutput {
   readonly stats: ClientStats = {
@@ -83,6 +86,7 @@ export class Clients implements ClientOutput {
   readonly #events: ClientEvents;
   readonly #adapter: SocketAdapter;
   readonly #messageRate: number;
+  readonly #comeBack: ComeBack;
   readonly #table = new Map<number, Client>();
   /** Close frame sent, socket still there. */
   readonly #closing = new Set<Client>();
@@ -105,6 +109,7 @@ export class Clients implements ClientOutput {
     this.#events = events;
     this.#adapter = options.adapter ?? directAdapter;
     this.#messageRate = options.messageRate ?? 0;
+    this.#comeBack = options.comeBack ?? new ComeBack(options.clock, options.random, 0);
     this.#backlog = new Backlog({
       bytesMax: options.backlogBytesMax ?? 1_048_576,
       totalBytesMax: options.backlogTotalBytesMax ?? 256 * 1_048_576,
@@ -357,18 +362,14 @@ export class Clients implements ClientOutput {
     // The verdict of the close code counts, not that of the error: no `retryable` error precedes a close that says `stop`.
     const retryable = isComingBack(how.code);
     const error = { code, message: how.reason, retryable };
-    this.#close(client, { ...how, error, retryAfterMs: retryable ? this.#retryAfterMs() : undefined });
+    this.#close(client, { ...how, error });
     this.#events.clientClosed(client.handle, 'broken');
   }
 
   #closeSlow(client: Client): void {
     this.stats.slowCloses += 1;
-    this.#close(client, { code: 4100, reason: 'reads too slowly', retryAfterMs: this.#retryAfterMs() });
+    this.#close(client, { code: 4100, reason: 'reads too slowly' });
     this.#events.clientClosed(client.handle, 'broken');
-  }
-
-  #retryAfterMs(): number {
-    return SLOW_RETRY_MS.min + this.#random.unit() * (SLOW_RETRY_MS.max - SLOW_RETRY_MS.min);
   }
 
   #close(client: Client, how: ClientClose): void {
@@ -376,9 +377,9 @@ export class Clients implements ClientOutput {
     const frames = due === undefined ? [] : [due.bytes];
     if (how.error !== undefined) frames.push(textFrame(JSON.stringify({ type: 'error', ...how.error })));
     const kind = closeRow(how.code)?.name;
-    if (how.retryAfterMs !== undefined && kind !== undefined) {
-      frames.push(textFrame(encode.notice({ kind, retryAfterMs: how.retryAfterMs })));
-    }
+    // No close after which the client is to come back leaves it to guess when.
+    const retryAfterMs = how.retryAfterMs ?? (isComingBack(how.code) ? this.#comeBack.next(RETRY_WINDOW) : undefined);
+    if (retryAfterMs !== undefined && kind !== undefined) frames.push(textFrame(encode.notice({ kind, retryAfterMs })));
     const bytes = frames.length === 0 ? undefined : Buffer.concat(frames);
     this.stats.deliveries += due?.messages ?? 0;
     this.stats.bytesOut += bytes?.length ?? 0;

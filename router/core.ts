@@ -173,7 +173,7 @@ export class RouterCore {
 
   #turnAway(session: ClientSession, route: Route, code: TurnAwayCode): void {
     this.#tellGone(session, route, session.everSeated ? 'broken' : 'left');
-    this.#close(session, route, turnedAway(code, this.#options.random));
+    this.#close(session, route, turnedAway(code, this.#options));
   }
 
   // --- being seated ----------------------------------------------------------------------------------------------------------------

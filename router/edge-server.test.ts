@@ -1,10 +1,13 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
 import type { Admission } from './admit.ts';
 import { until } from './clients-fixture.ts';
+import { ComeBack } from './come-back.ts';
 import { EdgeServer, type EdgeServerOptions } from './edge-server.ts';
+import { Handshakes } from './handshakes.ts';
 import type { UpgradeRequest } from './upgrade.ts';
 
 const HANDSHAKE = [
@@ -28,6 +31,7 @@ const admission = (request: UpgradeRequest): Admission => ({
   },
 });
 
+const clock = new ManualClock();
 let edge: EdgeServer;
 let port: number;
 let accepted: WebSocket[] = [];
@@ -45,7 +49,7 @@ async function start(options: Partial<EdgeServerOptions> = {}): Promise<void> {
     port: 0,
     payloadBytesMax: 1_024,
     connectionsMax: 10,
-    random: new SeededRandom(1),
+    comeBack: new ComeBack(clock, new SeededRandom(1), 10),
     request: (_request, response) => response.end('plain'),
     isReady: () => true,
     admit: async (request) => admission(request),
@@ -266,6 +270,66 @@ describe('after the 101', () => {
     const closed = new Promise<number>((resolve) => ws.on('close', (code) => resolve(code)));
     ws.send('x'.repeat(1_025));
     expect(await closed).toBe(1009);
+  });
+});
+
+describe('more handshakes than are taken on', () => {
+  const full = (): Handshakes => {
+    const handshakes = new Handshakes(clock, 10);
+    while (handshakes.take('resume', false) === 'admitted');
+    return handshakes;
+  };
+
+  it('a client that reads a status gets one, and when to come back', async () => {
+    await start({ handshakes: full() });
+    const answer = await raw(request(HANDSHAKE));
+    expect(answer.status).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'too_many', retryable: true } });
+    expect(Number(/Retry-After: (\d+)/.exec(answer.headers)?.[1])).toBeGreaterThanOrEqual(1);
+    expect(edge.connections).toBe(0);
+  });
+
+  it('a client that reads none is told on its socket: the error, its own time, 1013', async () => {
+    await start({ handshakes: full() });
+    const told = await Promise.all([1, 2, 3].map(() => outcome('/rooms/lobby', ['bellhop.v1'])));
+    expect(told.map(({ code }) => code)).toEqual([1013, 1013, 1013]);
+    const notices = told.map(({ texts }) => texts.map((text) => JSON.parse(text) as Record<string, unknown>));
+    for (const [error, notice] of notices) {
+      expect(error).toMatchObject({ type: 'error', code: 'too_many', retryable: true });
+      expect(notice).toMatchObject({ type: 'notice', kind: 'try_later' });
+    }
+    const waits = notices.map(([, notice]) => Number(notice?.['retryAfterMs']));
+    expect(new Set(waits).size).toBe(3);
+    expect(accepted).toEqual([]);
+  });
+
+  it('a page is told on its socket too', async () => {
+    await start({ handshakes: full() });
+    const socket = open();
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1');
+    });
+    socket.write(request([...HANDSHAKE, 'Origin: http://127.0.0.1']));
+    await until(() => heard.includes('"retryAfterMs"'));
+    expect(heard).toContain('HTTP/1.1 101');
+  });
+
+  it('plain requests are answered all the same', async () => {
+    await start({ handshakes: full() });
+    const answer = await raw('GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+    expect(answer.status).toBe(200);
+  });
+
+  it('a resume gets in where a new session does not', async () => {
+    const handshakes = new Handshakes(clock, 10);
+    while (handshakes.take('new', false) === 'admitted');
+    await start({ handshakes });
+    expect((await raw(request(HANDSHAKE))).status).toBe(503);
+    const target = `GET /rooms/lobby?session=${'s'.repeat(22)}&resume=x HTTP/1.1`;
+    const socket = open();
+    socket.write(request(HANDSHAKE, target));
+    await until(() => accepted.length === 1);
   });
 });
 

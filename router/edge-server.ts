@@ -12,14 +12,15 @@ import { type Server as SocketServer, WebSocketServer } from 'ws';
 import { closeRow, type ErrorCode, errorRow } from '../shared/errors.ts';
 import { SUBPROTOCOL } from '../shared/protocol.ts';
 import * as encode from '../shared/protocol-encode.ts';
-import type { RandomSource } from '../shared/random.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
 import type { Admission } from './admit.ts';
 import type { AttendedUpgrade } from './attended/attended.ts';
 import { ClientSocket } from './client-socket.ts';
+import type { ComeBack } from './come-back.ts';
+import type { Handshakes, HandshakeVerdict } from './handshakes.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
-import { checkUpgrade, type UpgradeRequest } from './upgrade.ts';
+import { checkUpgrade, readsNotices, type UpgradeRequest } from './upgrade.ts';
 import { directAdapter } from './ws-adapter.ts';
 
 export interface EdgeServerOptions {
@@ -31,7 +32,10 @@ export interface EdgeServerOptions {
   readonly connectionsMax: number;
   /** Exact origins; undefined: the same host. */
   readonly origins?: readonly string[] | undefined;
-  readonly random: RandomSource;
+  /** Absent: every handshake is taken on. */
+  readonly handshakes?: Pick<Handshakes, 'take'> | undefined;
+  /** When those who are refused are to come back. */
+  readonly comeBack: Pick<ComeBack, 'next'>;
   /** Answers whatever is no upgrade. */
   readonly request: RequestListener;
   /** False while the router starts or stops. */
@@ -65,8 +69,10 @@ const PLAIN_CONNECTIONS_MAX = 1_000;
 /** Fragments of one message, and chunks of one that is incomplete: both cost memory beside their bytes. */
 const FRAGMENTS_MAX = 1_024;
 const BUFFERED_CHUNKS_MAX = 4_096;
-const RETRY_AFTER_SECONDS = 2;
-const RETRY_MS = { min: 500, max: 4_000 } as const;
+/** What a single client that is refused draws from; more are spread further. */
+const RETRY_WINDOW = { minMs: 500, maxMs: 4_000 } as const;
+
+const TOO_MANY = 'more clients come than this router takes on at once';
 
 /** Options of `ws` 8.23 that its types do not know yet. */
 type ServerOptions = ConstructorParameters<typeof WebSocketServer<typeof ClientSocket>>[0] & {
@@ -164,22 +170,18 @@ export class EdgeServer {
       refuseUpgrade(socket, verdict.code, verdict.message, verdict.status, verdict.headers);
       return;
     }
-    const retry = { 'Retry-After': String(RETRY_AFTER_SECONDS) };
-    if (!this.#options.isReady()) {
-      this.#options.counted?.('draining');
-      refuseUpgrade(socket, 'draining', 'this router takes no clients now', 503, retry);
-      return;
-    }
+    if (!this.#options.isReady()) return this.#sendOff(socket, 'draining', 'this router takes no clients now');
     if (this.#upgraded.size >= this.#options.connectionsMax) {
-      this.#options.counted?.('too_many');
-      refuseUpgrade(socket, 'too_many', 'this router is full', 503, retry);
-      return;
+      return this.#sendOff(socket, 'too_many', 'this router is full');
     }
+    const { attended } = this.#options;
+    const isAttended = attended?.isAttended(verdict.request.room) === true;
+    const taken = this.#take(request, verdict.request, isAttended);
+    if (taken === 'refused') return this.#sendOff(socket, 'too_many', TOO_MANY);
     this.#upgraded.add(socket);
     // Not `once`, which keeps a wrapper for each socket.
     socket.on('close', this.#forget);
-    const { attended } = this.#options;
-    if (attended?.isAttended(verdict.request.room) === true) {
+    if (isAttended) {
       // A session of such a room cannot be resumed: only its server knows what it was.
       const admission = Promise.resolve(this.#decide({ ...verdict.request, resume: undefined, history: 0 }));
       void admission.then((decided) => this.#count(decided));
@@ -190,11 +192,28 @@ export class EdgeServer {
       ws.pause();
       // From here on `ws` listens.
       socket.removeListener('error', ignore);
+      if (taken === 'told') {
+        this.#options.counted?.('too_many');
+        return this.#refuse(ws, 'too_many', TOO_MANY);
+      }
       const admission = this.#decide(verdict.request);
       if (admission instanceof Promise) void admission.then((decided) => this.#enter(decided, ws));
       else this.#enter(admission, ws);
     });
     // A header that `ws` reads more strictly than we do (subprotocols): it answered by itself.
+  }
+
+  /** Whether there is time for this handshake. Who wants an attended room gets its server's answer, so it cannot be told by a 101. */
+  #take(incoming: IncomingMessage, { resume }: UpgradeRequest, isAttended: boolean): HandshakeVerdict {
+    const canRead = !isAttended && readsNotices(incoming);
+    return this.#options.handshakes?.take(resume === undefined ? 'new' : 'resume', canRead) ?? 'admitted';
+  }
+
+  /** Answers 503 before the upgrade, with this client's own time to come back. */
+  #sendOff(socket: Duplex, code: ErrorCode, message: string): void {
+    this.#options.counted?.(code);
+    const seconds = Math.ceil(this.#options.comeBack.next(RETRY_WINDOW) / 1_000);
+    refuseUpgrade(socket, code, message, 503, { 'Retry-After': String(seconds) });
   }
 
   /** Whether a client may enter; at once where nobody has to be asked. Never throws or rejects. */
@@ -250,7 +269,7 @@ export class EdgeServer {
     const frames = [textFrame(encode.error({ code, message }))];
     const row = closeRow(close);
     if (row !== undefined && (row.verdict === 'retry' || row.verdict === 'resume')) {
-      const retryAfterMs = RETRY_MS.min + this.#options.random.unit() * (RETRY_MS.max - RETRY_MS.min);
+      const retryAfterMs = this.#options.comeBack.next(RETRY_WINDOW);
       frames.push(textFrame(encode.notice({ kind: row.name, retryAfterMs })));
     }
     directAdapter.close(ws, Buffer.concat(frames), close, message);

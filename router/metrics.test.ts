@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
 import { Clients } from './clients.ts';
+import { Handshakes } from './handshakes.ts';
 import { RouterMetrics } from './metrics.ts';
 
 function makeMetrics() {
@@ -9,6 +10,7 @@ function makeMetrics() {
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
   const sources = {
     clients,
+    handshakes: new Handshakes(new ManualClock(), 0).stats,
     rooms: () => 3,
     sessions: () => 5,
     links: () => 2,
@@ -61,5 +63,5 @@ it('has no label that grows with use', async () => {
   metrics.refused('draining');
   const own = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('bellhop_router_'));
   const labels = new Set(own.flatMap((line) => [...line.matchAll(/(\w+)="/g)].map((match) => match[1])));
-  expect([...labels].sort()).toEqual(['code', 'connection', 'le', 'node', 'outcome', 'state']);
+  expect([...labels].sort()).toEqual(['code', 'connection', 'kind', 'le', 'node', 'outcome', 'state', 'verdict']);
 });

@@ -5,11 +5,13 @@ import { MetricRegistry, type Sample } from '../shared/metric-registry.ts';
 import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
 import type { Clients } from './clients.ts';
+import type { HandshakeStats } from './handshakes.ts';
 import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 
 /** Where gauges are read when they are asked for. */
 export interface MetricSources {
   readonly clients: Pick<Clients, 'stats' | 'sessions' | 'sockets' | 'dropped' | 'backlogBytes'>;
+  readonly handshakes: HandshakeStats;
   readonly rooms: () => number;
   readonly sessions: () => number;
   readonly links: () => number;
@@ -60,6 +62,7 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     metrics.counter('clients_admitted_total', () => this.#admitted);
     metrics.counter('clients_refused_total', () => [...this.#refused].map(([code, n]): Sample => [[code], n]));
 
+    metrics.counter('handshakes_total', () => handshakeSamples(sources.handshakes));
     const { clients } = sources;
     const { stats } = clients;
     metrics.counter('client_messages_total', () => stats.messagesIn);
@@ -128,4 +131,10 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
   refused(code: string): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1);
   }
+}
+
+function handshakeSamples(stats: HandshakeStats): Sample[] {
+  return Object.entries(stats).flatMap(([kind, verdicts]) =>
+    Object.entries(verdicts).map(([verdict, count]): Sample => [[kind, verdict], count]),
+  );
 }

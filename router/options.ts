@@ -27,6 +27,8 @@ export interface RouterCoreOptions {
   readonly pollSoon: () => void;
   /** Redirections that are followed in a row before a pause; `HOPS_MAX` where absent. */
   readonly hopsMax?: number | undefined;
+  /** When a client that is turned away is to come back, ms; absent: at a random moment of the window. */
+  readonly comeBackMs?: ((windowMs: { readonly minMs: number; readonly maxMs: number }) => number) | undefined;
   /** Where clients of attended rooms are taken on; see router/attended. */
   readonly attended?: AttendedSeats | undefined;
   readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;

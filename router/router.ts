@@ -6,6 +6,7 @@ import { systemClock } from '../shared/clock.ts';
 import type { RouterConfig } from '../shared/config.ts';
 import { DirectoryError, type RouterRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
+import { windowAtStop } from '../shared/herd.ts';
 import { isProcessGone, processFacts } from '../shared/host-facts.ts';
 import { newIncarnation, workerId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
@@ -20,8 +21,10 @@ import { ApiBackend } from './backend.ts';
 import { isAttended } from './candidates.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Clients } from './clients.ts';
+import { ComeBack } from './come-back.ts';
 import { RouterCore } from './core.ts';
 import { EdgeServer } from './edge-server.ts';
+import { Handshakes } from './handshakes.ts';
 import { BODY_BYTES_MAX } from './http-answer.ts';
 import { httpApi, type MetricsText } from './http-api.ts';
 import { RouterLinks } from './link-edge.ts';
@@ -43,6 +46,8 @@ export class Router {
   readonly #incarnation = newIncarnation(systemRandom);
   readonly #directory: RedisDirectory;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
+  readonly #handshakes: Handshakes;
+  readonly #comeBack: ComeBack;
   readonly #clients: Clients;
   /** Of attended rooms: their sockets are not in `#clients`. */
   readonly #attended: Attended;
@@ -72,8 +77,10 @@ export class Router {
     this.#onRefused = onRefused;
     const { redisUrl: url, cluster, prefix, timings, replicas } = config;
     this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
+    this.#handshakes = new Handshakes(systemClock, config.acceptRate);
+    this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
     this.#clients = new Clients(
-      { clock: systemClock, random: systemRandom, ...config },
+      { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, ...config },
       {
         clientFrame: (handle, payload) => this.#core?.clientFrame(handle, payload),
         clientClosed: (handle, how) => this.#core?.clientClosed(handle, how),
@@ -83,6 +90,7 @@ export class Router {
     this.#links = this.#makeLinks();
     this.#metrics = new RouterMetrics({
       clients: this.#clients,
+      handshakes: this.#handshakes.stats,
       rooms: () => this.#core?.rooms ?? 0,
       sessions: () => this.#core?.sessions ?? 0,
       links: () => this.#links.up,
@@ -160,10 +168,18 @@ export class Router {
   stop(): Promise<void> {
     this.#stopping = true;
     const { stopSpreadMs } = this.#config;
-    this.#stopped ??= Promise.all([this.#clients.stop(stopSpreadMs), this.#attended.stop(stopSpreadMs)]).then(() =>
-      this.close(),
+    this.#stopped ??= Promise.all([this.#clients.stop(this.#stopWindowMs()), this.#attended.stop(stopSpreadMs)]).then(
+      () => this.close(),
     );
     return this.#stopped;
+  }
+
+  /** Over which its clients come back: what the other routers need for them. */
+  #stopWindowMs(): number {
+    const { id, acceptRate, worker, stopSpreadMs } = this.#config;
+    const process = worker === undefined ? id : workerId(id, worker.position);
+    const self = { router: id, process, acceptRate, sessions: this.#clients.sessions };
+    return windowAtStop(this.#watch?.membership.routers ?? [], self, stopSpreadMs);
   }
 
   /** Ends at once. Safe to repeat. */
@@ -243,7 +259,7 @@ export class Router {
   }
 
   #makeWatch(url: string): ClusterWatch {
-    const { id, timings, certifyBy, worker } = this.#config;
+    const { id, timings, certifyBy, worker, acceptRate } = this.#config;
     const { host, pid } = processFacts();
     const record: RouterRecord = {
       // Each worker observes and is observed for itself; on links and in presence all bear the name of their router.
@@ -257,6 +273,7 @@ export class Router {
       startedAt: Date.now(),
       counter: 0,
       sessions: 0,
+      acceptRate,
       workerOf: worker && { router: id, incarnation: worker.routerIncarnation, pid: process.ppid },
     };
     return new ClusterWatch(
@@ -304,6 +321,7 @@ export class Router {
           isAttendant: (at) => this.#targetOf(at) !== undefined,
           seated: (handle, at, epoch) => this.#attended.seated(handle, at, epoch),
         },
+        comeBackMs: (window) => this.#comeBack.next(window),
         onMove: (room, from, to, epoch) => this.#backend.moved(room, from, to, epoch),
       },
       this.#ports,
@@ -319,7 +337,8 @@ export class Router {
       payloadBytesMax: config.payloadBytesMax,
       connectionsMax: config.connectionsMax,
       origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
-      random: systemRandom,
+      handshakes: this.#handshakes,
+      comeBack: this.#comeBack,
       request: httpApi({
         ports: this.#backend,
         // A backend may say what a client may; the rest is for what stands around it.

@@ -1,9 +1,9 @@
 /** How a client is sent off that could not be given its place. Owns: the words, and a time to come back that spreads the herd. */
-import type { RandomSource } from '../shared/random.ts';
+import type { RouterCoreOptions } from './options.ts';
 import type { ClientClose } from './ports.ts';
 
-/** Window over which clients that are turned away are told to come back, milliseconds. */
-const RETRY_WINDOW_MS = 5_000;
+/** Window over which a few clients that are turned away are told to come back; more are spread further. */
+const WINDOW = { minMs: 1_000, maxMs: 5_000 } as const;
 
 const MESSAGES = {
   unavailable: 'no node could take the room in time',
@@ -13,12 +13,16 @@ const MESSAGES = {
 
 export type TurnAwayCode = keyof typeof MESSAGES;
 
-export function turnedAway(code: TurnAwayCode, random: RandomSource): ClientClose {
+export function turnedAway(
+  code: TurnAwayCode,
+  { comeBackMs, random }: Pick<RouterCoreOptions, 'comeBackMs' | 'random'>,
+): ClientClose {
+  const drawnMs = WINDOW.minMs + (WINDOW.maxMs - WINDOW.minMs) * random.unit();
   return {
     code: 1013,
     reason: code,
     error: { code, message: MESSAGES[code], retryable: true },
-    retryAfterMs: Math.round(RETRY_WINDOW_MS * (0.2 + 0.8 * random.unit())),
+    retryAfterMs: comeBackMs === undefined ? Math.round(drawnMs) : comeBackMs(WINDOW),
   };
 }
 

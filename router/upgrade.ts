@@ -6,7 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../shared/errors.ts';
 import { isSessionId, isTag, parseRoomId } from '../shared/ids.ts';
-import { BEARER_SUBPROTOCOL_PREFIX } from '../shared/protocol.ts';
+import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '../shared/protocol.ts';
 
 /** What the checks read of a request. */
 export type UpgradeHead = Pick<IncomingMessage, 'method' | 'httpVersion' | 'url' | 'rawHeaders'>;
@@ -99,6 +99,11 @@ export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | und
     parsed.room,
     bearerOf(all('authorization'), all('sec-websocket-protocol')),
   );
+}
+
+/** Whether the client of this request learns why it is refused only once it is connected: a page's, or one that speaks `bellhop.v1`. */
+export function readsNotices({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return headers.origin !== undefined || tokens([headers['sec-websocket-protocol'] ?? '']).includes(SUBPROTOCOL);
 }
 
 /** Whether a page of `origin` may connect to `host`. */

@@ -39,6 +39,7 @@ const PROGRAMS: readonly ListedVerb[] = [
   { name: 'test', what: 'every test; with words, those whose files have them in their names' },
   { name: 'bench', what: 'measures Bellhop beside its peers' },
   { name: 'chaos', what: 'faults on real processes under load' },
+  { name: 'herd', what: 'clients that lose their router, and how they come back' },
   { name: 'simulate', what: 'the cores under virtual time, with faults by seed' },
   { name: 'fuzz', what: 'hostile bytes for what is compiled' },
   { name: 'model', what: 'the models of the protocol, by Spin' },

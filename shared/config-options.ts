@@ -10,7 +10,7 @@ export interface OptionSpec {
   readonly roles: readonly Role[];
   /** `duration` is an integer of milliseconds; a `list` may be repeated, or separated by commas. */
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'duration';
-  readonly unit?: 'bytes' | 'messages/s';
+  readonly unit?: 'bytes' | 'messages/s' | 'connections/s';
   /** Absent: undefined unless given. */
   readonly default?: string | number | boolean | readonly string[];
   /** Takes the place of `default` under `start`. */
@@ -250,8 +250,23 @@ export const OPTIONS = {
     max: 64,
     doc: 'Processes that share the router’s address, one for each core it may use; above 1 a small parent keeps them. They divide `--connections-max` and `--backlog-total-bytes-max` among them.',
   },
+  'accept-rate': {
+    roles: ROUTER,
+    type: 'integer',
+    unit: 'connections/s',
+    default: 1_000,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Handshakes of clients that a router, or each of its workers, takes on each second; more are told to come back, new sessions before resumed ones. 0 for no limit. Clients that lose a router are spread by what the others take.',
+  },
   'stop-spread-ms': {
-    ...duration(ROUTER, 5_000, 0, HOUR, 'Clients of a stopping router are told to come back spread over this window.'),
+    ...duration(
+      ROUTER,
+      5_000,
+      0,
+      HOUR,
+      'Clients of a stopping router are told to come back spread over this window at least; over a longer one where the other routers need it.',
+    ),
     startDefault: 500,
   },
 

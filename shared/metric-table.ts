@@ -69,6 +69,13 @@ export const ROUTER_METRICS = {
     ...counter('clients', 'Upgrades that did not, by the code of the error they were told.'),
     labels: ['code'],
   },
+  handshakes_total: {
+    ...counter(
+      'handshakes',
+      'Handshakes by `kind` (new, resume) and what became of them: admitted, told to come back by a notice, or refused with 503.',
+    ),
+    labels: ['kind', 'verdict'],
+  },
   client_messages_total: counter('messages', 'Messages read from clients.'),
   client_received_bytes_total: counter('bytes', 'Bytes of messages read from clients.'),
   deliveries_total: counter('messages', 'Messages handed to client sockets, each client counted.'),

@@ -6,6 +6,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { ManualClock } from '../../shared/clock.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import type { Admission } from '../admit.ts';
+import { ComeBack } from '../come-back.ts';
 import { EdgeServer } from '../edge-server.ts';
 import type { Holder } from '../route.ts';
 import type { UpgradeRequest } from '../upgrade.ts';
@@ -157,7 +158,7 @@ export class AttendedBench {
       port: 0,
       payloadBytesMax: 1_024,
       connectionsMax: 1_000,
-      random,
+      comeBack: new ComeBack(new ManualClock(), random, 0),
       request: (_request, response) => response.end('plain'),
       isReady: () => true,
       admit: (asked) => this.admit(asked),

@@ -118,8 +118,10 @@ export function bellhopFlagsOf(_role: 'node' | 'router'): readonly string[] {
   return bellhopFlags;
 }
 
-/** Bellhop's settings in a bench; all else is as by default. A client of the load may speak as fast as it likes. */
+/** Bellhop's settings in a bench; all else is as by default. A client of the load may speak as fast as it likes, and they all may come at
+ *  once, as they do to the others. */
 export const BELLHOP_ENV = {
+  BELLHOP_ACCEPT_RATE: '0',
   BELLHOP_LOG_LEVEL: 'error',
   BELLHOP_MESSAGE_RATE: '0',
   BELLHOP_DURABILITY: 'relay',

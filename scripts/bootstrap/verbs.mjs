@@ -17,6 +17,7 @@ const PROGRAMS = {
   simulate: 'scripts/simulate/main.js',
   fuzz: 'scripts/fuzz/main.js',
   chaos: 'scripts/chaos/main.js',
+  herd: 'scripts/herd/main.js',
   model: 'scripts/model/main.js',
   'metrics-page': 'scripts/metrics-page.js',
 };

@@ -54,7 +54,7 @@ export class NodeWorld {
           payloadBytesMax: 32_768,
           messageRate: 0,
           pingIntervalMs: 30_000,
-          retryWindowMs: 5_000,
+          retryWindowMs: () => 5_000,
         },
         roomIdleMs: ROOM_IDLE_MS,
         drainDeadlineMs: 20_000,

@@ -130,7 +130,7 @@ export class World implements ProcessWorld {
       payloadBytesMax: 65_536,
       messageRate: 100,
       pingIntervalMs: 25_000,
-      retryWindowMs: 5_000,
+      retryWindowMs: () => 5_000,
     };
     this.rooms = Array.from({ length: 4 + random.below(5) }, (_, at) =>
       at % 2 === 0 && options.isRelayOnly !== true ? `log-${at}` : `relay-${at}`,

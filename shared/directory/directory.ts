@@ -101,6 +101,8 @@ export interface RouterRecord {
   readonly startedAt: number;
   readonly counter: number;
   readonly sessions: number;
+  /** Handshakes it admits each second, 0 for no limit; absent in records of earlier versions. */
+  readonly acceptRate?: number | undefined;
   /** The router that this process is a worker of; absent where one process is the whole router. */
   readonly workerOf?: RouterGroup | undefined;
 }

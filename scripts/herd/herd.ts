@@ -51,11 +51,12 @@ const PROBE_EVERY_MS = 250;
 const SHARES = [0.5, 0.9, 0.99, 1] as const;
 const CLIENTS_PER_ADDRESS = 20_000;
 
-/** Seats everybody at the first router of the cluster, ends that router, and waits until everybody is back. */
+/** Seats everybody at `r1`, ends that router, and waits until everybody is back. */
 export async function loseRouter(cluster: Cluster, options: HerdOptions): Promise<HerdResult> {
-  const [lost, ...left] = [...cluster.routers];
-  if (lost === undefined || left.length === 0) throw new Error('a herd needs two routers at least');
-  const ports = [...cluster.routers.values()].map(({ url }) => Number(new URL(url).port));
+  const lost = cluster.router('r1');
+  const left = [...cluster.routers].filter(([, router]) => router !== lost);
+  if (left.length === 0) throw new Error('a herd needs two routers at least');
+  const ports = [lost, ...left.map(([, router]) => router)].map(({ url }) => Number(new URL(url).port));
   const counts = newCounts();
   let isLost = false;
   const clients = Array.from({ length: options.clients }, (_, i) => {
@@ -76,7 +77,7 @@ export async function loseRouter(cluster: Cluster, options: HerdOptions): Promis
 
     isLost = true;
     const lostMs = performance.now();
-    lost[1].process.signal(options.signal);
+    lost.process.signal(options.signal);
     await until('the clients noticed', () => clients.some(({ isSeated }) => !isSeated), options.boundMs);
     const strangerCounts = newCounts();
     for (let i = 0; i < options.strangers; i++) {

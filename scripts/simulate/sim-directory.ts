@@ -13,7 +13,15 @@ import type { SimRedis } from './sim-redis.ts';
 
 type PipeName = 'control' | 'bulk' | 'log';
 
-const BULK: ReadonlySet<Operation> = new Set(['writePresence', 'readPresence', 'writeUser', 'readUser']);
+const BULK: ReadonlySet<Operation> = new Set([
+  'writePresence',
+  'readPresence',
+  'writeUser',
+  'readUser',
+  'openOutbox',
+  'writeOutbox',
+  'trimOutbox',
+]);
 const LOG: ReadonlySet<Operation> = new Set(['append', 'readLog', 'openLog']);
 const { commandTimeoutMs, reconnectMs } = DEFAULT_TIMINGS;
 /** Part of `reconnectMs` after which an attempt is given up. */

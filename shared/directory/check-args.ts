@@ -1,7 +1,7 @@
 /** What every implementation of the directory refuses to store. Owns: the shape of ids, tokens and numbers that become part of a
  *  record's text. Does not know: what an operation does. Both implementations ask here first, so that both refuse the same.
  *  Invariant: nothing that passes can be read back as another record than the one written. */
-import type { AppendItem, Args, LogEntry, Operation, SenderMark } from './directory.ts';
+import type { AppendItem, Args, LogEntry, Operation, OutboxEvent, SenderMark } from './directory.ts';
 import { ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from './keys.ts';
 
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */
@@ -20,11 +20,11 @@ const ENTRIES_MAX = 10_000;
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router', 'pinned']);
 const COUNTS = new Set(
-  'epoch floor head counter limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
+  'epoch floor head counter number eventsMax limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
     ' ',
   ),
 );
-const NESTED = new Set(['triple', 'to', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep', 'pin', 'entry']);
+const NESTED = new Set(['triple', 'to', 'upTo', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep', 'pin', 'entry']);
 
 /** Checks the arguments of one operation.
  *  @throws RangeError naming the argument: a mistake of the caller, never retryable */
@@ -53,6 +53,9 @@ function check(operation: Operation, args: object): void {
     } else if (name === 'items') {
       const items = value as readonly AppendItem[];
       if (items.length > ITEMS_MAX || !items.every(isItem)) fail();
+    } else if (name === 'events') {
+      const events = value as readonly OutboxEvent[];
+      if (events.length > ITEMS_MAX || !events.every(isOutboxEvent)) fail();
     } else if (name === 'forget') {
       if (!(value as readonly unknown[]).every((sender) => matches(SENDER_PATTERN, sender))) fail();
     } else if (name === 'snapshot') {
@@ -111,6 +114,11 @@ function isMessage({ from, session, data }: NonNullable<AppendItem['message']>):
 function isEntry(entry: LogEntry): boolean {
   const { tag, id, at } = entry;
   return matches(TAG_PATTERN, tag) && (id === undefined || (isCount(id) && id > 0)) && isCount(at) && isMessage(entry);
+}
+
+function isOutboxEvent({ id, change }: OutboxEvent): boolean {
+  if (!isCount(id.epoch) || !isCount(id.number)) return false;
+  return change === undefined || (matches(SESSION_PATTERN, change.session) && matches(USER_PATTERN, change.user));
 }
 
 function isMark({ seat, cseq, id, seq }: SenderMark): boolean {

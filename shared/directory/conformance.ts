@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { logConformance } from './conformance-log.ts';
 import { orderConformance } from './conformance-orders.ts';
+import { outboxConformance } from './conformance-outbox.ts';
 import { projectionConformance } from './conformance-projections.ts';
 import type { Args, Directory, NodeRecord, RoomRecord } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
@@ -485,6 +486,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
     logConformance(() => fixture);
     projectionConformance(() => fixture);
     orderConformance(() => fixture);
+    outboxConformance(() => fixture);
 
     describe('arguments', () => {
       it.each<[string, () => Promise<unknown>]>([

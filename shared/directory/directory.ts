@@ -539,6 +539,51 @@ export interface DirectoryOperations {
     args: { readonly user: string };
     reply: { readonly sessions: readonly { readonly session: string; readonly at: UserSession }[] };
   };
+
+  /** Takes over what webhooks have to tell of a room, unless a higher epoch has written (`stale`): from here on no lower one writes.
+   *  `told`: of whom the last event is a join. `events`: what not every receiver has, in order. Both expire after `expireMs` unless
+   *  written again. */
+  openOutbox: {
+    args: { readonly room: string; readonly epoch: number; readonly expireMs: number };
+    reply:
+      | {
+          readonly kind: 'open';
+          readonly told: readonly { readonly session: string; readonly user: string }[];
+          readonly events: readonly { readonly id: OutboxId; readonly json: string }[];
+        }
+      | { readonly kind: 'stale'; readonly epoch: number };
+  };
+  /** Adds events, each together with the change of who is there that it tells, unless a higher epoch has written (`stale`). An event
+   *  whose id is not above the last one's was added before, and is not again. Beyond `eventsMax` the oldest are `dropped`. */
+  writeOutbox: {
+    args: {
+      readonly room: string;
+      readonly epoch: number;
+      readonly expireMs: number;
+      readonly eventsMax: number;
+      readonly events: readonly OutboxEvent[];
+    };
+    reply: { readonly kind: 'written'; readonly dropped: number } | { readonly kind: 'stale'; readonly epoch: number };
+  };
+  /** Lets go of events up to this one, which every receiver has. Once nothing is left to tell and nobody is there, all of it expires
+   *  after `expireMs`. */
+  trimOutbox: {
+    args: { readonly room: string; readonly upTo: OutboxId; readonly expireMs: number };
+    reply: { readonly kind: 'trimmed'; readonly left: number };
+  };
+}
+
+/** Names an event of a room, and orders it among the others: the epoch of the owner that made it, and its number under that. */
+export interface OutboxId {
+  readonly epoch: number;
+  readonly number: number;
+}
+
+export interface OutboxEvent {
+  readonly id: OutboxId;
+  readonly change?: { readonly session: string; readonly user: string; readonly present: boolean } | undefined;
+  /** What receivers are told; absent where nobody wants to know. */
+  readonly json?: string | undefined;
 }
 
 export type Operation = keyof DirectoryOperations;

@@ -21,6 +21,8 @@ describe('keys', () => {
       order: 'bh:room:{lobby}:order',
       state: 'bh:room:{lobby}:state',
       presence: 'bh:room:{lobby}:presence',
+      told: 'bh:room:{lobby}:told',
+      outbox: 'bh:room:{lobby}:outbox',
     });
     expect(keys.user('zoë@example.org')).toBe('bh:user:{zoë@example.org}');
     expect(buildKeys({ cluster: 'prod', prefix: 'app:bh' }).cluster.meta).toBe('app:bh:{prod}:meta');

@@ -30,6 +30,9 @@ export interface RoomKeys {
   readonly order: string;
   readonly state: string;
   readonly presence: string;
+  /** Of webhooks: who is there as far as was told, and what is still to be told. */
+  readonly told: string;
+  readonly outbox: string;
 }
 
 export interface Keys {
@@ -64,6 +67,8 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
         order: `${base}:order`,
         state: `${base}:state`,
         presence: `${base}:presence`,
+        told: `${base}:told`,
+        outbox: `${base}:outbox`,
       };
     },
     user: (user) => `${prefix}:user:{${checked(USER_PATTERN, user, 'user id')}}`,

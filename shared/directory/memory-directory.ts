@@ -7,6 +7,7 @@ import { type Args, type Directory, DirectoryError, type Operation, type Reply }
 import { logExecutors } from './memory/log.ts';
 import { membershipExecutors } from './memory/membership.ts';
 import { orderExecutors } from './memory/orders.ts';
+import { outboxExecutors } from './memory/outbox.ts';
 import { projectionExecutors } from './memory/projections.ts';
 import { roomExecutors } from './memory/rooms.ts';
 import { copyOf, type Executors, emptyState, type State } from './memory/state.ts';
@@ -17,6 +18,7 @@ const EXECUTORS: Executors = {
   ...roomExecutors,
   ...logExecutors,
   ...projectionExecutors,
+  ...outboxExecutors,
 };
 
 /** The data at one moment; opaque, and never changed once taken. */

@@ -13,6 +13,7 @@ import { DIRECTORY_CONNECTIONS, type DirectoryConnection, type Plan, type PlanCo
 import { logPlans } from './plans/log.ts';
 import { membershipPlans } from './plans/membership.ts';
 import { orderPlans } from './plans/orders.ts';
+import { outboxPlans } from './plans/outbox.ts';
 import { projectionPlans } from './plans/projections.ts';
 import { roomPlans } from './plans/rooms.ts';
 import { serverComplaints } from './server-info.ts';
@@ -49,7 +50,7 @@ export type DirectoryEvent =
 
 /** Certificates kept in Redis: about 1 MB. */
 export const CERTS_MAX = 10_000;
-const PLANS: Plans = { ...membershipPlans, ...orderPlans, ...roomPlans, ...logPlans, ...projectionPlans };
+const PLANS: Plans = { ...membershipPlans, ...orderPlans, ...roomPlans, ...logPlans, ...projectionPlans, ...outboxPlans };
 
 export class RedisDirectory implements Directory {
   readonly #run: RunInForce;

@@ -9,6 +9,7 @@ import type {
   NodeState,
   Operation,
   Pin,
+  OutboxId,
   Reply,
   RoomRecord,
   RouterRecord,
@@ -63,6 +64,15 @@ export interface StoredUser extends Expiring {
   readonly sessions: Map<string, { readonly epoch: number; readonly json: string }>;
 }
 
+export interface StoredOutbox extends Expiring {
+  epoch: number;
+  /** Session → user. */
+  readonly told: Map<string, string>;
+  events: { readonly id: OutboxId; readonly json: string }[];
+  /** Of the last event ever added. */
+  lastId: OutboxId;
+}
+
 export interface State {
   gen: string | undefined;
   ver: number;
@@ -80,6 +90,7 @@ export interface State {
   readonly rooms: Map<string, StoredRoom>;
   readonly presence: Map<string, StoredPresence>;
   readonly users: Map<string, StoredUser>;
+  readonly outboxes: Map<string, StoredOutbox>;
 }
 
 export interface ExecuteContext {
@@ -107,6 +118,7 @@ export function emptyState(): State {
     rooms: new Map(),
     presence: new Map(),
     users: new Map(),
+    outboxes: new Map(),
   };
 }
 

@@ -79,6 +79,8 @@ export class NodeCalls {
         const messages = room.messagesAfter(numberOf(args, 'after', 0), numberOf(args, 'limit', 100));
         return ok({ messages, head: room.head });
       }
+      case 'webhooks':
+        return ok({ endpoints: this.#core.webhooks?.state() ?? [] });
       case 'close-room': {
         const hosted = this.#core.rooms.get(roomOf(args));
         if (hosted?.room === undefined || hosted.ownership.held === undefined) return ok({ closed: false });

@@ -29,6 +29,7 @@ import type { BeginTrace, NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
 import type { Room } from './room.ts';
 import { RoomHost } from './room-host.ts';
+import { Webhooks } from './webhooks/webhooks.ts';
 
 const VIEW_EVERY_MS = 1_000;
 /** Where a read failed that would have shown a change. */
@@ -55,6 +56,7 @@ export class NodeCore {
   readonly ownRecord: OwnRecord;
   readonly mover: Mover;
   readonly #heat = new HeatMeter();
+  readonly webhooks: Webhooks | undefined;
   readonly #links: LinkTable;
   readonly #movedTo = new Map<string, OwnerHint>();
   #view: readonly NodeRecord[] = [];
@@ -105,6 +107,7 @@ export class NodeCore {
       links: this.#links,
       handovers: () => this.handovers,
       projections: () => this.projections,
+      webhooks: () => this.webhooks,
       draining: () => this.draining,
       view: () => this.#view,
       movedTo: (room) => this.#movedTo.get(room),
@@ -138,6 +141,9 @@ export class NodeCore {
       now,
       held: (room) => this.rooms.held(room),
     });
+    this.webhooks =
+      options.webhooks &&
+      new Webhooks({ ...options.webhooks, call: ports.call, now, log: (event, fields) => ports.log(event, fields) });
     this.standby = new Standby({
       rooms: () => this.rooms.all(),
       giveUp: (hosted) => this.rooms.closeRoom(hosted, 1012, 'the room moves'),
@@ -211,6 +217,7 @@ export class NodeCore {
     this.rooms.tick(now, open);
     this.handovers.tick(now);
     this.projections.tick(now);
+    this.webhooks?.tick(now);
     this.#refreshView(now);
     this.mover.tick(now);
     if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');

@@ -23,6 +23,7 @@ import { type ProgramOffer, programFor } from './load-program.ts';
 import { NodeMetrics } from './metrics.ts';
 import type { NodeEnd } from './ports.ts';
 import { shareOf } from './share.ts';
+import { type AssembledWebhooks, assembleWebhooks } from './webhooks/assemble.ts';
 
 const TICK_MS = 20;
 const RECENT_MAX = 100;
@@ -46,6 +47,7 @@ export class Node {
   readonly #links: LinkEdge;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   readonly metrics: NodeMetrics;
+  readonly #webhooks: AssembledWebhooks | undefined;
   #core: NodeCore | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
@@ -76,6 +78,8 @@ export class Node {
       linkBacklogBytes: () => this.#links.backlogBytes,
       logBacklogBytes: () => this.#core?.rooms.logBacklogBytes ?? 0,
     });
+    const warn = (event: string, fields: Readonly<Record<string, unknown>>) => this.#log.warn(event, fields);
+    this.#webhooks = assembleWebhooks(config, { clock: systemClock, random: systemRandom, log: warn });
     this.#links = this.#makeLinks();
     this.#health = this.#makeHealth();
     this.#well =
@@ -144,6 +148,7 @@ export class Node {
   async #close(): Promise<void> {
     clearInterval(this.#ticker);
     this.#health?.close();
+    this.#webhooks?.close();
     await this.#links.closeAll();
     await this.#directory.close();
     this.#loop.disable();
@@ -259,6 +264,7 @@ export class Node {
         logBytesMax: LOG_BYTES_MAX,
         resumeToken: (room, { session, user, seat, since }, now) =>
           issueResume(config.secrets, { session, user, room, seat, since, expiresAtMs: now.wallMs + TOKEN_LIFE_MS }),
+        webhooks: this.#webhooks?.options,
         bootstrap: config.bootstrap,
         random: systemRandom,
         now: () => systemClock.now(),

@@ -9,6 +9,7 @@ import type { ProgramFactory } from './program.ts';
 import type { LogRules } from './room-log.ts';
 import type { RoomLimits } from './room-output.ts';
 import type { RoomSession } from './roster.ts';
+import type { WebhooksOptions } from './webhooks/webhooks.ts';
 
 export interface NodeCoreOptions {
   readonly record: NodeRecord;
@@ -30,6 +31,8 @@ export interface NodeCoreOptions {
   readonly logBytesMax: number;
   readonly resumeToken: (room: string, session: RoomSession, now: Instant) => string;
   readonly bootstrap: string | undefined;
+  /** Who is told of rooms; absent: nobody. */
+  readonly webhooks?: Omit<WebhooksOptions, 'call' | 'now' | 'log'> | undefined;
   readonly random: RandomSource;
   readonly now: () => Instant;
 }

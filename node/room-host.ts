@@ -29,6 +29,7 @@ import { DueRooms } from './room-due.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
 import type { LogOutput, RoomOutput } from './room-output.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** A room without a session is looked at this often until it is released, milliseconds. */
 const EMPTY_LOOK_MS = 1_000;
@@ -52,6 +53,7 @@ export interface RoomHostParts {
   readonly links: LinkTable;
   readonly handovers: () => Handovers;
   readonly projections: () => Projections;
+  readonly webhooks: () => Webhooks | undefined;
   readonly draining: () => boolean;
   /** All nodes as last read: what a room runs follows from what all of them list. */
   readonly view: () => readonly NodeRecord[];
@@ -136,7 +138,8 @@ export class RoomHost {
   #releaseIdle(hosted: Hosted, now: Instant): void {
     const { room, ownership } = hosted;
     if (room === undefined || ownership.held === undefined || hosted.settling) return;
-    if (room.sessionCount > 0 || hosted.waiters.length > 0 || !room.isSettled) {
+    const isTold = this.#parts.webhooks()?.isSettled(hosted.name) ?? true;
+    if (room.sessionCount > 0 || hosted.waiters.length > 0 || !room.isSettled || !isTold) {
       hosted.idleSinceMs = undefined;
       return;
     }
@@ -275,7 +278,9 @@ export class RoomHost {
       unseated: (link, handle) => this.#parts.links.get(link)?.seats.delete(handle),
       changed: (session) => {
         const room = this.#hosted.get(name)?.room;
-        if (room !== undefined) this.#parts.projections().changed(room, session);
+        if (room === undefined) return;
+        this.#parts.projections().changed(room, session);
+        this.#parts.webhooks()?.changed(room, session);
       },
       wake: (atMs) => {
         if (this.#hosted.get(name) === hosted) this.#due.wake(hosted, atMs);
@@ -340,6 +345,7 @@ export class RoomHost {
     const { head } = room;
     const { links } = room;
     this.#parts.projections().vacate(room);
+    this.#parts.webhooks()?.closed(hosted.name);
     // One whose program fails while it is handed over stays here, to its end.
     ownership.resumeAfterTransfer();
     room.closeAll(code, reason);
@@ -354,6 +360,7 @@ export class RoomHost {
     hosted.room = undefined;
     hosted.settling = false;
     this.#parts.projections().forget(hosted.name);
+    this.#parts.webhooks()?.forget(hosted.name);
   }
 
   #onOwnership(name: string, event: OwnershipEvent, now: Instant): void {
@@ -511,6 +518,7 @@ export class RoomHost {
     }
     if (hosted.room !== room) return;
     this.#parts.projections().assert(room, now.monoMs);
+    this.#parts.webhooks()?.opened(room);
     this.tell(hosted, 'held');
   }
 

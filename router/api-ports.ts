@@ -91,6 +91,8 @@ export type NodeOperation =
   | 'moves'
   /** {limit} → HotAnswer. */
   | 'hot';
+  /** {} → {endpoints}: how webhooks fare at this node. */
+  | 'webhooks';
 
 export interface RoomSummary {
   readonly room: string;

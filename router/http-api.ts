@@ -19,6 +19,7 @@ import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
 import { RequestTrace } from './http-trace.ts';
+import { webhookRoutes } from './http-routes/webhooks.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
@@ -69,6 +70,7 @@ const ROUTES: readonly Route[] = [
   ...clusterRoutes,
   ...moveRoutes,
   ...auditRoutes,
+  ...webhookRoutes,
 ];
 const TABLE = ROUTES.map((route) => ({ ...route, segments: route.path.split('/') }));
 

@@ -186,4 +186,32 @@ function maybeText<K extends string>(fields: Fields, key: K): { readonly [P in K
 
 function numberOrNull(fields: Fields, key: string): number | null {
   return fields[key] === null ? null : number(fields, key);
+/** How webhooks fare at one endpoint. */
+export interface EndpointSummary {
+  readonly url: string;
+  readonly state: 'ok' | 'failing' | 'off';
+  readonly queued: number;
+  readonly delivered: number;
+  readonly failed: number;
+  readonly dropped: number;
+  readonly lastError?: string;
+  readonly lastAt?: number;
+}
+
+export function readEndpoints(value: unknown): EndpointSummary[] {
+  return list(fieldsOf(value), 'endpoints').map((entry) => {
+    const fields = fieldsOf(entry);
+    const state = text(fields, 'state');
+    if (state !== 'ok' && state !== 'failing' && state !== 'off') throw misshapen();
+    return {
+      url: text(fields, 'url'),
+      state,
+      queued: number(fields, 'queued'),
+      delivered: number(fields, 'delivered'),
+      failed: number(fields, 'failed'),
+      dropped: number(fields, 'dropped'),
+      ...(fields['lastError'] === undefined ? {} : { lastError: text(fields, 'lastError') }),
+      ...(fields['lastAt'] === undefined ? {} : { lastAt: number(fields, 'lastAt') }),
+    };
+  });
 }

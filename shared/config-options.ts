@@ -371,6 +371,57 @@ export const OPTIONS = {
     doc: 'Sessions in one room; more are refused.',
   },
 
+  'webhook-url': {
+    roles: NODE,
+    type: 'list',
+    default: [],
+    doc: 'Receiver of webhooks, `http://` or `https://`: is told who comes into rooms and goes. May be repeated; each gets every event. Alike on every node.',
+  },
+  'webhook-secret': {
+    roles: NODE,
+    type: 'list',
+    min: 16,
+    max: 1_024,
+    secret: true,
+    doc: 'What webhooks are signed with. With two, each request bears a signature of each, so that a receiver can change from one to the other.',
+  },
+  'webhook-events': {
+    roles: NODE,
+    type: 'list',
+    default: ['room.occupied', 'room.vacated', 'member.joined', 'member.left'],
+    choices: ['room.occupied', 'room.vacated', 'member.joined', 'member.left'],
+    doc: 'What receivers are told of.',
+  },
+  'webhook-rooms': {
+    roles: NODE,
+    type: 'list',
+    default: ['*'],
+    doc: 'Patterns of the rooms that they are told of, e.g. `game:*`. Alike on every node.',
+  },
+  'webhook-queue-bytes': {
+    roles: NODE,
+    type: 'integer',
+    unit: 'bytes',
+    default: 16 * MIB,
+    min: 65_536,
+    max: 1_024 * MIB,
+    doc: 'What one node keeps for one receiver that does not answer; beyond it the oldest events are given up, and counted.',
+  },
+  'webhook-age-ms': duration(
+    NODE,
+    6 * HOUR,
+    1_000,
+    168 * HOUR,
+    'An event not delivered for this long is given up, and counted.',
+  ),
+  'webhook-timeout-ms': duration(NODE, 10_000, 100, 60_000, 'A receiver has this long to answer.'),
+  'webhook-any-address': {
+    roles: NODE,
+    type: 'boolean',
+    default: false,
+    doc: 'Lets webhooks go to link-local addresses, and to those under which clouds serve credentials.',
+  },
+
   nodes: { roles: ['start'], type: 'integer', default: 3, min: 1, max: 64, doc: 'How many nodes to start.' },
   routers: { roles: ['start'], type: 'integer', default: 1, min: 1, max: 64, doc: 'How many routers to start.' },
   restart: {

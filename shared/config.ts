@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { addressOf, isService, targetTemplate } from './attended.ts';
 import type { OPTIONS, OptionName, Role } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
+import { checkWebhooks } from './config-webhooks.ts';
 import { parseRedisUrl } from './directory/redis-url.ts';
 import { isIncarnation, isNodeId, isRoomPattern, newIncarnation, workerId } from './ids.ts';
 import { placementKeyFrom } from './placement.ts';
@@ -269,6 +270,7 @@ function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource
   }
   const { target: _target, service: _service, health: _health, ...own } = values;
   const attends = attendsConfig(values);
+  checkWebhooks(values);
   return {
     ...own,
     ...worker(parsed, values, 'node', random),
@@ -303,6 +305,7 @@ function attendsConfig(values: Values<'node'>): AttendsConfig | undefined {
 function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   checkAuthentication(values);
   checkBacklog(values);
+  checkWebhooks(values);
   pairPrograms(values);
   if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);
   else if (values.replicas > 0) {

@@ -1,7 +1,7 @@
 /** Who came and went in one room, as events in order. Owns: who is there as far as was told, and the numbering under an owner's epoch.
  *  Does not know: Redis, receivers, why somebody came.
  *  Invariants: of one session join and leave alternate, of the room occupied and vacated; the numbers of an epoch have no gap. */
-import type { OutboxEvent } from '../../shared/directory/directory.ts';
+import type { OutboxEvent, OutboxId } from '../../shared/directory/directory.ts';
 import { eventJson, type WebhookEventType } from './event.ts';
 
 export interface Transition {
@@ -17,14 +17,17 @@ export class RoomEvents {
   readonly #types: ReadonlySet<WebhookEventType>;
   /** Session → user. */
   readonly #told: Map<string, string>;
-  #epoch = 0;
-  #number = 0;
+  #epoch: number;
+  #number: number;
 
   constructor(
     room: string,
     types: ReadonlySet<WebhookEventType>,
     told: readonly { readonly session: string; readonly user: string }[],
+    last: OutboxId,
   ) {
+    this.#epoch = last.epoch;
+    this.#number = last.number;
     this.#room = room;
     this.#types = types;
     this.#told = new Map(told.map(({ session, user }) => [session, user]));
@@ -32,6 +35,20 @@ export class RoomEvents {
 
   get members(): number {
     return this.#told.size;
+  }
+
+  /** The last id that was given. */
+  get last(): OutboxId {
+    return { epoch: this.#epoch, number: this.#number };
+  }
+
+  /** Changes without a word to anybody, that give Redis back what it has lost of who was told to be there.
+   *  @param unwritten  what is still to be written, and changes it by itself */
+  putBack(recorded: readonly { readonly session: string }[], unwritten: readonly OutboxEvent[]): OutboxEvent[] {
+    const known = new Set(recorded.map(({ session }) => session));
+    for (const { change } of unwritten) if (change !== undefined) known.add(change.session);
+    const missing = [...this.#told].filter(([session]) => !known.has(session));
+    return missing.map(([session, user]) => ({ id: this.last, change: { session, user, present: true } }));
   }
 
   /** What has to be told so that it agrees with who is there, those who left first. */

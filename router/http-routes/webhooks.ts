@@ -1,0 +1,50 @@
+/** How webhooks fare. Owns: the sum over the nodes that send them. An endpoint fails where it fails for any node. */
+import { askEach, QUESTION_MS } from '../ask.ts';
+import { ok } from '../http-answer.ts';
+import type { Route } from '../http-api.ts';
+import { type EndpointSummary, readEndpoints } from '../node-answers.ts';
+
+/** From the best to the worst: the worst of two nodes counts. */
+const STATES = ['ok', 'failing', 'off'] as const;
+
+export const webhookRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/api/v1/webhooks',
+    answer: async ({ ports }) => {
+      const nodes = ports
+        .nodes()
+        .filter(({ record }) => record.state === 'active' || record.state === 'draining')
+        .map(({ record }) => record.node);
+      const answers = await askEach(nodes, async (node) =>
+        readEndpoints(await ports.callNode(node, 'webhooks', {}, QUESTION_MS)),
+      );
+      const endpoints = new Map<string, EndpointSummary>();
+      for (const one of answers.flatMap((answer) => (answer.ok ? answer.value : []))) {
+        const other = endpoints.get(one.url);
+        endpoints.set(one.url, other === undefined ? one : sum(other, one));
+      }
+      const incomplete = answers.flatMap((answer) => (answer.ok ? [] : [answer.item]));
+      return ok({
+        endpoints: [...endpoints.values()].sort((a, b) => (a.url < b.url ? -1 : 1)),
+        ...(incomplete.length > 0 ? { incomplete } : {}),
+      });
+    },
+  },
+];
+
+function sum(a: EndpointSummary, b: EndpointSummary): EndpointSummary {
+  const [earlier, later] = (a.lastAt ?? 0) <= (b.lastAt ?? 0) ? [a, b] : [b, a];
+  const lastError = later.lastError ?? earlier.lastError;
+  const lastAt = later.lastAt ?? earlier.lastAt;
+  return {
+    url: a.url,
+    state: STATES.indexOf(a.state) >= STATES.indexOf(b.state) ? a.state : b.state,
+    queued: a.queued + b.queued,
+    delivered: a.delivered + b.delivered,
+    failed: a.failed + b.failed,
+    dropped: a.dropped + b.dropped,
+    ...(lastError === undefined ? {} : { lastError }),
+    ...(lastAt === undefined ? {} : { lastAt }),
+  };
+}

@@ -4,7 +4,8 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BellhopError } from '../shared/errors.ts';
 import { FakeApiPorts, incarnationOf, summary } from './fake-api-ports.ts';
-import { type HttpApiOptions, httpApi } from './http-api.ts';
+import { type HttpApiOptions, httpApi, ROUTES } from './http-api.ts';
+import { AnswerChecker } from './openapi/answers-fixture.ts';
 
 type Json = Record<string, unknown>;
 interface Reply {
@@ -13,6 +14,11 @@ interface Reply {
   readonly text: string;
   readonly body: Json;
 }
+
+const MESSAGE = { seq: 4, tag: '9.aa', from: null, session: null, at: 7, data: 1 };
+
+/** Every answer below is held against the description of its route. */
+const checker = new AnswerChecker(ROUTES);
 
 let ports: FakeApiPorts;
 let server: Server;
@@ -44,7 +50,11 @@ function call(
         const text = Buffer.concat(chunks).toString();
         const isJson = text !== '' && response.headers['content-type']?.startsWith('application/json') === true;
         const body = isJson ? (JSON.parse(text) as Json) : {};
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body });
+        const status = response.statusCode ?? 0;
+        const contentType = response.headers['content-type'] ?? '';
+        const faults = checker.faultsOf({ method, path, status, contentType, text });
+        if (faults.length > 0) reject(new Error(faults.join('\n')));
+        resolve({ status, headers: response.headers, text, body });
       });
     });
     sent.on('error', reject);
@@ -335,7 +345,7 @@ describe('presence', () => {
 describe('messages', () => {
   beforeEach(() => {
     ports.addNode('n1', [summary('a')]);
-    ports.answers.set('n1', (op) => (op === 'publish' ? { seq: 5, epoch: 9 } : { messages: [{ seq: 4 }], head: 4 }));
+    ports.answers.set('n1', (op) => (op === 'publish' ? { seq: 5, epoch: 9 } : { messages: [MESSAGE], head: 4 }));
   });
 
   it('are published, in a room that is opened if need be', async () => {
@@ -394,7 +404,7 @@ describe('messages', () => {
 
   it('are read', async () => {
     const reply = await get('/api/v1/rooms/a/messages?after=3&limit=10');
-    expect(reply.body).toEqual({ messages: [{ seq: 4 }], head: 4 });
+    expect(reply.body).toEqual({ messages: [MESSAGE], head: 4 });
     expect(ports.asked.at(-1)?.args).toEqual({ room: 'a', after: 3, limit: 10 });
     expect((await get('/api/v1/rooms/nobody/messages')).status).toBe(404);
   });
@@ -488,4 +498,45 @@ describe('nodes and routers', () => {
       ['r2', 3],
     ]);
   });
+});
+
+describe('webhooks', () => {
+  const endpoint = { url: 'https://a.example/hooks', state: 'ok', queued: 1, delivered: 5, failed: 0, dropped: 0 };
+
+  it('are summed over the nodes, the worst of which counts', async () => {
+    ports.addNode('n1');
+    ports.addNode('n2');
+    ports.addNode('n3');
+    ports.answers.set('n1', () => ({ endpoints: [{ ...endpoint, lastAt: 50 }] }));
+    const failing = { state: 'failing', queued: 2, delivered: 1, failed: 3, dropped: 4, lastError: 'x', lastAt: 40 };
+    ports.answers.set('n2', () => ({
+      endpoints: [
+        { ...endpoint, ...failing },
+        { ...endpoint, url: 'https://b.example/' },
+      ],
+    }));
+    ports.answers.delete('n3');
+    const reply = await get('/api/v1/webhooks');
+    expect(reply.body).toEqual({
+      endpoints: [
+        { ...endpoint, state: 'failing', queued: 3, delivered: 6, failed: 3, dropped: 4, lastError: 'x', lastAt: 50 },
+        { ...endpoint, url: 'https://b.example/' },
+      ],
+      incomplete: ['n3'],
+    });
+  });
+
+  it('are none where no node sends any', async () => {
+    ports.addNode('n1');
+    ports.answers.set('n1', () => ({ endpoints: [] }));
+    expect((await get('/api/v1/webhooks')).body).toEqual({ endpoints: [] });
+  });
+});
+
+it('describes itself', async () => {
+  const reply = await get('/api/v1/openapi.json');
+  expect([reply.status, reply.body['openapi']]).toEqual([200, '3.1.1']);
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await start({ apiToken: 'a token of sixteen' });
+  expect((await get('/api/v1/openapi.json')).status).toBe(401);
 });

@@ -15,11 +15,13 @@ import { explainRoutes } from './http-routes/explain.ts';
 import { healthRoutes } from './http-routes/health.ts';
 import { messageRoutes } from './http-routes/messages.ts';
 import { moveRoutes } from './http-routes/moves.ts';
+import { openApiRoutes } from './http-routes/openapi.ts';
 import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
 import { RequestTrace } from './http-trace.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
+import type { RouteDoc } from './openapi/route-doc.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
@@ -54,13 +56,16 @@ export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Segments; one that begins with a colon stands for any. */
   readonly path: string;
+  /** What it says of itself: see openapi/route-doc.ts. */
+  readonly doc: RouteDoc;
   readonly answer: (request: RouteRequest) => Promise<Answer> | Answer;
 }
 
 const REQUESTS_MAX = 256;
 const RETRY_AFTER_MS = 1_000;
 
-const ROUTES: readonly Route[] = [
+/** Every route there is. */
+export const ROUTES: readonly Route[] = [
   ...healthRoutes,
   ...roomRoutes,
   ...explainRoutes,
@@ -71,6 +76,7 @@ const ROUTES: readonly Route[] = [
   ...moveRoutes,
   ...auditRoutes,
   ...webhookRoutes,
+  ...openApiRoutes(() => ROUTES),
 ];
 const TABLE = ROUTES.map((route) => ({ ...route, segments: route.path.split('/') }));
 

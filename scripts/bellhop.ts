@@ -48,6 +48,7 @@ const PROGRAMS: readonly ListedVerb[] = [
     what: 'writes the table of options into pages',
     run: async (pages) => writeConfigTables(pages),
   },
+  { name: 'http-api-docs', what: 'writes the page of the HTTP API', run: writeApiPage },
 ];
 
 /** Carries out a verb. Output goes to this process' own streams.
@@ -179,6 +180,15 @@ function writeConfigTables(pages: readonly string[]): number {
       return refuse(`${JSON.stringify(path)} is not a page with the marks of the table of options.`);
     writeFileSync(path, page);
   }
+  return 0;
+}
+
+async function writeApiPage([path = 'docs/http-api.md']: readonly string[]): Promise<number> {
+  const [{ ROUTES }, { apiPage }] = await Promise.all([
+    import('../router/http-api.ts'),
+    import('../router/openapi/page.ts'),
+  ]);
+  writeFileSync(path, apiPage(ROUTES));
   return 0;
 }
 

@@ -7,6 +7,8 @@ import { QUESTION_MS, within } from '../ask.ts';
 import { cursorFrom, cursorTo, numberFrom, ok, roomFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readPresence } from '../node-answers.ts';
+import { NEXT, NODE_ERRORS, PAGE } from '../openapi/route-doc.ts';
+import { anything, count, flag, list, moment, nullable, object, oneOf, text } from '../openapi/schema.ts';
 
 const LIMIT = 500;
 const LIMIT_MAX = 1_000;
@@ -29,6 +31,41 @@ export const presenceRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/rooms/:room/presence',
+    doc: {
+      tag: 'Rooms',
+      summary: 'Who is in a room',
+      text: 'A room that nobody is in is empty, not missing.',
+      query: {
+        source: {
+          doc: '`projection`, the usual one, is what Redis has: it may lag its owner by a tenth of a second, and can be read while a room has no owner. `owner` asks the owner.',
+          schema: oneOf(['projection', 'owner']),
+        },
+        ...PAGE(500, 1_000),
+      },
+      answers: {
+        200: {
+          doc: 'By user, sessions of one page of the room.',
+          schema: object(
+            {
+              room: text(),
+              epoch: nullable(count('of the owner who says so; null where none ever did')),
+              source: oneOf(['projection', 'owner']),
+              asOf: nullable(moment('as of when this is true')),
+              settling: flag('the owner is dead and not replaced yet: members are as it left them'),
+              count: count('sessions in the whole room'),
+              users: list(
+                object(
+                  { user: text(), sessions: list(text()), since: moment('since when the first of them is here') },
+                  { meta: anything('what the user’s latest session says of itself') },
+                ),
+              ),
+            },
+            { version: count('grows with every change under one owner; of `owner` only'), ...NEXT },
+          ),
+        },
+      },
+      errors: ['bad_request', 'bad_room', 'settling', ...NODE_ERRORS],
+    },
     answer: async ({ ports, params, query }) => {
       const room = roomFrom(params['room'] ?? '');
       const source = query.get('source') ?? 'projection';

@@ -8,14 +8,70 @@ import { cursorFrom, cursorTo, numberFrom, ok, roomFrom } from '../http-answer.t
 import type { Route } from '../http-api.ts';
 import { readFlag, readRooms, readSummary } from '../node-answers.ts';
 import { audited, operatorOf } from './audit.ts';
+import { INCOMPLETE, NEXT, NODE_ERRORS, PAGE } from '../openapi/route-doc.ts';
+import { always, count, decimal, flag, list, moment, named, nullable, object, text } from '../openapi/schema.ts';
 
 const LIMIT = 100;
 const LIMIT_MAX = 1_000;
+
+const HELD = {
+  node: text('its owner'),
+  incarnation: text('of the owner'),
+  epoch: count('grows with every change of owner'),
+  head: count('seq of its last message'),
+  sessions: count('members'),
+  since: moment('since when this owner holds it'),
+  program: text('what runs it'),
+} as const;
+const ROOM = named('Room', object({ room: text('its id'), ...HELD }));
+const HOLDER = object({ node: text(), incarnation: text() });
+
+const EXPLANATION = named(
+  'Explanation',
+  object(
+    {
+      room: text(),
+      record: nullable(
+        object(
+          {
+            owner: nullable(HOLDER),
+            ownerLives: flag('whether the owner named is a node that lives, as the router asked sees it'),
+            epoch: count(),
+            nonce: text(),
+            head: count(),
+            tags: list(object({ tag: text(), firstSeq: count() }), 'its histories, the latest last'),
+          },
+          {},
+          'what the directory says; null where it says nothing, or could not be read',
+        ),
+      ),
+      placement: list(
+        object({ node: text(), weight: decimal() }),
+        'nodes in the order in which they would be asked to take it, if nobody owned it',
+      ),
+      heldBy: list(object(HELD), 'nodes that say they hold it'),
+      recentMoves: list(
+        object({ at: moment('when'), to: text(), epoch: count() }, { from: text(), why: text() }),
+        'changes of owner that the router asked saw',
+      ),
+      cachedRoute: nullable({ ...HOLDER, description: 'where the router asked would send the next client' }),
+    },
+    { recordError: text('why the record could not be read'), ...INCOMPLETE },
+  ),
+);
 
 export const roomRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/rooms',
+    doc: {
+      tag: 'Rooms',
+      summary: 'Rooms that are held now',
+      text: 'Owners are asked, so nothing is listed that nobody holds. Pages are sorted by id.',
+      query: { prefix: { doc: 'Rooms whose ids begin so.', schema: text() }, ...PAGE(100, 1_000) },
+      answers: { 200: { doc: 'One page.', schema: object({ rooms: list(ROOM) }, { ...NEXT, ...INCOMPLETE }) } },
+      errors: ['bad_request'],
+    },
     answer: async ({ ports, query }) => {
       const prefix = query.get('prefix') ?? '';
       if (prefix !== '' && !isRoomId(prefix)) throw new BellhopError('bad_request', 'prefix must begin like a room id');
@@ -27,6 +83,12 @@ export const roomRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/rooms/:room',
+    doc: {
+      tag: 'Rooms',
+      summary: 'One room, as its owner has it',
+      answers: { 200: { doc: 'The room.', schema: ROOM } },
+      errors: ['bad_room', 'not_found', 'settling', ...NODE_ERRORS],
+    },
     answer: async ({ ports, params }) => {
       const room = roomFrom(params['room'] ?? '');
       const { node, incarnation, result } = await within(
@@ -42,6 +104,14 @@ export const roomRoutes: readonly Route[] = [
     path: '/api/v1/rooms/:room',
     answer: async (request) => {
       const { ports, params } = request;
+    doc: {
+      tag: 'Rooms',
+      summary: 'Close a room',
+      text: 'Its clients are disconnected with 1000 and the owner lets go of it. Whoever comes next opens it anew; its log stays for a day.',
+      answers: { 200: { doc: 'It was closed.', schema: object({ room: text(), closed: always(true) }) } },
+      errors: ['bad_room', 'not_found', 'settling', ...NODE_ERRORS],
+    },
+    answer: async ({ ports, params }) => {
       const room = roomFrom(params['room'] ?? '');
       const by = operatorOf(request);
       const { node, result } = await within(QUESTION_MS, ports.callOwner(room, 'close-room', {}, { open: false }));
@@ -49,6 +119,18 @@ export const roomRoutes: readonly Route[] = [
       const headers = await audited(request, { by, action: 'close', room, node });
       return { ...ok({ room, closed: true }), headers };
     },
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/rooms/:room/explain',
+    doc: {
+      tag: 'Rooms',
+      summary: 'Why a room is where it is',
+      text: 'What the directory records, what placement says, who really holds it. It is answered as far as it can be, whatever is away.',
+      answers: { 200: { doc: 'What is known.', schema: EXPLANATION } },
+      errors: ['bad_room'],
+    },
+    answer: async ({ ports, params }) => ok(await explain(ports, roomFrom(params['room'] ?? ''))),
   },
 ];
 

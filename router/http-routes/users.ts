@@ -8,6 +8,8 @@ import { ok, readSpeech, userFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readFlag, readSessions } from '../node-answers.ts';
 import { audited, operatorOf } from './audit.ts';
+import { BODY_ERRORS, INCOMPLETE } from '../openapi/route-doc.ts';
+import { always, anything, count, list, moment, nullable, object, text } from '../openapi/schema.ts';
 
 interface Located {
   readonly session: string;
@@ -28,6 +30,34 @@ export const userRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/users/:user',
+    doc: {
+      tag: 'Users',
+      summary: 'Where a user is',
+      answers: {
+        200: {
+          doc: 'Sessions in any room, sorted by id, each confirmed by its room’s owner.',
+          schema: object(
+            {
+              user: text(),
+              sessions: list(
+                object(
+                  {
+                    session: text(),
+                    room: text(),
+                    node: text('the room’s owner'),
+                    router: text('where the client is connected'),
+                    since: moment('of the first join'),
+                  },
+                  { confirmed: always(false, 'the owner could not be asked') },
+                ),
+              ),
+            },
+            INCOMPLETE,
+          ),
+        },
+      },
+      errors: ['bad_user', 'not_found'],
+    },
     answer: async ({ ports, params }) => {
       const user = userFrom(params['user'] ?? '');
       const { sessions, incomplete } = await find(ports, user);
@@ -44,6 +74,19 @@ export const userRoutes: readonly Route[] = [
   {
     method: 'POST',
     path: '/api/v1/users/:user/messages',
+    doc: {
+      tag: 'Users',
+      summary: 'Send a user a direct message, wherever they are',
+      text: 'It is neither numbered nor kept.',
+      body: object({ data: anything() }, { from: nullable(text('the user on whose behalf it is said')) }),
+      answers: {
+        200: {
+          doc: 'To how many it went.',
+          schema: object({ user: text(), sessions: count('found'), delivered: count('sent to') }, INCOMPLETE),
+        },
+      },
+      errors: ['bad_user', 'not_found', ...BODY_ERRORS],
+    },
     answer: async ({ ports, params, body }) => {
       const user = userFrom(params['user'] ?? '');
       const { data, from } = readSpeech(await body());
@@ -60,6 +103,18 @@ export const userRoutes: readonly Route[] = [
     path: '/api/v1/users/:user/sessions',
     answer: async (request) => {
       const { ports, params } = request;
+    doc: {
+      tag: 'Users',
+      summary: 'Disconnect a user wherever they are',
+      answers: {
+        200: {
+          doc: 'How many sessions were closed.',
+          schema: object({ user: text(), sessions: count('found'), closed: count() }, INCOMPLETE),
+        },
+      },
+      errors: ['bad_user', 'not_found'],
+    },
+    answer: async ({ ports, params }) => {
       const user = userFrom(params['user'] ?? '');
       const by = operatorOf(request);
       const { sessions } = await find(ports, user);

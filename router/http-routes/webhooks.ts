@@ -3,14 +3,37 @@ import { askEach, QUESTION_MS } from '../ask.ts';
 import { ok } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { type EndpointSummary, readEndpoints } from '../node-answers.ts';
+import { INCOMPLETE } from '../openapi/route-doc.ts';
+import { count, list, moment, named, object, oneOf, text } from '../openapi/schema.ts';
 
 /** From the best to the worst: the worst of two nodes counts. */
 const STATES = ['ok', 'failing', 'off'] as const;
+
+const ENDPOINT = named(
+  'WebhookEndpoint',
+  object(
+    {
+      url: text('without user, password and query'),
+      state: oneOf(STATES, '`off`: the receiver answered 410; the worst of all nodes counts'),
+      queued: count('events that wait or are under way'),
+      delivered: count('events that arrived since the nodes started'),
+      failed: count('attempts that failed'),
+      dropped: count('events given up, by a bound of bytes or age'),
+    },
+    { lastError: text('what the last failed attempt met'), lastAt: moment('when was last tried') },
+  ),
+);
 
 export const webhookRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/webhooks',
+    doc: {
+      tag: 'Cluster',
+      summary: 'How webhooks fare',
+      text: 'One entry for each `--webhook-url`, summed over the nodes. What is told to receivers, and how, is on the page of webhooks.',
+      answers: { 200: { doc: 'Sorted by URL.', schema: object({ endpoints: list(ENDPOINT) }, INCOMPLETE) } },
+    },
     answer: async ({ ports }) => {
       const nodes = ports
         .nodes()

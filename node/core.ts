@@ -13,6 +13,7 @@ import {
   type RouterRecord,
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
+import { lists, programOf } from '../shared/programs.ts';
 import { jittered } from '../shared/random.ts';
 import { Standby } from './attendant/standby.ts';
 import type { DrainOrder } from './drain.ts';
@@ -29,6 +30,7 @@ import type { BeginTrace, NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
 import type { Room } from './room.ts';
 import { RoomHost } from './room-host.ts';
+import { Orphans } from './webhooks/orphans.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 
 const VIEW_EVERY_MS = 1_000;
@@ -57,6 +59,7 @@ export class NodeCore {
   readonly mover: Mover;
   readonly #heat = new HeatMeter();
   readonly webhooks: Webhooks | undefined;
+  readonly #orphans: Orphans | undefined;
   readonly #links: LinkTable;
   readonly #movedTo = new Map<string, OwnerHint>();
   #view: readonly NodeRecord[] = [];
@@ -144,6 +147,7 @@ export class NodeCore {
     this.webhooks =
       options.webhooks &&
       new Webhooks({ ...options.webhooks, call: ports.call, now, log: (event, fields) => ports.log(event, fields) });
+    this.#orphans = options.webhooks && this.#makeOrphans();
     this.standby = new Standby({
       rooms: () => this.rooms.all(),
       giveUp: (hosted) => this.rooms.closeRoom(hosted, 1012, 'the room moves'),
@@ -162,6 +166,26 @@ export class NodeCore {
       isToldDraining: () => this.ownRecord.isToldDraining,
       promised: (at) => this.handovers.promised(at),
       leave: (left, untilMs) => this.#leave(left, untilMs),
+    });
+  }
+
+  #makeOrphans(): Orphans {
+    const { random, now, record, placement } = this.#options;
+    const isLiving = ({ state }: NodeRecord) => state === 'active' || state === 'draining';
+    return new Orphans({
+      ...{ random, now, call: this.#ports.call },
+      living: () => this.#viewKnown && new Set(this.#view.filter(isLiving).map(({ incarnation }) => incarnation)),
+      isMine: (room) => {
+        const program = programOf(this.#view, room);
+        const able = this.#view.filter(
+          (one) => one.state === 'active' && program !== undefined && lists(one, room, program),
+        );
+        return placement.first(room, able) === record.node;
+      },
+      open: (room, done) =>
+        this.rooms.whenHeld({ room, floor: 0 }, now(), (outcome) =>
+          done(outcome === 'held' || outcome === 'not-owner'),
+        ),
     });
   }
 
@@ -218,6 +242,7 @@ export class NodeCore {
     this.handovers.tick(now);
     this.projections.tick(now);
     this.webhooks?.tick(now);
+    if (open) this.#orphans?.tick(now);
     this.#refreshView(now);
     this.mover.tick(now);
     if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');

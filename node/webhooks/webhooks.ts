@@ -54,6 +54,8 @@ interface ToldRoom {
   handed: OutboxId;
   /** Redis may have lost what it held: the outbox is opened anew, and who is there is put back. */
   isDoubted: boolean;
+  /** Whether Redis knows that this node tells of it. */
+  isNoted: boolean;
   isBusy: boolean;
   notBeforeMs: number;
   /** Closed for good: it is let go of once what there was to tell is written. */
@@ -108,6 +110,7 @@ export class Webhooks {
     if (before !== undefined) {
       before.isClosing = false;
       before.room = room;
+      before.isNoted = false;
       before.isDoubted = before.events !== undefined;
       this.#compareAnew(before);
       return;
@@ -115,7 +118,7 @@ export class Webhooks {
     const told: ToldRoom = {
       ...{ name: room.room, room, events: undefined, present: presentIn(room), early: [], unwritten: [], underWay: 0 },
       ...{ handed: { epoch: 0, number: 0 }, last: { epoch: 0, number: 0 }, isDoubted: false },
-      ...{ isBusy: false, notBeforeMs: 0, isClosing: false, isGone: false },
+      ...{ isNoted: false, isBusy: false, notBeforeMs: 0, isClosing: false, isGone: false },
     };
     this.#rooms.set(room.room, told);
     this.#dirty.add(told);
@@ -146,9 +149,10 @@ export class Webhooks {
   forget(name: string): void {
     const told = this.#rooms.get(name);
     if (told === undefined || told.isClosing) return;
+    this.#dirty.delete(told);
+    if (told.events?.members === 0 && this.isSettled(name)) this.#letGo(told);
     told.isGone = true;
     this.#rooms.delete(name);
-    this.#dirty.delete(told);
   }
 
   tick(now: Instant): void {
@@ -191,10 +195,27 @@ export class Webhooks {
 
   #end(told: ToldRoom): void {
     this.#dirty.delete(told);
-    if (told.isClosing) this.#rooms.delete(told.name);
+    if (told.isClosing) this.#letGo(told);
+  }
+
+  /** Nobody is there, and all of it is written: as long as it is not everywhere delivered too, somebody must find it. */
+  #letGo(told: ToldRoom): void {
+    this.#rooms.delete(told.name);
+    if (told.underWay > 0) return;
+    const { incarnation } = told.room.triple;
+    this.#options.call('writeTellers', { incarnation, add: [], drop: [told.name] }, () => undefined);
+  }
+
+  /** Before anything is told of a room: whoever looks for what a dead node left behind must find it. */
+  #note(told: ToldRoom): void {
+    const { incarnation } = told.room.triple;
+    this.#ask(told, 'writeTellers', { incarnation, add: [told.name], drop: [] }, () => {
+      told.isNoted = true;
+    });
   }
 
   #open(told: ToldRoom): void {
+    if (!told.isNoted) return this.#note(told);
     const { epoch } = told.room.triple;
     this.#ask(told, 'openOutbox', { room: told.name, epoch, expireMs: EXPIRE_MS }, (reply) => {
       if (reply.kind === 'stale') return this.#stale(told);
@@ -233,7 +254,7 @@ export class Webhooks {
     this.forget(told.name);
   }
 
-  #ask<K extends 'openOutbox' | 'writeOutbox'>(
+  #ask<K extends 'openOutbox' | 'writeOutbox' | 'writeTellers'>(
     told: ToldRoom,
     operation: K,
     args: Args<K>,
@@ -264,6 +285,7 @@ export class Webhooks {
         left -= 1;
         if (left > 0) return;
         told.underWay -= 1;
+        if (told.underWay === 0 && told.isClosing && !this.#rooms.has(told.name)) this.#letGo(told);
         this.#trims.set(told.name, id);
       },
     };

@@ -21,6 +21,8 @@ const BULK: ReadonlySet<Operation> = new Set([
   'openOutbox',
   'writeOutbox',
   'trimOutbox',
+  'writeTellers',
+  'readTellers',
 ]);
 const LOG: ReadonlySet<Operation> = new Set(['append', 'readLog', 'openLog']);
 const { commandTimeoutMs, reconnectMs } = DEFAULT_TIMINGS;

@@ -53,6 +53,8 @@ function check(operation: Operation, args: object): void {
     } else if (name === 'items') {
       const items = value as readonly AppendItem[];
       if (items.length > ITEMS_MAX || !items.every(isItem)) fail();
+    } else if (name === 'add' || name === 'drop') {
+      if (!(value as readonly unknown[]).every((room) => matches(ID_PATTERN, room))) fail();
     } else if (name === 'events') {
       const events = value as readonly OutboxEvent[];
       if (events.length > ITEMS_MAX || !events.every(isOutboxEvent)) fail();

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ConformanceFixture } from './conformance.ts';
 import type { Args, Directory } from './directory.ts';
+import { token } from './example-records.ts';
 
 type Event = Args<'writeOutbox'>['events'][number];
 
@@ -23,6 +24,29 @@ export function outboxConformance(fixture: () => ConformanceFixture): void {
     id: { epoch, number },
     change: { session, user: `user of ${session}`, present: false },
     json: `{"left":"${session}"}`,
+  });
+
+  describe('tellers', () => {
+    const [a, b] = [token('a'), token('b')];
+    const note = (incarnation: string, add: readonly string[], drop: readonly string[] = []) =>
+      call('writeTellers', { incarnation, add, drop });
+
+    it('are who was noted last, until they let go', async () => {
+      expect(await call('readTellers', {})).toEqual({ tellers: [] });
+      expect(await note(a, ['lobby', 'hall'])).toEqual({ kind: 'written' });
+      await note(b, ['lobby']);
+      // Another's by now.
+      await note(a, [], ['lobby', 'nowhere']);
+      expect(await call('readTellers', {})).toEqual({
+        tellers: [
+          { room: 'hall', incarnation: a },
+          { room: 'lobby', incarnation: b },
+        ],
+      });
+      await note(a, [], ['hall']);
+      await note(b, ['attic'], ['lobby']);
+      expect(await call('readTellers', {})).toEqual({ tellers: [{ room: 'attic', incarnation: b }] });
+    });
   });
 
   describe('the outbox', () => {

@@ -571,6 +571,17 @@ export interface DirectoryOperations {
     args: { readonly room: string; readonly upTo: OutboxId; readonly expireMs: number };
     reply: { readonly kind: 'trimmed'; readonly left: number };
   };
+  /** Notes that an incarnation tells of these rooms from now on, whoever did before, and lets go of those of which it need not tell any
+   *  more; one that another tells of by now stays that one's. */
+  writeTellers: {
+    args: { readonly incarnation: string; readonly add: readonly string[]; readonly drop: readonly string[] };
+    reply: { readonly kind: 'written' };
+  };
+  /** Which incarnation was noted last for each room, sorted by room. */
+  readTellers: {
+    args: Readonly<Record<never, never>>;
+    reply: { readonly tellers: readonly { readonly room: string; readonly incarnation: string }[] };
+  };
 }
 
 /** Names an event of a room, and orders it among the others: the epoch of the owner that made it, and its number under that. */

@@ -13,6 +13,7 @@ describe('keys', () => {
       routers: 'bh:{prod}:routers',
       pins: 'bh:{prod}:pins',
       audit: 'bh:{prod}:audit',
+      tellers: 'bh:{prod}:tellers',
     });
     expect(keys.room('lobby')).toEqual({
       owner: 'bh:room:{lobby}:owner',

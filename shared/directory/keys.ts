@@ -21,6 +21,8 @@ export interface ClusterKeys {
   readonly routers: string;
   readonly pins: string;
   readonly audit: string;
+  /** Of webhooks: which incarnation tells of which room. */
+  readonly tellers: string;
 }
 
 export interface RoomKeys {
@@ -57,6 +59,7 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
       routers: `${cluster}:routers`,
       pins: `${cluster}:pins`,
       audit: `${cluster}:audit`,
+      tellers: `${cluster}:tellers`,
     },
     room(room) {
       const base = `${prefix}:room:{${checked(ID_PATTERN, room, 'room id')}}`;

@@ -3,7 +3,10 @@
 import type { OutboxId } from '../directory.ts';
 import { type ExecuteContext, type Executors, type StoredOutbox, sorted, unexpired } from './state.ts';
 
-export const outboxExecutors: Pick<Executors, 'openOutbox' | 'writeOutbox' | 'trimOutbox'> = {
+export const outboxExecutors: Pick<
+  Executors,
+  'openOutbox' | 'writeOutbox' | 'trimOutbox' | 'writeTellers' | 'readTellers'
+> = {
   openOutbox({ room, epoch, expireMs }, context) {
     const stored = storedOf(room, context);
     if (stored.epoch > epoch) return { kind: 'stale', epoch: stored.epoch };
@@ -38,6 +41,16 @@ export const outboxExecutors: Pick<Executors, 'openOutbox' | 'writeOutbox' | 'tr
     if (left === 0 && stored.told.size === 0) stored.expireAtMs = context.nowMs + expireMs;
     return { kind: 'trimmed', left };
   },
+
+  writeTellers({ incarnation, add, drop }, { state }) {
+    for (const room of add) state.tellers.set(room, incarnation);
+    for (const room of drop) if (state.tellers.get(room) === incarnation) state.tellers.delete(room);
+    return { kind: 'written' };
+  },
+
+  readTellers: (_args, { state }) => ({
+    tellers: sorted(state.tellers).map(([room, incarnation]) => ({ room, incarnation })),
+  }),
 };
 
 function storedOf(room: string, { state, nowMs }: ExecuteContext): StoredOutbox {

@@ -91,6 +91,8 @@ export interface State {
   readonly presence: Map<string, StoredPresence>;
   readonly users: Map<string, StoredUser>;
   readonly outboxes: Map<string, StoredOutbox>;
+  /** Room → incarnation. */
+  readonly tellers: Map<string, string>;
 }
 
 export interface ExecuteContext {
@@ -119,6 +121,7 @@ export function emptyState(): State {
     presence: new Map(),
     users: new Map(),
     outboxes: new Map(),
+    tellers: new Map(),
   };
 }
 

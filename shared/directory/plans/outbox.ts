@@ -6,7 +6,7 @@ import { list, number, type Plans, pairs, scriptRequest, text, unknownReply } fr
 /** The field of `told` that holds the epoch of who wrote last; no session is called so. */
 const HEAD_FIELD = '*';
 
-export const outboxPlans: Pick<Plans, 'openOutbox' | 'writeOutbox' | 'trimOutbox'> = {
+export const outboxPlans: Pick<Plans, 'openOutbox' | 'writeOutbox' | 'trimOutbox' | 'writeTellers' | 'readTellers'> = {
   openOutbox: {
     connection: 'bulk',
     request({ room, epoch, expireMs }, { keys }) {
@@ -57,6 +57,20 @@ export const outboxPlans: Pick<Plans, 'openOutbox' | 'writeOutbox' | 'trimOutbox
       const [kind, left] = list(raw);
       return kind === 'trimmed' ? { kind, left: number(left) } : unknownReply(kind);
     },
+  },
+  writeTellers: {
+    connection: 'bulk',
+    request: ({ incarnation, add, drop }, { keys }) =>
+      scriptRequest('write-tellers', [keys.cluster.tellers], [incarnation, String(add.length), ...add, ...drop]),
+    parse(raw) {
+      const [kind] = list(raw);
+      return kind === 'written' ? { kind } : unknownReply(kind);
+    },
+  },
+  readTellers: {
+    connection: 'bulk',
+    request: (_args, { keys }) => scriptRequest('read-hash', [keys.cluster.tellers], []),
+    parse: (raw) => ({ tellers: pairs(raw).map(([room, incarnation]) => ({ room, incarnation })) }),
   },
 };
 

@@ -304,3 +304,32 @@ describe('close', () => {
     }
   });
 });
+
+describe('several routers', () => {
+  const THREE = ['ws://r1/rooms/lobby', 'ws://r2/rooms/lobby', 'ws://r3/rooms/lobby'];
+
+  it.each([
+    [0, 'r2'],
+    [0.49, 'r2'],
+    [0.5, 'r3'],
+    [0.99, 'r3'],
+  ])('after a loss any of the others is next: a draw of %d leads to %s', (chance, host) => {
+    const bench = new Bench({}, THREE);
+    bench.seat();
+    bench.chance = chance;
+    bench.socket.end();
+    bench.clock.advance(60_000);
+    expect(bench.sockets[1]?.url.host).toBe(host);
+  });
+
+  it('a client that is told when to come back comes then, to another one', () => {
+    const bench = new Bench({}, THREE);
+    bench.socket.onopen?.();
+    bench.socket.say({ type: 'notice', kind: 'try_later', retryAfterMs: 7_300 });
+    bench.socket.end(1013);
+    bench.clock.advance(7_299);
+    expect(bench.sockets).toHaveLength(1);
+    bench.clock.advance(1);
+    expect(bench.socket.url.host).not.toBe('r1');
+  });
+});

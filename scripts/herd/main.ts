@@ -58,6 +58,9 @@ async function main(): Promise<number> {
     // How they came to the router that is to be lost is not what is looked at.
     argsOf: (id) => (id === 'r1' ? ['--accept-rate', '0'] : []),
   });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void cluster.stop().finally(() => process.exit(1)));
+  }
   const say = (line: string): void => void process.stderr.write(`herd: ${line}\n`);
   try {
     const signal = values.stop ? 'SIGTERM' : 'SIGKILL';

@@ -1,6 +1,7 @@
 /** The table of options. Owns: every setting's name, roles, type, bounds, default and meaning, once. Does not know: argv, the
  *  environment, or what follows from a setting (config.ts). The parser, `--help` and the table in the docs are made from it.
  *  Invariant: a flag `--some-name` is the environment's `BELLHOP_SOME_NAME` and the property `someName`. */
+import { ACCEPT_RATE_DEFAULT } from './herd.ts';
 import { DEFAULT_TIMINGS } from './timing.ts';
 
 /** What a process is started as. `start` runs a whole cluster on this machine and hands on what it was given. */
@@ -254,7 +255,7 @@ export const OPTIONS = {
     roles: ROUTER,
     type: 'integer',
     unit: 'connections/s',
-    default: 1_000,
+    default: ACCEPT_RATE_DEFAULT,
     min: 0,
     max: 1_000_000,
     doc: 'Handshakes of clients that a router, or each of its workers, takes on each second; more are told to come back, new sessions before resumed ones. 0 for no limit. Clients that lose a router are spread by what the others take.',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { windowAtLoss, windowAtStop, windowFor } from './herd.ts';
+import { ACCEPT_RATE_DEFAULT, windowAtLoss, windowAtStop, windowFor } from './herd.ts';
 
 const router = (name: string, sessions: number, acceptRate?: number) => ({
   router: name,
@@ -42,8 +42,8 @@ describe('windowAtStop', () => {
   });
 
   it('takes a router that names no rate, or no limit, for an ordinary one', () => {
-    expect(windowAtStop([router('r2', 0)], self, 0)).toBe(windowFor(4_000, 1_000, 0));
-    expect(windowAtStop([router('r2', 0, 0)], self, 0)).toBe(windowFor(4_000, 1_000, 0));
+    expect(windowAtStop([router('r2', 0)], self, 0)).toBe(windowFor(4_000, ACCEPT_RATE_DEFAULT, 0));
+    expect(windowAtStop([router('r2', 0, 0)], self, 0)).toBe(windowFor(4_000, ACCEPT_RATE_DEFAULT, 0));
   });
 });
 

@@ -6,7 +6,7 @@
 import type { RouterRecord } from './directory/directory.ts';
 
 /** Handshakes a second that a router without a limit of its own is counted with. */
-export const ACCEPT_RATE_DEFAULT = 1_000;
+export const ACCEPT_RATE_DEFAULT = 500;
 /** A draw is uniform, and what arrives in one second is not: this much room is left. */
 const SLACK = 1.25;
 /** Between the moment a window is named and the loss itself more clients have come. */

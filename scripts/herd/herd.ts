@@ -23,6 +23,8 @@ export interface HerdOptions {
 export interface RouterAfter {
   readonly router: string;
   readonly eventLoopP99Ms: number;
+  /** CPU time of the router since the loss, all it did, for each handshake that it admitted, µs. */
+  readonly cpuUsPerHandshake: number;
   /** Handshakes since the loss. */
   readonly handshakes: Readonly<Record<`${'new' | 'resume'}_${'admitted' | 'told' | 'refused'}`, number>>;
   readonly sessions: number;
@@ -116,9 +118,14 @@ export async function loseRouter(cluster: Cluster, options: HerdOptions): Promis
           key,
           value - (before[i]?.handshakes[key] ?? 0),
         ]);
+        const admitted = since.reduce(
+          (sum, [key, value]) => sum + (String(key).endsWith('_admitted') ? Number(value) : 0),
+          0,
+        );
         return {
           router: id,
           eventLoopP99Ms: after.eventLoopP99Ms,
+          cpuUsPerHandshake: ((after.cpuSeconds - (before[i]?.cpuSeconds ?? 0)) * 1e6) / Math.max(1, admitted),
           handshakes: Object.fromEntries(since) as RouterAfter['handshakes'],
           sessions: after.sessions,
           ...(asked[i] ?? { asked: 0, failed: 0, slowestMs: 0 }),
@@ -148,6 +155,7 @@ async function joinAll(clients: readonly HerdClient[], { joinRate, boundMs, say 
 }
 
 interface Said {
+  readonly cpuSeconds: number;
   readonly eventLoopP99Ms: number;
   readonly sessions: number;
   readonly handshakes: Readonly<Record<string, number>>;
@@ -159,14 +167,16 @@ async function handshakesOf({ url }: RunningRouter): Promise<Said> {
   const handshakes: Record<string, number> = {};
   let eventLoopP99Ms = Number.NaN;
   let sessions = 0;
+  let cpuSeconds = 0;
   for (const line of text.split('\n')) {
     const [series = '', value = ''] = line.split(' ');
     const labels = /^bellhop_router_handshakes_total\{kind="(\w+)",verdict="(\w+)"\}$/.exec(series);
     if (labels !== null) handshakes[`${labels[1]}_${labels[2]}`] = Number(value);
     if (series === 'bellhop_router_event_loop_delay_p99_ms') eventLoopP99Ms = Number(value);
+    if (series === 'bellhop_process_cpu_seconds_total') cpuSeconds = Number(value);
     if (series === 'bellhop_router_sessions') sessions = Number(value);
   }
-  return { eventLoopP99Ms, sessions, handshakes };
+  return { eventLoopP99Ms, sessions, handshakes, cpuSeconds };
 }
 
 /** Asks a router's health and API now and then. @returns ends it, and tells how it went */

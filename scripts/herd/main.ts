@@ -89,7 +89,7 @@ function lines({ clients, backMs, back, kept, lost, windows, routers }: HerdResu
     `windows that welcomes had named: ${windows.min} to ${windows.max} ms, median ${windows.median}`,
     ...routers.map(
       (one) =>
-        `${one.router}: event-loop delay p99 ${one.eventLoopP99Ms.toFixed(1)} ms, ${JSON.stringify(one.handshakes)}, API asked ${one.asked} times, ${one.failed} failed, slowest ${one.slowestMs.toFixed(0)} ms`,
+        `${one.router}: event-loop delay p99 ${one.eventLoopP99Ms.toFixed(1)} ms, ${one.cpuUsPerHandshake.toFixed(0)} µs of CPU a handshake, ${JSON.stringify(one.handshakes)}, API asked ${one.asked} times, ${one.failed} failed, slowest ${one.slowestMs.toFixed(0)} ms`,
     ),
   ];
 }

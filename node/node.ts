@@ -24,6 +24,7 @@ import { NodeMetrics } from './metrics.ts';
 import type { NodeEnd } from './ports.ts';
 import { shareOf } from './share.ts';
 import { type AssembledWebhooks, assembleWebhooks } from './webhooks/assemble.ts';
+import { webhookMetrics } from './webhooks/metrics.ts';
 
 const TICK_MS = 20;
 const RECENT_MAX = 100;
@@ -80,6 +81,9 @@ export class Node {
     });
     const warn = (event: string, fields: Readonly<Record<string, unknown>>) => this.#log.warn(event, fields);
     this.#webhooks = assembleWebhooks(config, { clock: systemClock, random: systemRandom, log: warn });
+    if (this.#webhooks !== undefined) {
+      webhookMetrics(this.metrics.registry, () => this.#core?.webhooks?.state() ?? []);
+    }
     this.#links = this.#makeLinks();
     this.#health = this.#makeHealth();
     this.#well =

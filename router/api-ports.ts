@@ -90,7 +90,7 @@ export type NodeOperation =
   /** {} → MovesAnswer. */
   | 'moves'
   /** {limit} → HotAnswer. */
-  | 'hot';
+  | 'hot'
   /** {} → {endpoints}: how webhooks fare at this node. */
   | 'webhooks';
 

@@ -186,6 +186,8 @@ function maybeText<K extends string>(fields: Fields, key: K): { readonly [P in K
 
 function numberOrNull(fields: Fields, key: string): number | null {
   return fields[key] === null ? null : number(fields, key);
+}
+
 /** How webhooks fare at one endpoint. */
 export interface EndpointSummary {
   readonly url: string;

@@ -5,6 +5,7 @@ import { BellhopError } from '../../shared/errors.ts';
 import { QUESTION_MS, within } from '../ask.ts';
 import { numberFrom, ok } from '../http-answer.ts';
 import type { Route, RouteRequest } from '../http-api.ts';
+import { count, integer, list, moment, object, text } from '../openapi/schema.ts';
 
 const LIMIT = 100;
 const LIMIT_MAX = 1_000;
@@ -16,6 +17,33 @@ export const auditRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/audit',
+    doc: {
+      tag: 'Cluster',
+      summary: 'Who ordered what',
+      text: 'Drains, moves, disconnections and the like; the last 1,000.',
+      query: {
+        after: { doc: 'Entries with a higher id only; without it the last ones.', schema: count() },
+        limit: {
+          doc: 'At most so many, 100 where it is not given, 1,000 at most.',
+          schema: { ...integer(), minimum: 1 },
+        },
+      },
+      answers: {
+        200: {
+          doc: 'In order.',
+          schema: object({
+            entries: list(
+              object(
+                { id: count(), at: moment('by Redis’ clock'), by: text('who'), action: text('what') },
+                { node: text(), room: text(), user: text(), detail: text() },
+              ),
+            ),
+            next: count('`after` of the next page'),
+          }),
+        },
+      },
+      errors: ['bad_request'],
+    },
     answer: async ({ ports, query }) => {
       const limit = numberFrom(query, 'limit', LIMIT, 1, LIMIT_MAX);
       const after = query.has('after') ? numberFrom(query, 'after', 0, 0, Number.MAX_SAFE_INTEGER) : undefined;

@@ -7,14 +7,65 @@ import { askEach, QUESTION_MS, within } from '../ask.ts';
 import { ok, roomFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readPlace, readSummary } from '../node-answers.ts';
+import { INCOMPLETE } from '../openapi/route-doc.ts';
+import { count, decimal, flag, list, moment, named, nullable, object, text } from '../openapi/schema.ts';
+import { HELD } from './rooms.ts';
 
 /** A heartbeat that stands still for so long may mean a takeover. */
 const STILL_MS = 1_000;
+
+const HOLDER = object({ node: text(), incarnation: text() });
+
+const EXPLANATION = named(
+  'Explanation',
+  object(
+    {
+      room: text(),
+      why: text('why it is where it is, in a sentence'),
+      record: nullable(
+        object(
+          {
+            owner: nullable(HOLDER),
+            ownerLives: flag('whether the owner named is a node that lives, as the router asked sees it'),
+            epoch: count(),
+            nonce: text(),
+            head: count(),
+            tags: list(object({ tag: text(), firstSeq: count() }), 'its histories, the latest last'),
+          },
+          {},
+          'what the directory says; null where it says nothing, or could not be read',
+        ),
+      ),
+      placement: list(
+        object({ node: text(), weight: decimal() }),
+        'nodes in the order in which they would be asked to take it, if nobody owned it',
+      ),
+      pinned: nullable(object({ node: text(), by: text(), at: moment('when') })),
+      moving: nullable(
+        object({ to: text(), step: text(), sinceMs: { ...decimal(), minimum: 0 } }, {}, 'the handover under way'),
+      ),
+      heldBy: list(object(HELD), 'nodes that say they hold it'),
+      recentMoves: list(
+        object({ at: moment('when'), to: text(), epoch: count() }, { from: text(), why: text() }),
+        'changes of owner that the router asked saw',
+      ),
+      cachedRoute: nullable({ ...HOLDER, description: 'where the router asked would send the next client' }),
+    },
+    { recordError: text('why the record could not be read'), ...INCOMPLETE },
+  ),
+);
 
 export const explainRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/rooms/:room/explain',
+    doc: {
+      tag: 'Rooms',
+      summary: 'Why a room is where it is',
+      text: 'What the directory records, what placement says, who really holds it. It is answered as far as it can be, whatever is away.',
+      answers: { 200: { doc: 'What is known.', schema: EXPLANATION } },
+      errors: ['bad_room'],
+    },
     answer: async ({ ports, params }) => ok(await explain(ports, roomFrom(params['room'] ?? ''))),
   },
 ];

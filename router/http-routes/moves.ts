@@ -10,15 +10,17 @@ import { type Answer, numberFrom, ok, roomFrom } from '../http-answer.ts';
 import type { Route, RouteRequest } from '../http-api.ts';
 import { readDrain, readHot, readMoves } from '../node-answers.ts';
 import { audited, operatorOf } from './audit.ts';
+import * as doc from './moves-doc.ts';
 
 const HOT = 10;
 const HOT_MAX = 50;
 
 export const moveRoutes: readonly Route[] = [
-  { method: 'POST', path: '/api/v1/nodes/:node/drain', answer: drain },
+  { method: 'POST', path: '/api/v1/nodes/:node/drain', doc: doc.DRAIN_DOC, answer: drain },
   {
     method: 'GET',
     path: '/api/v1/nodes/:node/drain',
+    doc: doc.DRAIN_STATUS_DOC,
     answer: async ({ ports, params }) => {
       const { record } = livingNode(ports, params['node'] ?? '');
       const status = await ports.callNode(record.node, 'drain-status', {}, QUESTION_MS);
@@ -29,6 +31,7 @@ export const moveRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/api/v1/nodes/:node/drain',
+    doc: doc.UNDRAIN_DOC,
     answer: async (request) => {
       const { record } = livingNode(request.ports, request.params['node'] ?? '');
       const { node } = record;
@@ -41,10 +44,11 @@ export const moveRoutes: readonly Route[] = [
       return { ...ok({ ...rest, moved, left }), headers };
     },
   },
-  { method: 'POST', path: '/api/v1/rooms/:room/move', answer: move },
+  { method: 'POST', path: '/api/v1/rooms/:room/move', doc: doc.MOVE_DOC, answer: move },
   {
     method: 'DELETE',
     path: '/api/v1/rooms/:room/pin',
+    doc: doc.UNPIN_DOC,
     answer: async (request) => {
       const room = roomFrom(request.params['room'] ?? '');
       const by = operatorOf(request);
@@ -57,15 +61,17 @@ export const moveRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/api/v1/pins',
+    doc: doc.PINS_DOC,
     answer: async ({ ports }) => {
       const { pins = [] } = await within(QUESTION_MS, ports.directory.call('readCluster', {}));
       return ok({ pins: pins.map((pin) => ({ ...pin, ...pinTrouble(ports, pin) })) });
     },
   },
-  { method: 'GET', path: '/api/v1/moves', answer: async ({ ports }) => ok(await moves(ports)) },
+  { method: 'GET', path: '/api/v1/moves', doc: doc.MOVES_DOC, answer: async ({ ports }) => ok(await moves(ports)) },
   {
     method: 'GET',
     path: '/api/v1/hot',
+    doc: doc.HOT_DOC,
     answer: async ({ ports, query }) => ok(await hot(ports, numberFrom(query, 'limit', HOT, 1, HOT_MAX))),
   },
 ];

@@ -7,14 +7,14 @@ import { askEach, QUESTION_MS, within } from '../ask.ts';
 import { cursorFrom, cursorTo, numberFrom, ok, roomFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readFlag, readRooms, readSummary } from '../node-answers.ts';
+import { INCOMPLETE, NEXT, NODE_ERRORS, OPERATOR, PAGE } from '../openapi/route-doc.ts';
+import { always, count, list, moment, named, object, text } from '../openapi/schema.ts';
 import { audited, operatorOf } from './audit.ts';
-import { INCOMPLETE, NEXT, NODE_ERRORS, PAGE } from '../openapi/route-doc.ts';
-import { always, count, decimal, flag, list, moment, named, nullable, object, text } from '../openapi/schema.ts';
 
 const LIMIT = 100;
 const LIMIT_MAX = 1_000;
 
-const HELD = {
+export const HELD = {
   node: text('its owner'),
   incarnation: text('of the owner'),
   epoch: count('grows with every change of owner'),
@@ -24,42 +24,6 @@ const HELD = {
   program: text('what runs it'),
 } as const;
 const ROOM = named('Room', object({ room: text('its id'), ...HELD }));
-const HOLDER = object({ node: text(), incarnation: text() });
-
-const EXPLANATION = named(
-  'Explanation',
-  object(
-    {
-      room: text(),
-      record: nullable(
-        object(
-          {
-            owner: nullable(HOLDER),
-            ownerLives: flag('whether the owner named is a node that lives, as the router asked sees it'),
-            epoch: count(),
-            nonce: text(),
-            head: count(),
-            tags: list(object({ tag: text(), firstSeq: count() }), 'its histories, the latest last'),
-          },
-          {},
-          'what the directory says; null where it says nothing, or could not be read',
-        ),
-      ),
-      placement: list(
-        object({ node: text(), weight: decimal() }),
-        'nodes in the order in which they would be asked to take it, if nobody owned it',
-      ),
-      heldBy: list(object(HELD), 'nodes that say they hold it'),
-      recentMoves: list(
-        object({ at: moment('when'), to: text(), epoch: count() }, { from: text(), why: text() }),
-        'changes of owner that the router asked saw',
-      ),
-      cachedRoute: nullable({ ...HOLDER, description: 'where the router asked would send the next client' }),
-    },
-    { recordError: text('why the record could not be read'), ...INCOMPLETE },
-  ),
-);
-
 export const roomRoutes: readonly Route[] = [
   {
     method: 'GET',
@@ -102,16 +66,16 @@ export const roomRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/api/v1/rooms/:room',
-    answer: async (request) => {
-      const { ports, params } = request;
     doc: {
       tag: 'Rooms',
       summary: 'Close a room',
+      headers: OPERATOR,
       text: 'Its clients are disconnected with 1000 and the owner lets go of it. Whoever comes next opens it anew; its log stays for a day.',
       answers: { 200: { doc: 'It was closed.', schema: object({ room: text(), closed: always(true) }) } },
-      errors: ['bad_room', 'not_found', 'settling', ...NODE_ERRORS],
+      errors: ['bad_request', 'bad_room', 'not_found', 'settling', ...NODE_ERRORS],
     },
-    answer: async ({ ports, params }) => {
+    answer: async (request) => {
+      const { ports, params } = request;
       const room = roomFrom(params['room'] ?? '');
       const by = operatorOf(request);
       const { node, result } = await within(QUESTION_MS, ports.callOwner(room, 'close-room', {}, { open: false }));
@@ -119,18 +83,6 @@ export const roomRoutes: readonly Route[] = [
       const headers = await audited(request, { by, action: 'close', room, node });
       return { ...ok({ room, closed: true }), headers };
     },
-  },
-  {
-    method: 'GET',
-    path: '/api/v1/rooms/:room/explain',
-    doc: {
-      tag: 'Rooms',
-      summary: 'Why a room is where it is',
-      text: 'What the directory records, what placement says, who really holds it. It is answered as far as it can be, whatever is away.',
-      answers: { 200: { doc: 'What is known.', schema: EXPLANATION } },
-      errors: ['bad_room'],
-    },
-    answer: async ({ ports, params }) => ok(await explain(ports, roomFrom(params['room'] ?? ''))),
   },
 ];
 

@@ -7,9 +7,9 @@ import { askEach, QUESTION_MS, within } from '../ask.ts';
 import { ok, readSpeech, userFrom } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
 import { readFlag, readSessions } from '../node-answers.ts';
-import { audited, operatorOf } from './audit.ts';
-import { BODY_ERRORS, INCOMPLETE } from '../openapi/route-doc.ts';
+import { BODY_ERRORS, INCOMPLETE, OPERATOR } from '../openapi/route-doc.ts';
 import { always, anything, count, list, moment, nullable, object, text } from '../openapi/schema.ts';
+import { audited, operatorOf } from './audit.ts';
 
 interface Located {
   readonly session: string;
@@ -101,20 +101,20 @@ export const userRoutes: readonly Route[] = [
   {
     method: 'DELETE',
     path: '/api/v1/users/:user/sessions',
-    answer: async (request) => {
-      const { ports, params } = request;
     doc: {
       tag: 'Users',
       summary: 'Disconnect a user wherever they are',
+      headers: OPERATOR,
       answers: {
         200: {
           doc: 'How many sessions were closed.',
           schema: object({ user: text(), sessions: count('found'), closed: count() }, INCOMPLETE),
         },
       },
-      errors: ['bad_user', 'not_found'],
+      errors: ['bad_request', 'bad_user', 'not_found'],
     },
-    answer: async ({ ports, params }) => {
+    answer: async (request) => {
+      const { ports, params } = request;
       const user = userFrom(params['user'] ?? '');
       const by = operatorOf(request);
       const { sessions } = await find(ports, user);

@@ -89,6 +89,14 @@ export const ERROR = named(
   }),
 );
 
+/** Of routes whose orders are written down. */
+export const OPERATOR: NonNullable<RouteDoc['headers']> = {
+  'X-Bellhop-Operator': {
+    doc: 'Who gives the order, for the audit log: 1–64 printable ASCII characters; `api` without it.',
+    schema: { type: 'string', pattern: '^[\\x20-\\x7e]{1,64}$' },
+  },
+};
+
 export const NEXT: Readonly<Record<string, Schema>> = {
   next: text('`cursor` of the next page; absent on the last one'),
 };

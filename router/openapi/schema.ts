@@ -37,6 +37,11 @@ export const oneOf = (values: readonly string[], doc?: string): Schema => ({
 /** Any JSON. */
 export const anything = (doc?: string): Schema => withDoc(doc);
 export const list = (items: Schema, doc?: string): Schema => ({ type: 'array', items, ...withDoc(doc) });
+export const record = (values: Schema, doc?: string): Schema => ({
+  type: 'object',
+  additionalProperties: values,
+  ...withDoc(doc),
+});
 export const nullable = (schema: Schema): Schema => ({ anyOf: [schema, { type: 'null' }] });
 /** Unix milliseconds. */
 export const moment = (doc: string): Schema => ({ type: 'integer', minimum: 0, description: `${doc}, Unix ms` });

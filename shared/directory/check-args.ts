@@ -24,7 +24,20 @@ const COUNTS = new Set(
     ' ',
   ),
 );
-const NESTED = new Set(['triple', 'to', 'upTo', 'seen', 'numbering', 'by', 'record', 'known', 'load', 'keep', 'pin', 'entry']);
+const NESTED = new Set([
+  'triple',
+  'to',
+  'upTo',
+  'seen',
+  'numbering',
+  'by',
+  'record',
+  'known',
+  'load',
+  'keep',
+  'pin',
+  'entry',
+]);
 
 /** Checks the arguments of one operation.
  *  @throws RangeError naming the argument: a mistake of the caller, never retryable */

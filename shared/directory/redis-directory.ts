@@ -50,7 +50,14 @@ export type DirectoryEvent =
 
 /** Certificates kept in Redis: about 1 MB. */
 export const CERTS_MAX = 10_000;
-const PLANS: Plans = { ...membershipPlans, ...orderPlans, ...roomPlans, ...logPlans, ...projectionPlans, ...outboxPlans };
+const PLANS: Plans = {
+  ...membershipPlans,
+  ...orderPlans,
+  ...roomPlans,
+  ...logPlans,
+  ...projectionPlans,
+  ...outboxPlans,
+};
 
 export class RedisDirectory implements Directory {
   readonly #run: RunInForce;

@@ -19,8 +19,8 @@ import { openApiRoutes } from './http-routes/openapi.ts';
 import { presenceRoutes } from './http-routes/presence.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
-import { RequestTrace } from './http-trace.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
+import { RequestTrace } from './http-trace.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
 
 /** What /metrics answers with. */

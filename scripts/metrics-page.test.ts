@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { NodeMetrics } from '../node/metrics.ts';
+import { webhookMetrics } from '../node/webhooks/metrics.ts';
 import { Clients } from '../router/clients.ts';
+import { Handshakes } from '../router/handshakes.ts';
 import { RouterMetrics } from '../router/metrics.ts';
 import { ManualClock } from '../shared/clock.ts';
 import { MetricRegistry } from '../shared/metric-registry.ts';
@@ -19,14 +21,18 @@ function routerRegistry(): Registry {
   const events = { clientFrame: () => undefined, clientClosed: () => undefined };
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
   const numbers = { rooms: zero, sessions: zero, links: zero, attendedSockets: zero, linkBacklogBytes: zero };
-  return new RouterMetrics({ clients, ...numbers, redisUp: no, nodes: () => [] }).registry;
+  const { stats: handshakes } = new Handshakes(new ManualClock(), 0);
+  return new RouterMetrics({ clients, handshakes, ...numbers, redisUp: no, nodes: () => [] }).registry;
 }
 
 function nodeRegistry(): Registry {
   const numbers = { rooms: zero, sessions: zero, share: zero, handoversUnderWay: zero };
   const bytes = { linkBacklogBytes: zero, logBacklogBytes: zero };
   const states = { gateOpen: no, islanded: no, redisUp: no, draining: no };
-  return new NodeMetrics({ ...numbers, ...bytes, ...states }).registry;
+  const { registry } = new NodeMetrics({ ...numbers, ...bytes, ...states });
+  // Of a node that sends some.
+  webhookMetrics(registry, () => []);
+  return registry;
 }
 
 /** What only the parent of a router's workers registers. */

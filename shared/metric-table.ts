@@ -113,6 +113,11 @@ export const ROUTER_METRICS = {
 } as const satisfies Record<string, MetricRow>;
 
 export const NODE_METRICS = {
+  webhooks_delivered_total: counter('events', 'Events that arrived at a receiver of webhooks, each receiver counted.'),
+  webhooks_failed_total: counter('requests', 'Requests to receivers of webhooks that failed; each is repeated.'),
+  webhooks_dropped_total: counter('events', 'Events given up for a receiver, by a bound of bytes, age or number.'),
+  webhooks_queued: gauge('events', 'Events that wait for receivers of webhooks, or are under way to them.'),
+  webhooks_failing: gauge('receivers', 'Receivers of webhooks that do not answer well now, or want no more.'),
   rooms: gauge('rooms', 'Rooms held.', ['DrainStuck', 'Imbalance']),
   sessions: gauge('sessions', 'Sessions seated.', ['ResetRate']),
   share_ratio: gauge(

@@ -124,7 +124,7 @@ export async function loseRouter(cluster: Cluster, options: HerdOptions): Promis
         );
         return {
           router: id,
-          eventLoopP99Ms: after.eventLoopP99Ms,
+          eventLoopP99Ms: p99Of(after.loopDelays, before[i]?.loopDelays),
           cpuUsPerHandshake: ((after.cpuSeconds - (before[i]?.cpuSeconds ?? 0)) * 1e6) / Math.max(1, admitted),
           handshakes: Object.fromEntries(since) as RouterAfter['handshakes'],
           sessions: after.sessions,
@@ -156,27 +156,37 @@ async function joinAll(clients: readonly HerdClient[], { joinRate, boundMs, say 
 
 interface Said {
   readonly cpuSeconds: number;
-  readonly eventLoopP99Ms: number;
+  /** How often the event loop was at most so late, by upper bounds in seconds. */
+  readonly loopDelays: ReadonlyMap<number, number>;
   readonly sessions: number;
   readonly handshakes: Readonly<Record<string, number>>;
 }
 
-/** Reads a router's metrics; its event loop is counted anew from here on. */
+/** The bound of the bucket in which the 99th percentile of what was counted between two reads lies, ms: never below it. */
+function p99Of(after: Said['loopDelays'], before: Said['loopDelays'] | undefined): number {
+  const since = [...after].map(([bound, count]) => [bound, count - (before?.get(bound) ?? 0)] as const);
+  const all = since.find(([bound]) => bound === Number.POSITIVE_INFINITY)?.[1] ?? 0;
+  return (since.find(([, count]) => count >= all * 0.99)?.[0] ?? Number.NaN) * 1_000;
+}
+
+/** Reads a router's metrics. */
 async function handshakesOf({ url }: RunningRouter): Promise<Said> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const handshakes: Record<string, number> = {};
-  let eventLoopP99Ms = Number.NaN;
+  const loopDelays = new Map<number, number>();
   let sessions = 0;
   let cpuSeconds = 0;
   for (const line of text.split('\n')) {
     const [series = '', value = ''] = line.split(' ');
     const labels = /^bellhop_router_handshakes_total\{kind="(\w+)",verdict="(\w+)"\}$/.exec(series);
     if (labels !== null) handshakes[`${labels[1]}_${labels[2]}`] = Number(value);
-    if (series === 'bellhop_router_event_loop_delay_p99_ms') eventLoopP99Ms = Number(value);
+    const bound = /^bellhop_event_loop_delay_seconds_bucket\{le="([^"]+)"\}$/.exec(series);
+    if (bound !== null)
+      loopDelays.set(bound[1] === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound[1]), Number(value));
     if (series === 'bellhop_process_cpu_seconds_total') cpuSeconds = Number(value);
     if (series === 'bellhop_router_sessions') sessions = Number(value);
   }
-  return { eventLoopP99Ms, sessions, handshakes, cpuSeconds };
+  return { loopDelays, sessions, handshakes, cpuSeconds };
 }
 
 /** Asks a router's health and API now and then. @returns ends it, and tells how it went */

@@ -609,7 +609,10 @@ export class NodeCore {
   #redisTrouble(now: Instant): string | undefined {
     if (!this.lease.leaseOpen(now) || this.lease.failing) return 'Redis does not answer this node';
     const slowMs = this.#options.timings.commandTimeoutMs / 2;
-    return this.#viewTookMs > slowMs ? `Redis took ${Math.round(this.#viewTookMs)} ms to answer` : undefined;
+    // One that is to end cannot wait for better times.
+    return this.#viewTookMs > slowMs && !this.mover.leaves
+      ? `Redis took ${Math.round(this.#viewTookMs)} ms to answer`
+      : undefined;
   }
 
   #leave(left: readonly string[], untilMs: number): void {

@@ -265,6 +265,24 @@ describe('a drain that was ordered', () => {
     expect(entries).toMatchObject([{ by: 'sigterm', action: 'drain', node: 'n2' }]);
   });
 
+  it('of a node that is told to end waits for no other, and for a takeover only while there is time', () => {
+    const { all, first, others } = cluster(10);
+    const [second, third] = others;
+    if (second === undefined || third === undefined) throw new Error('there are three nodes');
+    ask(all, second, 'drain', { by: 'ann' });
+    all.nodes.splice(all.nodes.indexOf(third), 1);
+    const { gen = '' } = all.directory.execute('readCluster', {}, 0);
+    const by = { kind: 'proof', how: 'reaped' } as const;
+    all.directory.execute('certify', { node: 'n3', incarnation: third.incarnation, by, runId: 'run-1', gen }, 0);
+    all.run(500);
+    // Twenty seconds are left: none to lose. Only n2 is there, which drains: nobody can take the rooms.
+    ask(all, second, 'undrain', { by: 'ann' });
+    all.run(500);
+    first.core.drain(all.clock.now());
+    all.run(1_500);
+    expect([first.ended, second.core.load().rooms]).toEqual([[{ kind: 'left' }], 10]);
+  });
+
   it('is told again where a history was lost', () => {
     const { all, first } = cluster(3);
     ask(all, first, 'drain', { by: 'ann' });

@@ -259,7 +259,9 @@ export class Mover {
   #pausedBecause(now: Instant): string | undefined {
     const trouble = this.#ports.redisTrouble(now);
     if (trouble !== undefined) return trouble;
-    if (this.#takeover !== undefined) {
+    // A node that is about to be ended has no time to be considerate.
+    const isHurried = this.leaves && (this.#drain?.deadlineMs ?? 0) - now.monoMs < 2 * TAKEOVER_MAX_MS;
+    if (this.#takeover !== undefined && !isHurried) {
       const { node, sinceMs } = this.#takeover;
       const pastMs = now.monoMs - sinceMs;
       const isOver = pastMs >= TAKEOVER_MAX_MS || (pastMs >= TAKEOVER_MS && this.#ports.waiting() === 0);

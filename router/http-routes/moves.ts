@@ -113,19 +113,20 @@ async function drain(request: RouteRequest): Promise<Answer> {
   return { status: 202, body: status, headers };
 }
 
-/** Another node whose drain is under way. Nodes are asked, since what was polled may be older than the last order. */
+/** Another node whose drain is under way. Nodes are asked, since what was polled may be older than the last order.
+ *  @throws BellhopError unavailable where one does not say: a cluster in which a node is silent is not to be drained further */
 async function otherDrain(ports: ApiPorts, node: string): Promise<string | undefined> {
   const others = living(ports).filter(({ record }) => record.node !== node);
   const answers = await askEach(others, ({ record }) => ports.callNode(record.node, 'drain-status', {}, QUESTION_MS));
-  return answers.find((answer) => {
-    if (!answer.ok) return isUnderWay(answer.item);
-    return answer.value !== null && ['running', 'paused', 'late'].includes(readDrain(answer.value).state);
-  })?.item.record.node;
-}
-
-/** A node that drains and still has rooms, as it was polled. An attendant whose server is ill only rests. */
-function isUnderWay({ record, beat }: NodeView): boolean {
-  return record.state === 'draining' && record.attends === undefined && (beat?.load.rooms ?? 0) > 0;
+  let silent: string | undefined;
+  for (const answer of answers) {
+    const { record } = answer.item;
+    if (!answer.ok) silent ??= record.node;
+    else if (answer.value !== null && ['running', 'paused', 'late'].includes(readDrain(answer.value).state))
+      return record.node;
+  }
+  if (silent === undefined) return undefined;
+  throw new BellhopError('unavailable', `node ${silent} does not say whether it is being drained`);
 }
 
 async function move(request: RouteRequest): Promise<Answer> {

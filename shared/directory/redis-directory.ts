@@ -30,6 +30,8 @@ export interface RedisDirectoryOptions {
   readonly replicas?: number | undefined;
   /** The run in force, to share with other connections of this process; a new one without. */
   readonly run?: RunInForce | undefined;
+  /** Connections to open; default all. Operations of another are `unavailable`. */
+  readonly connections?: readonly DirectoryConnection[] | undefined;
   /** Certificates kept before the oldest are dropped; default 10,000. */
   readonly certsMax?: number | undefined;
   readonly clock?: Clock | undefined;
@@ -65,6 +67,7 @@ export class RedisDirectory implements Directory {
   readonly #clock: Clock;
   readonly #connections: Readonly<Record<DirectoryConnection, GatedRedis>>;
   readonly #listeners = new Set<(event: DirectoryEvent) => void>();
+  readonly #opened: readonly DirectoryConnection[];
   #closed: Promise<unknown> | undefined;
 
   /** Does no I/O: `start` does.
@@ -78,6 +81,7 @@ export class RedisDirectory implements Directory {
     this.#run = options.run ?? { id: undefined };
     this.#context = { keys: buildKeys({ cluster, prefix }), certsMax: options.certsMax ?? CERTS_MAX };
     this.#clock = options.clock ?? systemClock;
+    this.#opened = options.connections ?? DIRECTORY_CONNECTIONS;
     const open = (connection: DirectoryConnection) =>
       new GatedRedis({
         url,
@@ -95,7 +99,7 @@ export class RedisDirectory implements Directory {
   /** Begins to connect, and goes on for as long as it takes. Safe to repeat. */
   start(): void {
     if (this.#closed !== undefined) return;
-    for (const each of DIRECTORY_CONNECTIONS) this.#connections[each].start();
+    for (const each of this.#opened) this.#connections[each].start();
   }
 
   /** Ends all connections; what is in flight is rejected as `timeout`. Resolves when no socket or timer is left. Safe to repeat. */

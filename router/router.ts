@@ -36,6 +36,8 @@ import { GroupEnd } from './workers/group-end.ts';
 import type { ToParent } from './workers/messages.ts';
 
 const TICK_MS = 20;
+/** While a certificate is waited for. */
+const HURRIED_TICK_MS = 5;
 
 export class Router {
   readonly #config: RouterConfig;
@@ -59,6 +61,7 @@ export class Router {
   #core: RouterCore | undefined;
   #watch: ClusterWatch | undefined;
   #ticker: NodeJS.Timeout | undefined;
+  #hurriedTicker: NodeJS.Timeout | undefined;
   #handles = 0;
   #wasUp = false;
   #stopping = false;
@@ -191,6 +194,7 @@ export class Router {
 
   async #close(): Promise<void> {
     clearInterval(this.#ticker);
+    clearInterval(this.#hurriedTicker);
     await new Promise<void>((resolve) => {
       if (this.#watch === undefined) resolve();
       else this.#watch.leave(resolve);
@@ -299,6 +303,18 @@ export class Router {
     );
   }
 
+  #pollSoon(watch: ClusterWatch): void {
+    watch.pollSoon(systemClock.now());
+    if (this.#stopping) return;
+    this.#hurriedTicker ??= setInterval(() => {
+      const now = systemClock.now();
+      watch.tick(now);
+      if (watch.isHurried(now)) return;
+      clearInterval(this.#hurriedTicker);
+      this.#hurriedTicker = undefined;
+    }, HURRIED_TICK_MS);
+  }
+
   #metricsText(): MetricsText {
     const group = this.#group;
     const { registry } = this.#metrics;
@@ -316,7 +332,7 @@ export class Router {
         membership: watch.membership,
         redisFailed: () => watch.redis === 'failed',
         mayCauseClaims: () => watch.mayCauseClaims(systemClock.now().monoMs),
-        pollSoon: () => watch.pollSoon(systemClock.now()),
+        pollSoon: () => this.#pollSoon(watch),
         attended: {
           isAttendant: (at) => this.#targetOf(at) !== undefined,
           seated: (handle, at, epoch) => this.#attended.seated(handle, at, epoch),

@@ -190,6 +190,34 @@ describe('patience', () => {
   });
 });
 
+describe('a broken link', () => {
+  it('has the cluster read in quick succession for a moment, until a certificate is seen', () => {
+    const polls = (bench: Bench, ms: number, reply: () => Cluster): number => {
+      let count = 0;
+      for (let past = 0; past < ms; past += 5) {
+        bench.tick(5);
+        if (!bench.directory.waiting.includes('readCluster')) continue;
+        bench.read(reply());
+        count++;
+      }
+      return count;
+    };
+    const living = () => cluster([A, B]);
+    const bench = new Bench().registered();
+    bench.watch.pollSoon(bench.clock.now());
+    expect(polls(bench, 300, living)).toBeGreaterThanOrEqual(29);
+    expect(bench.watch.isHurried(bench.clock.now())).toBe(false);
+    // Said again and again, it is no reason to go on like that.
+    bench.watch.pollSoon(bench.clock.now());
+    expect(polls(bench, 300, living)).toBeLessThan(8);
+    polls(bench, 1_000, living);
+    bench.watch.pollSoon(bench.clock.now());
+    expect(bench.watch.isHurried(bench.clock.now())).toBe(true);
+    expect(polls(bench, 100, () => cluster([nodeRecord('n1', inc('a'), { state: 'dead' }), B]))).toBeLessThan(5);
+    expect(bench.events).toContain('certified n1 a');
+  });
+});
+
 describe('proof', () => {
   it('certifies at once where the process is gone', () => {
     const bench = new Bench({ isGone: (record) => record.node === 'n1' }).registered();

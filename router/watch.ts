@@ -31,6 +31,11 @@ const REFRESH_MS = 2_000;
 /** After something looked wrong, polls come this often for a while. */
 const SOON_EVERY_MS = 50;
 const SOON_FOR_MS = 1_000;
+/** A supervisor's certificate is there within moments of a broken link: at first polls come in quick succession, for so long of
+ *  each second at most. */
+const AT_ONCE_EVERY_MS = 10;
+const AT_ONCE_FOR_MS = 300;
+const AT_ONCE_AGAIN_MS = 1_000;
 /** Everything is read anew this often, so that routers which stopped refreshing are seen. */
 const FULL_EVERY_MS = 5_000;
 /** A router record that was not refreshed for this long is removed. */
@@ -55,6 +60,8 @@ export class ClusterWatch {
   #polling = false;
   #nextPollMs = 0;
   #soonUntilMs = 0;
+  #atOnceUntilMs = 0;
+  #atOnceAgainMs = 0;
   #fullMs = 0;
   #nextRefreshMs = 0;
   #counter = 0;
@@ -116,8 +123,17 @@ export class ClusterWatch {
 
   /** Something looks wrong (a link broke): polls at once and often for a second. */
   pollSoon(now: Instant): void {
+    if (now.monoMs >= this.#atOnceAgainMs) {
+      this.#atOnceUntilMs = now.monoMs + AT_ONCE_FOR_MS;
+      this.#atOnceAgainMs = now.monoMs + AT_ONCE_AGAIN_MS;
+    }
     this.#soonUntilMs = now.monoMs + SOON_FOR_MS;
     this.#nextPollMs = Math.min(this.#nextPollMs, now.monoMs);
+  }
+
+  /** Whether polls are due in such quick succession that it has to be ticked more often. */
+  isHurried(now: Instant): boolean {
+    return now.monoMs < this.#atOnceUntilMs;
   }
 
   /** Calls back after a poll that is sent from now on has been answered, or has failed. */
@@ -137,9 +153,7 @@ export class ClusterWatch {
     this.#polling = true;
     const waiting = this.#afterPoll;
     this.#afterPoll = [];
-    const soon = now.monoMs < this.#soonUntilMs;
-    this.#nextPollMs =
-      now.monoMs + (soon ? SOON_EVERY_MS : jittered(this.#options.random, this.#options.timings.pollMs));
+    this.#nextPollMs = now.monoMs + this.#pauseMs(now);
     const full = now.monoMs >= this.#fullMs;
     if (full) this.#fullMs = now.monoMs + FULL_EVERY_MS;
     const sentMs = now.monoMs;
@@ -150,6 +164,12 @@ export class ClusterWatch {
       else this.#polled(reply, sentMs, at);
       for (const done of waiting) done();
     });
+  }
+
+  #pauseMs(now: Instant): number {
+    if (this.isHurried(now)) return AT_ONCE_EVERY_MS;
+    if (now.monoMs < this.#soonUntilMs) return SOON_EVERY_MS;
+    return jittered(this.#options.random, this.#options.timings.pollMs);
   }
 
   #failed(error: DirectoryError, now: Instant): void {
@@ -197,6 +217,8 @@ export class ClusterWatch {
       const hasLeft = after?.incarnation === record.incarnation && after.state === 'left';
       this.#ports.count(hasLeft ? 'nodes_left' : 'nodes_lost');
       this.#ports.log(hasLeft ? 'node left' : 'node lost', { node: record.node, incarnation: record.incarnation });
+      // What was hurried for is there.
+      this.#atOnceUntilMs = 0;
       this.#options.onCertified({ node: record.node, incarnation: record.incarnation }, now);
     }
     for (const { node, incarnation, state, weight } of change.changed) {

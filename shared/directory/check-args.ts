@@ -37,6 +37,7 @@ const NESTED = new Set([
   'keep',
   'pin',
   'entry',
+  'open',
 ]);
 
 /** Checks the arguments of one operation.

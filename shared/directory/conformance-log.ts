@@ -351,6 +351,27 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         });
       });
 
+      it('a claim gives the same in its own step, as it leaves it', async () => {
+        await tenSaid();
+        const seen = { incarnation: A, epoch: record.epoch, nonce: record.nonce };
+        const opened = async (more: Partial<Args<'claim'>>) => {
+          const reply = await call('claim', {
+            ...{ room: 'lobby', seen, node: 'n1', incarnation: B, nonce: N2, floor: 0 },
+            ...{ numbering: { kind: 'continue' }, open: { last: 3, bytesMax: LARGE }, runId: fixture().runId },
+            ...more,
+          });
+          return reply.kind === 'owned' ? reply.opening : undefined;
+        };
+        const before = await openLog(3);
+        expect(before.entries.map(({ seq }) => seq)).toEqual([8, 9, 10]);
+        expect(await opened({})).toEqual(before);
+        expect(await opened({})).toBeUndefined();
+        const { record: now } = await readLog();
+        const next = { incarnation: B, epoch: now.epoch, nonce: now.nonce };
+        const afresh = { seen: next, nonce: N1, numbering: { kind: 'restart' } } as const;
+        expect(await opened(afresh)).toEqual({ first: 1, entries: [], senders: {}, snapshot: undefined });
+      });
+
       it('give what follows a seq, in order, bounded in number and bytes', async () => {
         await tenSaid();
         const read = async (...of: Parameters<typeof readLog>) => (await readLog(...of)).entries.map(({ seq }) => seq);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SeededRandom } from '../random.ts';
 import { passTime, plainRedis } from '../testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
-import type { AppendItem, Args, LogEntry, Operation, Reply, RoomRecord, Triple } from './directory.ts';
+import type { AppendItem, Args, LogEntry, LogOpening, Operation, Reply, RoomRecord, Triple } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { DIRECTORY_CONNECTIONS } from './plan.ts';
@@ -48,7 +48,7 @@ certify:certified certify:already certify:moved certify:absent certify:other-gen
 standing:living standing:certified standing:unknown
 registerRouter:ok refreshRouter:ok refreshRouter:absent removeRouter:removed removeRouter:changed
 readRoom:missing readRoom:record:owned readRoom:record:released
-claim:owned claim:owned:restored claim:owned:afresh claim:changed claim:changed:missing claim:other-run
+claim:owned claim:owned:restored claim:owned:afresh claim:owned:opened claim:owned:opened-empty claim:changed claim:changed:missing claim:other-run
 release:released release:changed release:changed:missing
 transfer:moved transfer:changed transfer:changed:missing transfer:rolled-back
 append:appended append:fenced append:fenced:missing append:rolled-back append:late
@@ -325,6 +325,7 @@ class Draw {
       floor: FAR + random.below(20),
       numbering: restore === undefined && random.below(8) === 0 ? { kind: 'restart' } : { kind: 'continue', head },
       ...(restore === undefined ? {} : { restore }),
+      ...(random.below(2) === 0 ? {} : { open: { last: random.below(8), bytesMax: random.below(30) } }),
       runId,
     };
   }
@@ -434,6 +435,8 @@ function timeless<R extends object>(reply: R): unknown {
   const without = <T extends { readonly at: number }>(value: T) =>
     value.at > LONG_AGO && value.at < FAR ? { ...value, at: 'now' } : value;
   const clean = 'at' in reply ? without(reply as R & { at: number }) : reply;
+  if ('opening' in clean && clean.opening !== undefined)
+    return { ...clean, opening: timeless(clean.opening as LogOpening) };
   return 'entries' in clean ? { ...clean, entries: (clean.entries as { at: number }[]).map(without) } : clean;
 }
 
@@ -452,7 +455,11 @@ function kindsOf<K extends Operation>(operation: K, args: Args<K>, reply: Reply<
   const kind = kindOf(operation, reply);
   if (kind === 'claim:owned') {
     const { restore } = args as Args<'claim'>;
-    return [restore === undefined ? kind : `${kind}:${restore.afresh ? 'afresh' : 'restored'}`];
+    const { opening } = reply as { readonly opening?: LogOpening };
+    return [
+      restore === undefined ? kind : `${kind}:${restore.afresh ? 'afresh' : 'restored'}`,
+      ...(opening === undefined ? [] : [`${kind}:${opening.entries.length > 0 ? 'opened' : 'opened-empty'}`]),
+    ];
   }
   if (kind !== 'append:appended') return [kind];
   const { outcomes, evicted } = reply as Reply<'append'> & { kind: 'appended' };

@@ -226,6 +226,15 @@ export const PINS_MAX = 1_000;
 /** Entries of the audit log that are kept. */
 export const AUDIT_MAX = 1_000;
 
+/** What a new owner needs of a room's log. `first`: seq of the oldest entry kept; head + 1 where there is none. */
+export interface LogOpening {
+  readonly first: number;
+  /** The last ones, in order. */
+  readonly entries: readonly LogEntry[];
+  readonly senders: Readonly<Record<string, SenderMark>>;
+  readonly snapshot: Snapshot | undefined;
+}
+
 export interface Cluster {
   readonly runId: string;
   /** Absent in an empty history. */
@@ -404,10 +413,12 @@ export interface DirectoryOperations {
         readonly entries: readonly LogEntry[];
         readonly senders: Readonly<Record<string, SenderMark>>;
       };
+      /** What is read of the log in the same step: as in openLog. */
+      readonly open?: { readonly last: number; readonly bytesMax: number } | undefined;
       readonly runId: string;
     };
     reply:
-      | { readonly kind: 'owned'; readonly record: RoomRecord }
+      | { readonly kind: 'owned'; readonly record: RoomRecord; readonly opening?: LogOpening | undefined }
       | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
       | OtherRun;
   };
@@ -487,12 +498,7 @@ export interface DirectoryOperations {
    *  least one, every sender's mark, the program's state. `first` as in readLog; 1 where there is no such room. */
   openLog: {
     args: { readonly room: string; readonly last: number; readonly bytesMax: number };
-    reply: {
-      readonly first: number;
-      readonly entries: readonly LogEntry[];
-      readonly senders: Readonly<Record<string, SenderMark>>;
-      readonly snapshot: Snapshot | undefined;
-    };
+    reply: LogOpening;
   };
 
   /** Writes a room's presence behind its owner's memory, unless the stored head names a higher epoch (`stale`).

@@ -4,8 +4,10 @@
 -- KEYS  1 owner  2 log  3 senders  4 order  5 state
 -- ARGV  1 run id  2 'missing' or 'record'  3 seen incarnation or ''  4 seen epoch  5 seen nonce
 --       6 node  7 incarnation  8 nonce  9 floor  10 'continue' or 'restart'  11 head known to the claimer, or ''
---       12 '' or what is put back: see restore
+--       12 most entries to be read of the log, or ''  13 most bytes of their data
+--       14 '' or what is put back: see restore
 -- Reply {'owned', record}
+--       {'owned', record, {first, entries, senders, snapshot or ''}}   what is read of the log: see lib/open-log
 --       {'changed', record}   the record is not the one that was seen; record is read-room's
 --       {'changed'}           there is no record any more
 --       {'other-run', run id}
@@ -14,6 +16,7 @@
 --@include log-entry
 --@include sender-mark
 --@include restore
+--@include open-log
 local run = run_id()
 if run ~= ARGV[1] then
   return { 'other-run', run }
@@ -49,4 +52,8 @@ drop_unless_at(KEYS[2], head)
 for i = 1, #KEYS do
   redis.call('PERSIST', KEYS[i])
 end
-return { 'owned', write_owner(KEYS[1], ARGV[6], ARGV[7], above, ARGV[8], head, tags) }
+local owned = { 'owned', write_owner(KEYS[1], ARGV[6], ARGV[7], above, ARGV[8], head, tags) }
+if ARGV[12] ~= '' then
+  owned[3] = open_log(KEYS[2], KEYS[3], KEYS[5], head, tonumber(ARGV[12]), tonumber(ARGV[13]))
+end
+return owned

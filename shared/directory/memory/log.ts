@@ -1,17 +1,10 @@
 /** The operations on a durable room's log, in memory. Owns: the same decisions, in the same order, as the scripts of the same names.
  *  Does not know: connections; time is an argument.
  *  Invariant: a log is contiguous and ends at the room's head, or it is empty. */
-import {
-  type AppendItem,
-  type AppendOutcome,
-  type Args,
-  type LogEntry,
-  type Reply,
-  type SenderMark,
-  tagOf,
-} from '../directory.ts';
+import { type AppendItem, type AppendOutcome, type Args, type Reply, type SenderMark, tagOf } from '../directory.ts';
+import { firstOf, openingOf, within } from './entries.ts';
 import { copyRecord, holds, merged } from './rooms.ts';
-import { type Executors, type StoredLog, type StoredRoom, sorted, unexpired } from './state.ts';
+import { type Executors, type StoredLog, type StoredRoom, unexpired } from './state.ts';
 
 /** Entries are trimmed by age with every batch whose number this divides. */
 const AGE_EVERY = 64;
@@ -46,14 +39,7 @@ export const logExecutors: Pick<Executors, 'append' | 'readLog' | 'openLog'> = {
   openLog({ room, last, bytesMax }, { state, nowMs }) {
     const stored = unexpired(state.rooms, room, nowMs);
     if (stored === undefined) return { first: 1, entries: [], senders: {}, snapshot: undefined };
-    const { entries, senders, snapshot } = stored.log;
-    const newest = last === 0 ? [] : entries.slice(-last).reverse();
-    return {
-      first: firstOf(stored),
-      entries: within(bytesMax, newest).reverse(),
-      senders: Object.fromEntries(sorted(senders).map(([sender, { mark }]) => [sender, { ...mark }])),
-      snapshot: snapshot && { ...snapshot },
-    };
+    return openingOf(stored, last, bytesMax);
   },
 };
 
@@ -121,20 +107,4 @@ function evict({ senders }: StoredLog, max: number): number {
   );
   for (const [sender] of oldest.slice(0, surplus)) senders.delete(sender);
   return surplus;
-}
-
-function firstOf({ log, record }: StoredRoom): number {
-  return log.entries[0]?.seq ?? record.head + 1;
-}
-
-/** Own copies of the first entries whose data has no more bytes than `bytesMax`; one at least. */
-function within(bytesMax: number, entries: readonly LogEntry[]): LogEntry[] {
-  let bytes = 0;
-  const result: LogEntry[] = [];
-  for (const entry of entries) {
-    bytes += Buffer.byteLength(entry.data);
-    if (bytes > bytesMax && result.length > 0) break;
-    result.push({ ...entry });
-  }
-  return result;
 }

@@ -9,6 +9,7 @@ import {
   type Triple,
   tagOf,
 } from '../directory.ts';
+import { openingOf } from './entries.ts';
 import { type ExecuteContext, type Executors, emptyLog, type StoredLog, type StoredRoom, unexpired } from './state.ts';
 
 const TAGS_MAX = 16;
@@ -21,7 +22,7 @@ export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | '
     return stored === undefined ? { kind: 'missing' } : { kind: 'record', record: copyRecord(stored.record) };
   },
 
-  claim({ room, seen, node, incarnation, nonce, floor, numbering, restore, runId }, context) {
+  claim({ room, seen, node, incarnation, nonce, floor, numbering, restore, open, runId }, context) {
     const { state, nowMs, runId: run } = context;
     if (runId !== run) return { kind: 'other-run', runId: run };
     const stored = unexpired(state.rooms, room, nowMs);
@@ -40,7 +41,9 @@ export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | '
     if (restore !== undefined) restoreLog(log, restore, head);
     dropUnlessAt(log, head);
     const above = Math.max(record?.epoch ?? 0, floor);
-    return { kind: 'owned', record: writeOwner(room, { node, incarnation, nonce }, above, head, tags, log, context) };
+    const owned = writeOwner(room, { node, incarnation, nonce }, above, head, tags, log, context);
+    if (open === undefined) return { kind: 'owned', record: owned };
+    return { kind: 'owned', record: owned, opening: openingOf({ record: owned, log }, open.last, open.bytesMax) };
   },
 
   release({ room, triple, head, expireMs }, { state, nowMs }) {

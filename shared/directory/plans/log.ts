@@ -1,11 +1,9 @@
 /** How the operations on a durable room's log travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form of
- *  entries, marks and outcomes. Does not know: connections. */
-import type { AppendItem, AppendOutcome, LogEntry, SenderMark, Snapshot } from '../directory.ts';
-import { list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+ *  items and outcomes. Does not know: connections. */
+import type { AppendItem, AppendOutcome } from '../directory.ts';
+import { list, number, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
+import { parseEntries, parseOpening } from './entries.ts';
 import { parseRecord } from './rooms.ts';
-
-/** Parts of an entry, as scripts give it: seq, tag, session, id, user, at, data. */
-const ENTRY_PARTS = 7;
 
 export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
   append: {
@@ -74,15 +72,7 @@ export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
       const { owner, log, senders, state } = keys.room(room);
       return scriptRequest('open-log', [owner, log, senders, state], [String(last), String(bytesMax)]);
     },
-    parse(raw) {
-      const [first, entries, senders, snapshot] = list(raw);
-      return {
-        first: number(first),
-        entries: parseEntries(entries),
-        senders: Object.fromEntries(pairs(senders).map(([sender, mark]) => [sender, parseMark(mark)])),
-        snapshot: parseSnapshot(optional(snapshot)),
-      };
-    },
+    parse: parseOpening,
   },
 };
 
@@ -92,41 +82,11 @@ function itemArgs({ sender, seat, cseq, id, isResumed, message }: AppendItem): s
   return [sender, String(seat), String(cseq), String(id), String(kind), ...said];
 }
 
-function parseEntries(raw: unknown): LogEntry[] {
-  const flat = list(raw);
-  const entries: LogEntry[] = [];
-  for (let i = 0; i + ENTRY_PARTS <= flat.length; i += ENTRY_PARTS) {
-    const [seq, tag, session, id, user, at, data] = flat.slice(i, i + ENTRY_PARTS);
-    const said = optional(id);
-    entries.push({
-      seq: number(seq),
-      tag: text(tag),
-      from: optional(user) ?? null,
-      session: optional(session),
-      id: said === undefined ? undefined : number(said),
-      at: number(at),
-      data: text(data),
-    });
-  }
-  return entries;
-}
-
 function parseOutcome(word: string): AppendOutcome {
   if (word === 'u') return { kind: 'unknown' };
   const seq = number(word.slice(1));
   if (word.startsWith('l')) return { kind: 'logged', seq };
   return word.startsWith('d') ? { kind: 'duplicate', seq } : unknownReply(word);
-}
-
-function parseMark(mark: string): SenderMark {
-  const [seat, cseq, id, seq] = mark.split(' ');
-  return { seat: number(seat), cseq: number(cseq), id: number(id), seq: number(seq) };
-}
-
-function parseSnapshot(raw: string | undefined): Snapshot | undefined {
-  if (raw === undefined) return undefined;
-  const [, epoch, seq, state] = /^(\d+) (\d+) (.*)$/s.exec(raw) ?? [];
-  return { epoch: number(epoch), seq: number(seq), state: text(state) };
 }
 
 function words(raw: unknown): string[] {

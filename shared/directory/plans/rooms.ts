@@ -3,6 +3,7 @@
 import type { Args, LogEntry, RoomRecord } from '../directory.ts';
 import type { Keys } from '../keys.ts';
 import { list, number, optional, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
+import { parseOpening } from './entries.ts';
 
 type Rooms = Pick<Plans, 'readRoom' | 'claim' | 'release' | 'transfer'>;
 
@@ -23,8 +24,9 @@ export const roomPlans: Rooms = {
     },
   },
   claim: {
-    connection: 'control',
-    request({ room, seen, node, incarnation, nonce, floor, numbering, restore, runId }, { keys }) {
+    // It may bring a part of the log, which is not to stand before a heartbeat.
+    connection: 'log',
+    request({ room, seen, node, incarnation, nonce, floor, numbering, restore, open, runId }, { keys }) {
       const head = numbering.kind === 'continue' && numbering.head !== undefined ? String(numbering.head) : '';
       const compared =
         seen === undefined
@@ -33,13 +35,20 @@ export const roomPlans: Rooms = {
       return scriptRequest(
         'claim',
         keptKeys(keys, room),
-        [runId, ...compared, node, incarnation, nonce, String(floor), numbering.kind, head, ...restoreArgs(restore)],
+        [
+          ...[runId, ...compared, node, incarnation, nonce, String(floor), numbering.kind, head],
+          ...(open === undefined ? ['', ''] : [String(open.last), String(open.bytesMax)]),
+          ...restoreArgs(restore),
+        ],
         { runIdAt: 0, confirmed: true },
       );
     },
     parse(raw) {
-      const [kind, a] = list(raw);
-      if (kind === 'owned') return { kind, record: parseRecord(a) };
+      const [kind, a, opening] = list(raw);
+      if (kind === 'owned') {
+        const record = parseRecord(a);
+        return opening === undefined ? { kind, record } : { kind, record, opening: parseOpening(opening) };
+      }
       if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
       if (kind === 'other-run') return { kind, runId: text(a) };
       return unknownReply(kind);

@@ -1,9 +1,9 @@
--- What a claim puts back of a log. In ARGV from the 12th on: '' for nothing, else 'afresh' or 'further', the number of entries, of
+-- What a claim puts back of a log. In ARGV from the 14th on: '' for nothing, else 'afresh' or 'further', the number of entries, of
 -- each seq, tag, session, id, user, at, data, then of each sender its name, seat, cseq, id and seq.
-local RESTORE = ARGV[12]
-local ENTRIES_FROM = 14
+local RESTORE = ARGV[14]
+local ENTRIES_FROM = 16
 local ENTRY_PARTS = 7
-local ENTRIES = RESTORE ~= '' and tonumber(ARGV[13]) or 0
+local ENTRIES = RESTORE ~= '' and tonumber(ARGV[15]) or 0
 local MARKS_FROM = ENTRIES_FROM + ENTRIES * ENTRY_PARTS
 
 -- The stored tags and those of the entries put back, each with the first seq known of it. Afresh, none that no entry bears.

@@ -34,6 +34,7 @@ export class Cluster {
   logBytesMax = 1_048_576;
   /** Of nodes that are made from now on. */
   moves = { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 };
+  recentMax = LIMITS.recentMax;
   #due: (() => void)[] = [];
 
   /** @param isDurable  whether rooms have a log; those named `relay…` have none in any case */
@@ -107,7 +108,7 @@ export class TestNode {
       {
         record: nodeRecord(name, this.incarnation, more),
         timings: DEFAULT_TIMINGS,
-        limits: LIMITS,
+        limits: { ...LIMITS, recentMax: cluster.recentMax },
         roomIdleMs: 60_000,
         drainDeadlineMs: 20_000,
         moves: cluster.moves,

@@ -127,12 +127,13 @@ export class NodeCore {
         ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done);
       },
       isLogged: (room) => this.rooms.get(room)?.isDurable === true,
-      carry: (room) => this.#carry(room),
+      carry: (room, after) => this.#carry(room, after),
+      head: (room) => this.rooms.get(room)?.room?.head,
       quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
       ended: (room, end, at) => this.#handedOver(room, end, at),
       refuse: (room) => this.rooms.refuseHandover(room),
-      named: (room, triple, at) => this.rooms.named(room, triple, at),
+      named: (room, triple, pausedMs, at) => this.rooms.named(room, triple, pausedMs, at),
       trace: ports.trace,
     });
     this.projections = new Projections({
@@ -200,8 +201,8 @@ export class NodeCore {
   }
 
   /** What goes to a room's next owner. Where clients' sockets cannot follow, their sessions do not either. */
-  #carry(name: string): ReturnType<Room['carry']> | undefined {
-    const state = this.rooms.get(name)?.room?.carry();
+  #carry(name: string, after: number): ReturnType<Room['carry']> | undefined {
+    const state = this.rooms.get(name)?.room?.carry(after);
     return state !== undefined && this.attends ? { ...state, sessions: [] } : state;
   }
 
@@ -412,7 +413,7 @@ export class NodeCore {
     }
     // Otherwise what is said here would be dropped with the rest that the link is owed.
     if (link.owesRebind) this.#askRebind(link);
-    const after = room.olderThan(open);
+    const after = room.history.olderThan(open);
     if (after === undefined) {
       room.open(link.number, router, open, this.#options.now());
       return true;
@@ -441,8 +442,12 @@ export class NodeCore {
     const open = this.gateOpen(now);
     const room = open ? this.rooms.held(seat.room) : undefined;
     if (!open) link.owesRebind = true;
-    if (room === undefined || this.rooms.get(seat.room)?.quiet === true) seat.behind = true;
-    else if (!seat.behind) room.frame(seat.session, frame, now);
+    const hosted = this.rooms.get(seat.room);
+    if (room === undefined || hosted?.quiet === true) seat.behind = true;
+    else if (!seat.behind) {
+      hosted?.pause?.took(frame.resent && hosted.isDurable);
+      room.frame(seat.session, frame, now);
+    }
   }
 
   #closeSession(link: NodeLink, handle: number, how: 'left' | 'broken' | 'detached', now: Instant): void {

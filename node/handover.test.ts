@@ -28,6 +28,28 @@ function two() {
   return { cluster, from, to, router, there, record, tagAt, move };
 }
 
+it('of many rooms has two of them stand still at once, and all of them moved', () => {
+  const cluster = new Cluster();
+  const from = cluster.livingNode('n1');
+  const to = cluster.livingNode('n2');
+  cluster.run(1_500);
+  const router = from.router();
+  const rooms = Array.from({ length: 9 }, (_, at) => `room-${at}`);
+  rooms.forEach((room, at) => {
+    router.open(room, [{ session: `s${at}`, handle: at + 1 }]);
+  });
+  let most = 0;
+  from.fate = () => {
+    const quiet = [...from.core.rooms.all()].filter((hosted) => hosted.quiet).length;
+    most = Math.max(most, quiet);
+    return undefined;
+  };
+  for (const room of rooms) expect(from.core.moveRoom(room, 'n2', cluster.clock.now())).toBeUndefined();
+  cluster.run(500);
+  expect(most).toBe(2);
+  expect(rooms.filter((room) => to.core.rooms.held(room) !== undefined)).toEqual(rooms);
+});
+
 describe('a handover', () => {
   it('carries the room whole: numbering, messages, seats; nobody joins or leaves', () => {
     const { cluster, from, to, router, there, record, tagAt, move } = two();

@@ -4,10 +4,10 @@
  *  the transfer is sent; an unknown outcome ends in a new claim or in the loss of the room, never in going on.
  *  @see DESIGN §4 Hand over */
 import type { Instant } from '../shared/clock.ts';
-import { DirectoryError, type RoomRecord, type Triple } from '../shared/directory/directory.ts';
+import { DirectoryError, type Reply, type RoomRecord, type Triple } from '../shared/directory/directory.ts';
 import { isRoomId } from '../shared/ids.ts';
 import { scanJson } from '../shared/json-scan.ts';
-import { FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
+import { type Done, FRAME_CONTENT_MAX, type LinkMessage, type Ready, type State } from '../shared/link/messages.ts';
 import type { RandomSource } from '../shared/random.ts';
 import type { BeginTrace, CallDirectory } from './ports.ts';
 import type { RoomState } from './room-state.ts';
@@ -21,6 +21,8 @@ const HANDOVER_MS = 3_000;
 /** State held for a record that does not come to name this node is dropped after this long. */
 const STASH_MS = 15_000;
 const INCOMING_MAX = 64;
+/** Rooms that stand still at once: each waits for what the others need of this process, so that a few at a time stand for less long. */
+const PAUSED_MAX = 2;
 /** Arrays and objects within each other in a state that is carried: a client's data is bounded well below. */
 const STATE_DEPTH_MAX = 256;
 
@@ -50,12 +52,17 @@ interface Outgoing {
   readonly target: Target;
   readonly startedMs: number;
   readonly earlyHead: number;
-  step: 'dialing' | 'early' | 'quieting' | 'leaving' | 'final' | 'writing';
+  step: 'dialing' | 'early' | 'waiting' | 'quieting' | 'leaving' | 'final' | 'writing';
   link: number;
   pausedMs: number;
   triple: Triple | undefined;
   readonly traced: ReturnType<BeginTrace> | undefined;
 }
+
+type Written = Reply<'transfer'> | DirectoryError;
+
+/** Steps in which the room stands still. */
+const PAUSING: ReadonlySet<Outgoing['step']> = new Set(['quieting', 'leaving', 'final', 'writing']);
 
 export interface HandoverOptions {
   readonly random: RandomSource;
@@ -67,8 +74,9 @@ export interface HandoverOptions {
   readonly afterHandedOver: (room: string, done: () => void) => void;
   /** Whether what is said in the room is logged. */
   readonly isLogged: (room: string) => boolean;
-  /** The room's state as of now; undefined when it is not held any more. */
-  readonly carry: (room: string) => RoomState | undefined;
+  /** The room's state as of now, of its messages those after a seq; undefined when it is not held any more. */
+  readonly carry: (room: string, after: number) => RoomState | undefined;
+  readonly head: (room: string) => number | undefined;
   /** Has the room take nothing more and calls back once what it took is logged. */
   readonly quiet: (room: string, done: () => void) => void;
   /** Stops the room's output and its taking of frames. Undefined when the room is not held. */
@@ -79,7 +87,12 @@ export interface HandoverOptions {
   /** See NodePorts. */
   readonly trace?: BeginTrace | undefined;
   /** The record names this node: open the room from the state held. */
-  readonly named: (room: string, triple: { readonly epoch: number; readonly nonce: string }, now: Instant) => void;
+  readonly named: (
+    room: string,
+    triple: { readonly epoch: number; readonly nonce: string },
+    pausedMs: number,
+    now: Instant,
+  ) => void;
 }
 
 export class Handovers {
@@ -122,7 +135,7 @@ export class Handovers {
 
   /** Begins to hand `room` to `target`. Nothing changes for the room yet. */
   start(room: string, target: Target, now: Instant): void {
-    const state = this.#options.carry(room);
+    const state = this.#options.carry(room, 0);
     if (state === undefined || this.#outgoing.has(room)) return;
     const { link, up } = this.#options.linkTo(target);
     const outgoing: Outgoing = {
@@ -144,7 +157,7 @@ export class Handovers {
   linkUp(link: number): void {
     for (const outgoing of this.#outgoing.values()) {
       if (outgoing.link !== link || outgoing.step !== 'dialing') continue;
-      const state = this.#carry(outgoing);
+      const state = this.#carry(outgoing, 0);
       if (state !== undefined) this.#sendEarly(outgoing, state);
     }
   }
@@ -163,6 +176,7 @@ export class Handovers {
         this.#cancel(outgoing, `the target did not answer within ${HANDOVER_MS} ms`, now);
       }
     }
+    this.#quietNext(now);
     for (const [room, stash] of this.#stash) if (now.monoMs > stash.untilMs) this.#stash.delete(room);
     for (const [key, incoming] of this.#incoming) {
       if (now.monoMs - incoming.sinceMs > 2 * HANDOVER_MS) this.#incoming.delete(key);
@@ -179,8 +193,8 @@ export class Handovers {
   }
 
   /** The room's state, unless its program failed as it was asked for it: then the handover was abandoned. */
-  #carry(outgoing: Outgoing): RoomState | undefined {
-    const state = this.#options.carry(outgoing.room);
+  #carry(outgoing: Outgoing, after: number): RoomState | undefined {
+    const state = this.#options.carry(outgoing.room, after);
     return this.#outgoing.get(outgoing.room) === outgoing ? state : undefined;
   }
 
@@ -210,8 +224,22 @@ export class Handovers {
     const outgoing = [...this.#outgoing.values()].find((one) => one.link === link && one.id === message.id);
     if (outgoing === undefined) return;
     if (!message.ok) return this.#cancel(outgoing, message.text, now);
-    if (outgoing.step === 'early') this.#quiet(outgoing, now);
-    else if (outgoing.step === 'final') this.#write(outgoing, message.nonce, now);
+    if (outgoing.step === 'early') {
+      outgoing.step = 'waiting';
+      this.#quietNext(now);
+    } else if (outgoing.step === 'final') this.#write(outgoing, message.nonce, now);
+  }
+
+  /** Has rooms stand still whose turn it is. */
+  #quietNext(now: Instant): void {
+    let paused = 0;
+    for (const { step } of this.#outgoing.values()) if (PAUSING.has(step)) paused++;
+    for (const outgoing of [...this.#outgoing.values()]) {
+      if (paused >= PAUSED_MAX) return;
+      if (outgoing.step !== 'waiting') continue;
+      paused++;
+      this.#quiet(outgoing, now);
+    }
   }
 
   #quiet(outgoing: Outgoing, now: Instant): void {
@@ -229,18 +257,17 @@ export class Handovers {
     outgoing.step = 'leaving';
     this.#options.afterHandedOver(outgoing.room, () => {
       if (this.#outgoing.get(outgoing.room) !== outgoing || outgoing.step !== 'leaving') return;
-      const state = this.#carry(outgoing);
+      const state = this.#carry(outgoing, outgoing.earlyHead);
       if (state === undefined) return this.#cancel(outgoing, 'the room is not held any more', this.#options.now());
       outgoing.step = 'final';
-      const rest = { ...state, entries: state.entries.filter((entry) => entry.seq > outgoing.earlyHead) };
-      if (!this.#sendState(outgoing, 'final', rest))
+      if (!this.#sendState(outgoing, 'final', state))
         this.#cancel(outgoing, 'its state is too large to carry', this.#options.now());
     });
   }
 
   #write(outgoing: Outgoing, nonce: string, _now: Instant): void {
     const { room, target, triple } = outgoing;
-    const head = this.#carry(outgoing)?.head;
+    const head = this.#options.head(room);
     if (triple === undefined || head === undefined) return;
     outgoing.step = 'writing';
     const to = { node: target.node, incarnation: target.incarnation, nonce };
@@ -248,17 +275,24 @@ export class Handovers {
     this.#options.call('transfer', { room, triple, to, head, isLogged }, (result) => {
       const now = this.#options.now();
       if (this.#outgoing.get(room) !== outgoing) return;
-      if (!(result instanceof DirectoryError) && result.kind === 'rolled-back')
-        return this.#callOff(outgoing, { kind: 'rolled-back' }, now);
       this.#outgoing.delete(room);
       const isUnknown = result instanceof DirectoryError;
       outgoing.traced?.(isUnknown ? 'unknown' : result.kind, isUnknown);
-      if (result instanceof DirectoryError) return this.#options.ended(room, { kind: 'unknown' }, now);
-      if (result.kind === 'changed') return this.#options.ended(room, { kind: 'changed', record: result.record }, now);
-      const { record } = result;
-      this.#options.send(outgoing.link, { type: 'done', id: outgoing.id, outcome: 'named', epoch: record.epoch });
-      this.#options.ended(room, { kind: 'moved', record, target, pausedMs: now.monoMs - outgoing.pausedMs }, now);
+      this.#written(outgoing, result, now);
+      this.#quietNext(now);
     });
+  }
+
+  #written(outgoing: Outgoing, result: Written, now: Instant): void {
+    const { id, room, link, target } = outgoing;
+    const { ended } = this.#options;
+    if (result instanceof DirectoryError) return ended(room, { kind: 'unknown' }, now);
+    if (result.kind === 'rolled-back') return this.#callOff(outgoing, { kind: 'rolled-back' }, now);
+    if (result.kind === 'changed') return ended(room, { kind: 'changed', record: result.record }, now);
+    const pausedMs = now.monoMs - outgoing.pausedMs;
+    const { epoch } = result.record;
+    this.#options.send(link, { type: 'done', id, outcome: 'named', epoch, pausedMs: Math.round(pausedMs) });
+    ended(room, { kind: 'moved', record: result.record, target, pausedMs }, now);
   }
 
   #cancel(outgoing: Outgoing, why: string, now: Instant): void {
@@ -315,16 +349,13 @@ export class Handovers {
     this.#answer(link, message.id, true, '', nonce);
   }
 
-  done(
-    link: number,
-    message: { readonly id: number; readonly outcome: 'named' | 'cancelled'; readonly epoch: number },
-    now: Instant,
-  ): void {
+  done(link: number, message: Pick<Done, 'id' | 'outcome' | 'epoch' | 'pausedMs'>, now: Instant): void {
     const key = `${link}:${message.id}`;
     this.#incoming.delete(key);
     for (const [room, stash] of this.#stash) {
       if (stash.key !== key) continue;
-      if (message.outcome === 'named') this.#options.named(room, { epoch: message.epoch, nonce: stash.nonce }, now);
+      const named = { epoch: message.epoch, nonce: stash.nonce };
+      if (message.outcome === 'named') this.#options.named(room, named, message.pausedMs ?? 0, now);
       else this.#stash.delete(room);
     }
   }

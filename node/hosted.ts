@@ -1,5 +1,8 @@
 /** A room as the node that hosts it keeps it. Owns: the shape of that state. Does not know: what moves it (core.ts). */
+import type { DirectoryError, Reply } from '../shared/directory/directory.ts';
 import type { RefusedReason } from '../shared/link/messages.ts';
+import type { Ahead } from './ahead.ts';
+import type { HandoverPause } from './handover-pause.ts';
 import type { RoomHeat } from './heat.ts';
 import type { RoomOwnership } from './ownership.ts';
 import type { ProgramFactory } from './program.ts';
@@ -27,7 +30,11 @@ export interface Hosted {
   settling: boolean;
   /** About to be handed over: nothing more is taken, and what was is being logged. */
   quiet: boolean;
-  /** Redis is to be asked again for what the room is opened with. */
+  /** Who was present under the last owner: asked for with the claim. */
+  presence: Ahead<Reply<'readPresence'> | DirectoryError> | undefined;
+  /** Of its handover to this node, until it is told. */
+  pause: HandoverPause | undefined;
+  /** Redis is to be asked again, or later, for what the log has of the room. */
   again: { readonly atMs: number; readonly ask: () => void } | undefined;
   waiters: Waiter[];
   /** Since when the room has had no session, monotonic ms. */

@@ -90,6 +90,7 @@ export class NodeMetrics {
       append_ms: { histogram: metrics.histogram('append_seconds'), scale: 1_000 },
       append_items: { histogram: metrics.histogram('append_batch_items'), scale: 1 },
       handover_pause_ms: { histogram: metrics.histogram('handover_pause_seconds'), scale: 1_000 },
+      handover_ms: { histogram: metrics.histogram('handover_seconds'), scale: 1_000 },
     };
     this.#redis = metrics.histogram('redis_seconds');
   }

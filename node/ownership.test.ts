@@ -22,6 +22,7 @@ class Bench {
   readonly events: OwnershipEvent[] = [];
   readonly room: RoomOwnership;
   head = 0;
+  takeovers = 0;
   stateFor: string | undefined;
 
   constructor() {
@@ -37,7 +38,10 @@ class Bench {
       observeClaim: () => undefined,
       head: () => this.head,
       isDurable: false,
+      open: { last: 9, bytesMax: 999 },
       restore: () => undefined,
+      standing: (owner, done) => this.directory.call('standing', owner, done),
+      takingOver: () => this.takeovers++,
       hasStateFor: (nonce) => nonce === this.stateFor,
       wake: () => undefined,
       on: (event) => this.events.push(event),
@@ -87,6 +91,58 @@ class Bench {
     this.bench.beat(1);
   }
 }
+
+describe('a lost owner that an OPEN names', () => {
+  it('is asked about while the record is read: then the claim follows at once', () => {
+    const bench = new Bench();
+    bench.room.seek(0, bench.now, theirs);
+    expect(bench.directory.waiting).toEqual(['readRoom', 'standing']);
+    bench.stands('certified');
+    expect(bench.directory.waiting).toEqual(['readRoom']);
+    bench.read(record(7, theirs));
+    expect(bench.takeovers).toBe(1);
+    expect(bench.own(8)).toMatchObject({ seen: { incarnation: OTHER, epoch: 7 } });
+    expect(bench.last).toMatchObject({ kind: 'opened', takenOver: true });
+  });
+
+  it('may be answered about last', () => {
+    const bench = new Bench();
+    bench.room.seek(0, bench.now, theirs);
+    bench.read(record(7, theirs));
+    expect(bench.directory.waiting).toEqual(['standing']);
+    bench.stands('certified');
+    expect(bench.directory.waiting).toEqual(['claim']);
+  });
+
+  it('is asked about again where it was not certified then', () => {
+    const bench = new Bench();
+    bench.room.seek(0, bench.now, theirs);
+    bench.stands('living');
+    bench.read(record(7, theirs));
+    expect(bench.directory.waiting).toEqual(['standing']);
+    bench.stands('living');
+    expect(bench.last).toMatchObject({ kind: 'elsewhere', node: 'n2' });
+    expect(bench.takeovers).toBe(0);
+  });
+
+  it('says nothing of whoever the record names instead', () => {
+    const bench = new Bench();
+    bench.room.seek(0, bench.now, theirs);
+    bench.stands('certified');
+    bench.read(record(7, { node: 'n3', incarnation: 'f'.repeat(32) }));
+    expect(bench.directory.take('standing').args).toEqual({ node: 'n3', incarnation: 'f'.repeat(32) });
+    expect(bench.directory.waiting).toEqual([]);
+  });
+
+  it('in another history is no reason to claim', () => {
+    const bench = new Bench();
+    bench.room.seek(0, bench.now, theirs);
+    bench.directory.answer('standing', { runId: RUN, gen: 'another', standing: 'certified' });
+    bench.read(record(7, theirs));
+    expect(bench.directory.waiting).not.toContain('claim');
+    expect(bench.last).toMatchObject({ kind: 'wait' });
+  });
+});
 
 describe('a claim', () => {
   it('is made for a record that names nobody: numbering goes on', () => {

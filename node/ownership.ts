@@ -8,6 +8,7 @@ import type { Instant } from '../shared/clock.ts';
 import {
   type Args,
   DirectoryError,
+  type LogOpening,
   type Operation,
   type Reply,
   type RoomRecord,
@@ -16,6 +17,7 @@ import {
   type Triple,
 } from '../shared/directory/directory.ts';
 import type { RandomSource } from '../shared/random.ts';
+import { Ahead } from './ahead.ts';
 import type { Lease } from './lease.ts';
 import type { CallDirectory, NodeMetric } from './ports.ts';
 
@@ -40,12 +42,19 @@ export type OwnershipEvent =
       readonly triple: Triple;
       readonly kept: boolean;
       readonly takenOver: boolean;
+      /** What the claim read of the log, where that was asked for. */
+      readonly opening: LogOpening | undefined;
     }
   | { readonly kind: 'elsewhere'; readonly node: string; readonly incarnation: string; readonly epoch: number }
   /** Nothing can be done now; ask again later. `away`: because Redis does not answer. */
   | { readonly kind: 'wait'; readonly away: boolean }
   /** What was held is another's, or nobody's: memory is void. */
   | { readonly kind: 'lost'; readonly record: RoomRecord | undefined };
+
+interface Holder {
+  readonly node: string;
+  readonly incarnation: string;
+}
 
 export interface OwnershipOptions {
   readonly room: string;
@@ -61,8 +70,14 @@ export interface OwnershipOptions {
   readonly head: () => number;
   /** Whether its messages are logged: then numbering and log go on whoever owned it. */
   readonly isDurable: boolean;
+  /** What a claim that starts afresh reads of the log. */
+  readonly open: NonNullable<Args<'claim'>['open']>;
   /** What a claim that keeps memory puts back of the log. */
   readonly restore: (record: RoomRecord | undefined) => Args<'claim'>['restore'];
+  /** Asks whether an incarnation lives, together with other rooms. */
+  readonly standing: (owner: Holder, done: (reply: Reply<'standing'> | DirectoryError) => void) => void;
+  /** A claim from a lost owner is about to be sent. */
+  readonly takingOver: () => void;
   /** Whether a handover left state here for exactly this nonce. */
   readonly hasStateFor: (nonce: string) => boolean;
   /** The room is stale: it is to be ticked for as long as it is. */
@@ -82,6 +97,8 @@ export class RoomOwnership {
   #round = 0;
   /** A transfer may have made another the owner: should the history change before this is known, nothing is held beyond doubt. */
   #doubted = false;
+  /** Asked when the search began. */
+  #asked: { readonly incarnation: string; readonly reply: Ahead<Reply<'standing'> | DirectoryError> } | undefined;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
@@ -96,8 +113,9 @@ export class RoomOwnership {
     return this.#state.kind === 'held' ? this.#state.triple : undefined;
   }
 
-  /** Finds out who owns the room and claims it if nobody may. `floor`: highest epoch that an OPEN named. */
-  seek(floor: number, now: Instant): void {
+  /** Finds out who owns the room and claims it if nobody may. `floor`: highest epoch that an OPEN named. `lost`: who is thought to be
+   *  its last owner, and certified. */
+  seek(floor: number, now: Instant, lost?: Holder): void {
     this.#floor = Math.max(this.#floor, floor);
     if (this.#state.kind === 'held' && this.#floor > this.#state.triple.epoch) {
       this.#to({ kind: 'stale', triple: this.#state.triple, unbroken: true, retryAtMs: now.monoMs });
@@ -107,6 +125,7 @@ export class RoomOwnership {
     if (this.#state.kind !== 'none') return;
     this.#to({ kind: 'seeking', sinceMs: now.monoMs });
     this.#read(0);
+    if (lost !== undefined) this.#askAhead(lost);
   }
 
   /** The target of a handover heard that the record names it. */
@@ -216,6 +235,7 @@ export class RoomOwnership {
   #to(state: OwnershipState): void {
     this.#state = state;
     this.#round++;
+    this.#asked = undefined;
     if (state.kind === 'stale') this.#options.wake();
   }
 
@@ -281,29 +301,47 @@ export class RoomOwnership {
     this.#askStanding(record, record.owner, attempt);
   }
 
-  #askStanding(
-    record: RoomRecord,
-    owner: { readonly node: string; readonly incarnation: string },
-    attempt: number,
-  ): void {
-    this.#call('standing', owner, (reply, now) => {
-      if (reply instanceof DirectoryError) return this.#wait(true, now);
-      if (this.#otherHistory(reply, now)) return;
-      switch (reply.standing) {
-        case 'living':
-          if (this.#state.kind === 'reclaiming') return this.#lose(record, now);
-          this.#to({ kind: 'none' });
-          return this.#options.on({ kind: 'elsewhere', ...owner, epoch: record.epoch }, now);
-        case 'certified':
-          return this.#claim(record, false, attempt, now);
-        case 'unknown':
-          // Never registered in this history, and this process has observed it for `grace`: its lease ended before that, and it
-          // will find itself lapsed when it comes. `mayClaim` holds the grace.
-          return this.#claim(record, false, attempt, now);
-        default:
-          reply.standing satisfies never;
-      }
+  /** Asks about the owner that the record most likely names while the record is being read. */
+  #askAhead(owner: Holder): void {
+    const reply = new Ahead<Reply<'standing'> | DirectoryError>();
+    this.#asked = { incarnation: owner.incarnation, reply };
+    this.#options.standing(owner, (answer) => reply.answer(answer));
+  }
+
+  #askStanding(record: RoomRecord, owner: Holder, attempt: number): void {
+    const ask = () =>
+      this.#call('standing', owner, (reply, now) => {
+        if (reply instanceof DirectoryError) return this.#wait(true, now);
+        this.#judge(record, owner, reply, attempt, now);
+      });
+    const asked = this.#asked;
+    this.#asked = undefined;
+    if (asked?.incarnation !== owner.incarnation) return ask();
+    const round = this.#round;
+    asked.reply.whenAnswered((reply) => {
+      if (round !== this.#round) return;
+      // A certificate is final, whenever in this history it was read. Any other answer may be so no more.
+      if (reply instanceof DirectoryError || reply.standing !== 'certified') ask();
+      else this.#judge(record, owner, reply, attempt, this.#options.now());
     });
+  }
+
+  #judge(record: RoomRecord, owner: Holder, reply: Reply<'standing'>, attempt: number, now: Instant): void {
+    if (this.#otherHistory(reply, now)) return;
+    switch (reply.standing) {
+      case 'living':
+        if (this.#state.kind === 'reclaiming') return this.#lose(record, now);
+        this.#to({ kind: 'none' });
+        return this.#options.on({ kind: 'elsewhere', ...owner, epoch: record.epoch }, now);
+      case 'certified':
+        return this.#claim(record, false, attempt, now);
+      case 'unknown':
+        // Never registered in this history, and this process has observed it for `grace`: its lease ended before that, and it
+        // will find itself lapsed when it comes. `mayClaim` holds the grace.
+        return this.#claim(record, false, attempt, now);
+      default:
+        reply.standing satisfies never;
+    }
   }
 
   /** Before a missing record is claimed: was it read in the history that is in force? */
@@ -347,16 +385,19 @@ export class RoomOwnership {
       floor: Math.max(this.#floor, memory?.triple.epoch ?? 0),
       numbering: carries ? { kind: 'continue', head: kept ? this.#options.head() : undefined } : { kind: 'restart' },
       ...(restore && { restore }),
+      ...(this.#options.isDurable && !kept ? { open: this.#options.open } : {}),
       runId,
     };
     const startedMs = now.monoMs;
+    const takenOver = !kept && record?.owner !== undefined;
+    if (takenOver) this.#options.takingOver();
     this.#call('claim', args, (reply, at) => {
       if (reply instanceof DirectoryError) return this.#wait(true, at);
       switch (reply.kind) {
         case 'owned':
           this.#options.count('claims');
           this.#options.observeClaim(at.monoMs - startedMs);
-          return this.#open(reply.record, kept, !kept && record?.owner !== undefined, at);
+          return this.#open(reply.record, kept, takenOver, at, reply.opening);
         case 'changed':
           this.#options.count('claims_lost');
           return this.#decide(reply.record, attempt + 1, at);
@@ -370,11 +411,11 @@ export class RoomOwnership {
     });
   }
 
-  #open(record: RoomRecord, kept: boolean, takenOver: boolean, now: Instant): void {
+  #open(record: RoomRecord, kept: boolean, takenOver: boolean, now: Instant, opening?: LogOpening): void {
     const triple: Triple = { incarnation: this.#options.incarnation, epoch: record.epoch, nonce: record.nonce };
     this.#doubted = false;
     this.#to({ kind: 'held', triple });
-    this.#options.on({ kind: 'opened', record, triple, kept, takenOver }, now);
+    this.#options.on({ kind: 'opened', record, triple, kept, takenOver, opening }, now);
   }
 
   #lose(record: RoomRecord, now: Instant): void {

@@ -28,8 +28,9 @@ export type NodeMetric =
   /** Sessions that were told so. */
   | `reset_${ResetReason}`;
 
-/** What is measured, its unit last. */
-export type NodeMeasure = 'claim_ms' | 'handover_pause_ms' | 'append_ms' | 'append_items';
+/** What is measured, its unit last. `handover_pause_ms` from quiet to the next owner's being named, at the one that hands over;
+ *  `handover_ms` from the same to the first word that waited being logged, at the next. */
+export type NodeMeasure = 'claim_ms' | 'handover_pause_ms' | 'handover_ms' | 'append_ms' | 'append_items';
 
 /** Starts a directory operation; `done` is called in a later turn with the reply or the fault. Nothing is re-sent. */
 export type CallDirectory = <K extends Operation>(

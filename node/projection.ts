@@ -9,6 +9,8 @@ import type { CallDirectory } from './ports.ts';
 import type { RoomSession } from './roster.ts';
 
 const FLUSH_EVERY_MS = 50;
+/** What was just opened is written so long after: rooms that are taken over together have their first words logged before. */
+export const OPENED_AFTER_MS = 80;
 const ROOMS_IN_FLIGHT_MAX = 16;
 const USERS_IN_FLIGHT_MAX = 64;
 /** The next writes begin once no more than this share is under way, so that they leave together in one write to the connection. */
@@ -53,6 +55,8 @@ export class Projections {
   readonly #busyUsers = new Set<string>();
   #nextFlushMs = 0;
   #nextScanMs = 0;
+  /** The next writes were put off, which is done once. */
+  #isHeldBack = false;
 
   constructor(options: ProjectionOptions) {
     this.#options = options;
@@ -69,10 +73,13 @@ export class Projections {
     this.#changeUser(room, session);
   }
 
-  /** A room is held from now on, or its records may be gone: all of it is written again. */
-  assert(room: ProjectedRoom, nowMs: number): void {
+  /** A room is held from now on, or its records may be gone: all of it is written again. @param afterMs  not before that, nor anything
+   *  else until then */
+  assert(room: ProjectedRoom, nowMs: number, afterMs = 0): void {
     const dirty = this.#dirty(room.room);
     dirty.replace = true;
+    if (!this.#isHeldBack) this.#nextFlushMs = Math.max(this.#nextFlushMs, nowMs + afterMs);
+    this.#isHeldBack ||= afterMs > 0;
     for (const session of room.sessions()) {
       if (!session.present) continue;
       dirty.members.set(session.session, this.#member(session));
@@ -124,6 +131,7 @@ export class Projections {
     }
     if (now.monoMs < this.#nextFlushMs) return;
     this.#nextFlushMs = now.monoMs + FLUSH_EVERY_MS;
+    this.#isHeldBack = false;
     this.#flush(now);
   }
 

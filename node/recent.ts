@@ -75,6 +75,11 @@ export class Recent {
     return this.#head - this.#slots.length + 1;
   }
 
+  /** How many more entries it could keep. */
+  get free(): number {
+    return this.#max - this.#slots.length;
+  }
+
   /** The tag under which a seq was given out; undefined where this memory does not vouch for it. */
   tagAt(seq: number): Tag | undefined {
     return seq > this.#head ? undefined : this.#tags.findLast((start) => start.firstSeq <= seq)?.tag;
@@ -116,6 +121,11 @@ export class Recent {
     this.#tags = [...tags];
   }
 
+  /** Remembers what came before the oldest entry, as far as it leads there and there is room. */
+  putBefore(entries: readonly RecentEntry[]): void {
+    this.restore(this.#head, this.#tags, [...entries, ...this.entries]);
+  }
+
   /** Remembers a message. Its frame is copied unless it is large; what `entry` itself is, is not kept. */
   push(entry: RecentEntry): void {
     const { frame } = entry;
@@ -153,12 +163,6 @@ export class Recent {
 
   last(count: number): readonly RecentEntry[] {
     return this.#newest(Math.min(count, this.#slots.length));
-  }
-
-  /** What a reader of this standing is to be sent; one without a cursor gets the last `count`. */
-  missedBy(standing: Exclude<Standing, { kind: 'older' }> | undefined, count: number): readonly RecentEntry[] {
-    if (standing === undefined) return this.last(count);
-    return standing.kind === 'resumed' ? standing.missed : [];
   }
 
   after(seq: number): readonly RecentEntry[] {

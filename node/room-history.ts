@@ -5,7 +5,7 @@
  *  @see DESIGN §4 History changes, §6 */
 import type { Args, LogEntry, Reply, RoomRecord, SenderMark } from '../shared/directory/directory.ts';
 import type { Cursor, Open } from '../shared/link/messages.ts';
-import type { Recent, Standing } from './recent.ts';
+import type { Recent, RecentEntry, Standing } from './recent.ts';
 import { endAt, logEntryOf, recentOf } from './room-entries.ts';
 import { isKeySender, keyOf, type RoomKeys } from './room-keys.ts';
 import type { RoomLog } from './room-log.ts';
@@ -22,6 +22,8 @@ export class RoomHistory {
   readonly #keys: RoomKeys;
   /** Of sessions that the log knows and that have not come back yet, and when they cannot any more; infinite where no log was taken over. */
   readonly #marks = new Map<string, SenderMark>();
+  /** Whether the log is known to have nothing that memory has not and has room for. */
+  #isFilled = false;
   #marksUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(recent: Recent, roster: Roster, log: RoomLog | undefined, keys: RoomKeys) {
@@ -49,10 +51,11 @@ export class RoomHistory {
   }
 
   /** Takes over what the log of a room that was just claimed holds. @param marksUntilMs  when who has not come back cannot any more */
-  adopt(record: RoomRecord, { entries, senders }: Reply<'openLog'>, marksUntilMs: number): void {
+  adopt(record: RoomRecord, { first, entries, senders }: Reply<'openLog'>, marksUntilMs: number): void {
     // A log that does not end where the record says is none that a cursor could stand in.
     if (endAt(entries, record.head)) {
       this.#recent.restore(record.head, record.tags.slice(0, -1), entries.map(recentOf));
+      this.#isFilled = first >= this.#recent.oldest;
     } else {
       this.#recent.startAt(record.head, []);
     }
@@ -72,6 +75,21 @@ export class RoomHistory {
     const isAll = missed.length === head - this.#recent.head && endAt(missed, head);
     if (isAll) for (const entry of missed) this.#recent.push(recentOf(entry));
     else this.#recent.startAt(head, []);
+  }
+
+  /** What of the log memory has room for and does not know; undefined where it is not known that there is any. */
+  get unread(): { readonly after: number; readonly limit: number } | undefined {
+    const { oldest, free } = this.#recent;
+    if (this.#log === undefined || this.#isFilled || free === 0 || oldest <= 1) return undefined;
+    const after = Math.max(0, oldest - 1 - free);
+    return { after, limit: oldest - 1 - after };
+  }
+
+  /** Takes that into memory. What does not lead to the oldest entry there is of no use. */
+  fill(entries: readonly LogEntry[]): void {
+    this.#isFilled = true;
+    const { oldest } = this.#recent;
+    this.#recent.putBefore(entries.filter(({ seq }) => seq < oldest).map(recentOf));
   }
 
   /** What a claim puts back of the log; undefined where the record shows that it is all there, or further than memory. */
@@ -100,9 +118,30 @@ export class RoomHistory {
     for (const one of open.sessions) {
       const cursor = one.kind === 'rebind' ? open.cursor : one.cursor;
       const standing = cursor === undefined ? undefined : this.#recent.standing(cursor);
-      if (standing?.kind === 'older') from = Math.min(from ?? standing.after, standing.after);
+      const after = standing?.kind === 'older' ? standing.after : this.#beforeLast(one.history ?? 0);
+      if (after !== undefined) from = Math.min(from ?? after, after);
     }
     return from;
+  }
+
+  /** Where the last `count` messages begin, where memory has fewer and the log may have them. */
+  #beforeLast(count: number): number | undefined {
+    const { head, oldest } = this.#recent;
+    if (head - count >= oldest - 1 || this.unread === undefined) return undefined;
+    return Math.max(this.unread.after, head - count);
+  }
+
+  /** What a reader of this standing is to be sent; one without a cursor gets the last `count`. */
+  missedBy(
+    standing: Exclude<Standing, { kind: 'older' }> | undefined,
+    count: number,
+    older: readonly LogEntry[],
+  ): readonly RecentEntry[] {
+    if (standing !== undefined) return standing.kind === 'resumed' ? standing.missed : [];
+    const last = this.#recent.last(count);
+    const before = older.filter(({ seq }) => seq < this.#recent.oldest);
+    const isWanted = last.length < count && endAt(before, this.#recent.oldest - 1);
+    return isWanted ? [...before.slice(last.length - count).map(recentOf), ...last] : last;
   }
 
   /** Where a reader stands. @param older  what was read of the log for it, without a gap */

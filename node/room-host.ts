@@ -14,21 +14,25 @@ import {
 } from '../shared/directory/directory.ts';
 import type { Open, RefusedReason } from '../shared/link/messages.ts';
 import { programOf } from '../shared/programs.ts';
+import { Ahead } from './ahead.ts';
 import type { Handovers } from './handover.ts';
+import { pauseOf } from './handover-pause.ts';
 import { noHeat } from './heat.ts';
 import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
 import type { Lease } from './lease.ts';
 import type { LinkTable } from './links.ts';
+import { CAUGHT_UP_MAX, claimedPart, FILL_AFTER_MS, OPENED_BYTES_MAX, snapshotOf } from './log-opening.ts';
 import type { NodeCoreOptions } from './options.ts';
 import { type OwnershipEvent, RoomOwnership } from './ownership.ts';
 import type { NodePorts } from './ports.ts';
 import type { Json } from './program.ts';
-import type { Projections } from './projection.ts';
+import { OPENED_AFTER_MS, type Projections } from './projection.ts';
 import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
 import type { LogOutput, RoomOutput } from './room-output.ts';
+import { Standings } from './standings.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
 /** A room without a session is looked at this often until it is released, milliseconds. */
@@ -36,10 +40,6 @@ const EMPTY_LOOK_MS = 1_000;
 const WAITERS_MAX = 20_000;
 const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
 const EXPECTED_MEMBERS_MAX = 10_000;
-/** Read of a log by a new owner at once, bytes of data; the rest is read as clients ask for it. */
-const OPENED_BYTES_MAX = 16 * 1_048_576;
-/** More than one batch. */
-const CAUGHT_UP_MAX = 1_000;
 /** Backends' keys that all rooms remember. */
 const KEYS_MAX = 100_000;
 /** Pause before Redis is asked again for what a room is opened with, milliseconds. */
@@ -70,6 +70,7 @@ export class RoomHost {
   readonly #spoke = new Set<Hosted>();
   readonly #logBudget: LogBudget;
   readonly #keyBudget: KeyBudget = { count: 0, countMax: KEYS_MAX };
+  readonly #standings: Standings;
   #handles = 0;
   #waiting = 0;
   #ended = false;
@@ -79,6 +80,7 @@ export class RoomHost {
     this.#options = parts.options;
     this.#ports = parts.ports;
     this.#logBudget = { bytes: 0, bytesMax: parts.options.logBytesMax };
+    this.#standings = new Standings(parts.ports.call);
   }
 
   all(): IterableIterator<Hosted> {
@@ -162,7 +164,7 @@ export class RoomHost {
   }
 
   /** Calls back once the room that an OPEN names is held here, or cannot be now. */
-  whenHeld(open: Pick<Open, 'room' | 'floor' | 'heldOnly'>, now: Instant, waiter: Waiter): void {
+  whenHeld(open: Pick<Open, 'room' | 'floor' | 'heldOnly' | 'lost'>, now: Instant, waiter: Waiter): void {
     const { room: name, floor } = open;
     if (this.#parts.lease.state.kind !== 'living' || !this.#parts.lease.gateOpen(now)) return waiter('wait');
     const held = this.held(name);
@@ -182,7 +184,7 @@ export class RoomHost {
       if (isBelow) this.whenHeld(open, this.#options.now(), waiter);
       else waiter(outcome, hint);
     });
-    hosted.ownership.seek(floor, now);
+    hosted.ownership.seek(floor, now, open.lost);
   }
 
   /** For an OPEN that may cause no claim. */
@@ -218,7 +220,10 @@ export class RoomHost {
       observeClaim: (ms) => this.#ports.observe('claim_ms', ms),
       head: () => this.#hosted.get(name)?.room?.head ?? 0,
       isDurable,
-      restore: (record) => this.#hosted.get(name)?.room?.restorable(record),
+      open: claimedPart(this.#options.limits.recentMax),
+      restore: (record) => this.#hosted.get(name)?.room?.history.restorable(record),
+      standing: (owner, done) => this.#standings.ask(owner, done),
+      takingOver: () => this.#askPresence(name),
       hasStateFor: (nonce) => this.#parts.handovers().hasStateFor(name, nonce),
       wake: () => {
         const hosted = this.#hosted.get(name);
@@ -235,6 +240,8 @@ export class RoomHost {
       room: undefined,
       settling: false,
       quiet: false,
+      presence: undefined,
+      pause: undefined,
       again: undefined,
       waiters: [],
       idleSinceMs: undefined,
@@ -273,6 +280,7 @@ export class RoomHost {
       seated: (session) => {
         const { place } = session;
         const seat = { room: name, session, behind: false };
+        hosted.pause?.seated(this.#options.now().monoMs);
         if (place !== undefined) this.#parts.links.get(place.link)?.seats.set(place.handle, seat);
       },
       unseated: (link, handle) => this.#parts.links.get(link)?.seats.delete(handle),
@@ -309,6 +317,7 @@ export class RoomHost {
           if (this.#ended) return;
           if (result instanceof DirectoryError && result.runId !== undefined) lease.metRun(result.runId, now());
           done(result);
+          if (!(result instanceof DirectoryError)) hosted.pause?.logged(now().monoMs);
         }),
       // While it settles, its memory does not know yet where the log ends under the new triple.
       mayAppend: () => (!this.#ended && !hosted.settling && lease.gateOpen(now()) ? hosted.ownership.held : undefined),
@@ -409,6 +418,7 @@ export class RoomHost {
     // A record with one tag and no head was made by this very claim.
     const isLogged = hosted.isDurable && state === undefined && (record.head > 0 || record.tags.length > 1);
     if (!isLogged) return this.#openWith(hosted, event, state, undefined, now);
+    if (event.opening !== undefined) return this.#openWith(hosted, event, undefined, event.opening, now);
     hosted.settling = true;
     const args = { room: hosted.name, last: this.#options.limits.recentMax, bytesMax: OPENED_BYTES_MAX };
     this.#whileHeld(hosted, triple, 'openLog', args, (opening, at) =>
@@ -424,7 +434,7 @@ export class RoomHost {
     hosted.settling = true;
     const args = { room: hosted.name, after: head, limit: CAUGHT_UP_MAX, bytesMax: OPENED_BYTES_MAX };
     this.#whileHeld(hosted, triple, 'readLog', args, (reply, at) => {
-      room.catchUp(record.head, reply.kind === 'log' ? reply.entries : []);
+      room.history.catchUp(record.head, reply.kind === 'log' ? reply.entries : []);
       this.#beginAgain(hosted, room, triple, at);
     });
   }
@@ -451,8 +461,10 @@ export class RoomHost {
     // Members of a room whose server is another now cannot have stayed.
     if (!takenOver || this.#options.record.attends !== undefined) return this.#ready(hosted, room, now);
     hosted.settling = true;
-    this.#ports.call('readPresence', { room: hosted.name, limit: EXPECTED_MEMBERS_MAX }, (reply) => {
+    if (hosted.presence === undefined) this.#askPresence(hosted.name);
+    hosted.presence?.whenAnswered((reply) => {
       if (hosted.room !== room || !hosted.settling) return;
+      hosted.presence = undefined;
       const at = this.#options.now();
       if (!(reply instanceof DirectoryError)) {
         room.expect(
@@ -462,6 +474,15 @@ export class RoomHost {
       }
       this.#ready(hosted, room, at);
     });
+  }
+
+  /** Asks who was present, while the room is being claimed. */
+  #askPresence(name: string): void {
+    const hosted = this.#hosted.get(name);
+    if (hosted === undefined || this.#options.record.attends !== undefined) return;
+    const presence: NonNullable<Hosted['presence']> = new Ahead();
+    hosted.presence = presence;
+    this.#ports.call('readPresence', { room: name, limit: EXPECTED_MEMBERS_MAX }, (reply) => presence.answer(reply));
   }
 
   /** Asks until there is an answer, for as long as the room is owned under this triple. */
@@ -517,9 +538,21 @@ export class RoomHost {
       room.openProgram(now);
     }
     if (hosted.room !== room) return;
-    this.#parts.projections().assert(room, now.monoMs);
+    this.#parts.projections().assert(room, now.monoMs, OPENED_AFTER_MS);
     this.#parts.webhooks()?.opened(room);
     this.tell(hosted, 'held');
+    if (room.history.unread === undefined) return;
+    hosted.again = { atMs: now.monoMs + FILL_AFTER_MS, ask: () => this.#fill(hosted, room) };
+  }
+
+  /** Reads what the log has and memory has room for. */
+  #fill(hosted: Hosted, room: Room): void {
+    const [unread, triple] = [room.history.unread, hosted.ownership.held];
+    if (unread === undefined || triple === undefined || hosted.room !== room) return;
+    const args = { room: hosted.name, ...unread, bytesMax: OPENED_BYTES_MAX };
+    this.#whileHeld(hosted, triple, 'readLog', args, (reply) =>
+      room.history.fill(reply.kind === 'log' ? reply.entries : []),
+    );
   }
 
   /** Lets a room go: routers that were bound to it are pointed on. */
@@ -542,7 +575,7 @@ export class RoomHost {
   }
 
   /** The owner says that the record names this node now. */
-  named(name: string, named: { readonly epoch: number; readonly nonce: string }, now: Instant): void {
+  named(name: string, named: { readonly epoch: number; readonly nonce: string }, pausedMs: number, now: Instant): void {
     if (!this.#parts.handovers().hasStateFor(name, named.nonce)) return;
     const hosted = this.#hosted.get(name) ?? this.#host(name, now);
     if (hosted === undefined || hosted.ownership.held !== undefined) return;
@@ -551,6 +584,7 @@ export class RoomHost {
     if (state === undefined) return;
     hosted.ownership.named(triple);
     hosted.arrivedMs = now.monoMs;
+    hosted.pause = pauseOf(name, pausedMs, now.monoMs, this.#ports);
     const room = this.#makeRoom(hosted, triple, now, state);
     if (room === undefined) return;
     room.begin(triple, now);
@@ -577,8 +611,4 @@ export class RoomHost {
     for (const link of room.links) this.sendMoved(room, link, room.epoch, this.me());
     this.tell(hosted, 'held');
   }
-}
-
-function snapshotOf(opening: Reply<'openLog'> | undefined): Json | undefined {
-  return opening?.snapshot === undefined ? undefined : (JSON.parse(opening.snapshot.state) as Json);
 }

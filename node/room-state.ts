@@ -37,9 +37,10 @@ export function boundedFrame(text: string, { payloadBytesMax }: Pick<RoomLimits,
   return frame;
 }
 
-/** A room's last messages and their numbering, as a handover carries them. */
-export function carriedRecent({ head, tags, entries }: Recent): Pick<RoomState, 'head' | 'tags' | 'entries'> {
-  return { head, tags, entries: entries.map(carriedEntry) };
+/** A room's last messages, those after a seq, and their numbering, as a handover carries them. */
+export function carriedRecent(recent: Recent, after: number): Pick<RoomState, 'head' | 'tags' | 'entries'> {
+  const { head, tags } = recent;
+  return { head, tags, entries: recent.after(after).map(carriedEntry) };
 }
 
 function carriedEntry(entry: RecentEntry): RoomState['entries'][number] {

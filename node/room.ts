@@ -4,7 +4,6 @@
  *  @see DESIGN §6, §7 */
 import type { Instant } from '../shared/clock.ts';
 import {
-  type Args,
   type LogEntry,
   type Reply,
   type RoomRecord,
@@ -152,19 +151,9 @@ export class Room implements RoomContext {
     this.#wake();
   }
 
-  /** What was logged here, though no answer came, before the room was claimed again. */
-  catchUp(head: number, entries: readonly LogEntry[]): void {
-    this.#history.catchUp(head, entries);
-  }
-
-  /** What a claim puts back of the log; undefined where the record shows that it is all there. */
-  restorable(record: RoomRecord | undefined): Args<'claim'>['restore'] {
-    return this.#history.restorable(record);
-  }
-
-  /** Where the log is to be read from before an OPEN is answered; undefined where memory has all that is asked for. */
-  olderThan(open: Open): number | undefined {
-    return this.#history.olderThan(open);
+  /** What is known of the room beside its last messages. */
+  get history(): RoomHistory {
+    return this.#history;
   }
 
   /** Sends to the log what was said. */
@@ -240,7 +229,7 @@ export class Room implements RoomContext {
     this.#unbind(link);
     if (accepted.length === 0) return;
     const standing = open.cursor === undefined ? undefined : this.#history.standing(open.cursor, older);
-    const missed = this.#recent.missedBy(standing, 0);
+    const missed = this.#history.missedBy(standing, 0, older);
     const binding = this.#bindings.bind(link, this.#triple, missed[0] === undefined ? this.head : missed[0].seq - 1, 0);
     for (const one of accepted) {
       const known = this.#roster.get(one.session);
@@ -294,7 +283,7 @@ export class Room implements RoomContext {
     const said = this.head - head;
     const standing =
       one.kind === 'resume' && one.cursor !== undefined ? this.#history.standing(one.cursor, older) : undefined;
-    const missed = this.#recent.missedBy(standing, (one.history ?? 0) + said);
+    const missed = this.#history.missedBy(standing, (one.history ?? 0) + said, older);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(
@@ -591,11 +580,11 @@ export class Room implements RoomContext {
     this.#keys.close();
   }
 
-  /** What a handover carries. */
-  carry(): RoomState {
+  /** What a handover carries, of messages those after a seq. */
+  carry(after = 0): RoomState {
     const program = this.#program.state();
     return {
-      ...carriedRecent(this.#recent),
+      ...carriedRecent(this.#recent, after),
       sessions: this.#roster.carry(),
       ...this.#history.carry(this.#output.now().monoMs),
       version: this.#news.version,

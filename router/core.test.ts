@@ -442,7 +442,7 @@ describe('a room that moves', () => {
       message: { reason: 'certified' },
     });
     expect(bench.dropped).toEqual(['n1']);
-    expect(bench.opens()).toMatchObject([{ to: 'n2', open: { cursor: { seq: 4 } }, handles: [1] }]);
+    expect(bench.opens()).toMatchObject([{ to: 'n2', open: { cursor: { seq: 4 }, lost: A }, handles: [1] }]);
     bench.cast(A, room, 5);
     bench.seat(A, [1], { epoch: 99 });
     expect(bench.shown.get(1)).toEqual(['m4']);

@@ -222,12 +222,10 @@ export class RouterCore {
     this.#ports.count('opens');
     const serial = ++this.#serials % bounds.SERIALS;
     const sent = this.#ports.send(at.node, at.incarnation, {
-      type: 'open',
-      room: route.room,
-      floor: route.floor,
+      ...{ type: 'open', room: route.room, floor: route.floor, serial },
       ...(route.cursor === undefined ? {} : { cursor: route.cursor }),
-      serial,
       ...(this.#options.mayCauseClaims() ? {} : { heldOnly: true }),
+      ...this.#locator.lostOf(route),
       sessions: sessions.map((session) => session.opening()),
     });
     if (sent) for (const session of sessions) session.asked(serial, at);

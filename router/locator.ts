@@ -64,6 +64,12 @@ export class Locator {
     this.#waiting.delete(route);
   }
 
+  /** Who had the room last, where that one is certified. */
+  lostOf({ last }: Route): { readonly lost?: Holder } {
+    const isLost = last !== undefined && this.#options.membership.isCertified(last.node, last.incarnation);
+    return isLost ? { lost: last } : {};
+  }
+
   /** Nobody owns the room: placement says who should be asked first. */
   openAtCandidate(route: Route, now: Instant): void {
     const { membership, placement } = this.#options;

@@ -165,7 +165,11 @@ export const NODE_METRICS = {
   claim_seconds: histogram(SECONDS, 'From sending a claim to its answer.'),
   append_seconds: histogram(SECONDS, 'From handing a batch to a room’s log to its answer.'),
   append_batch_items: histogram([1, 2, 4, 8, 16, 32, 64], 'Items of a batch that was appended.', undefined, 'items'),
-  handover_pause_seconds: histogram(LONG_SECONDS, 'How long a room stood still for its handover.'),
+  handover_pause_seconds: histogram(LONG_SECONDS, 'How long a room stood still until its handover was written.'),
+  handover_seconds: histogram(
+    LONG_SECONDS,
+    'How long a room that was handed over to this node stood still, to the first publish that waited being logged.',
+  ),
   redis_seconds: {
     ...histogram(SECONDS, 'Directory operations, by connection and outcome.', ['RedisSlow']),
     labels: ['connection', 'outcome'],

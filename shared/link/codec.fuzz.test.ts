@@ -232,7 +232,15 @@ const ANY_MESSAGE = fc.oneof(
         floor: safe,
         sessions: fc.array(session, { maxLength: 5 }),
       }),
-      fc.record({ cursor, more: fc.boolean(), heldOnly: fc.boolean() }, optional),
+      fc.record(
+        {
+          cursor,
+          more: fc.boolean(),
+          heldOnly: fc.boolean(),
+          lost: fc.record({ node: fc.stringMatching(ID_PATTERN), incarnation: label }),
+        },
+        optional,
+      ),
     )
     .map(([fixed, optionals]) => ({ ...fixed, ...optionals })),
   fc.record({
@@ -303,7 +311,17 @@ const ANY_MESSAGE = fc.oneof(
     chunk: bytes,
   }),
   fc.record({ type: fc.constant('ready'), id: u32, ok: fc.boolean(), nonce: label, text: words(60) }),
-  fc.record({ type: fc.constant('done'), id: u32, outcome: fc.constantFrom('named', 'cancelled'), epoch: safe }),
+  fc
+    .tuple(
+      fc.record({
+        type: fc.constant('done'),
+        id: u32,
+        outcome: fc.constantFrom('named', 'cancelled'),
+        epoch: safe,
+      }),
+      fc.record({ pausedMs: safe }, optional),
+    )
+    .map(([fixed, optionals]) => ({ ...fixed, ...optionals })),
 ) as fc.Arbitrary<LinkMessage>;
 
 describe('valid messages', () => {

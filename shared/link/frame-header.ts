@@ -57,7 +57,7 @@ export const FRAME_TYPES = {
   return: { code: 0x08, id: 'any', min: 2, max: 1 + FRAME_CONTENT_MAX },
 
   // Session
-  /** JSON {room, floor, cursor?, more?, heldOnly?, serial?, sessions} */
+  /** JSON {room, floor, cursor?, more?, heldOnly?, lost?, serial?, sessions} */
   open: { code: 0x10, id: 'zero', min: 2, max: FRAME_PAYLOAD_MAX },
   /** id = session; u32 room, u32 cseq, u8 verdict */
   opened: { code: 0x11, id: 'session', min: 13, max: 13 },

@@ -89,8 +89,16 @@ export function openHead(value: unknown): Body<Open, 'sessions'> {
     ...cursorOf(f),
     ...(field(f, 'more') === undefined ? {} : { more: flag(f, 'more') }),
     ...(field(f, 'heldOnly') === undefined ? {} : { heldOnly: flag(f, 'heldOnly') }),
+    ...lostOf(f),
     ...serialOf(f),
   };
+}
+
+function lostOf(f: Fields): Pick<Open, 'lost'> {
+  const value = field(f, 'lost');
+  if (value === undefined) return {};
+  const lost = fieldsOf(value, 'lost');
+  return { lost: { node: recordName(lost, 'node', ID_PATTERN), incarnation: text(lost, 'incarnation', 1, 64) } };
 }
 
 export function openSession(value: unknown): OpenSession {
@@ -181,5 +189,9 @@ export function readyBody(value: unknown): Body<Ready, 'id'> {
 
 export function doneBody(value: unknown): Body<Done, 'id'> {
   const f = fieldsOf(value, 'done');
-  return { outcome: word(f, 'outcome', ['named', 'cancelled']), epoch: integer(f, 'epoch', 0) };
+  return {
+    outcome: word(f, 'outcome', ['named', 'cancelled']),
+    epoch: integer(f, 'epoch', 0),
+    ...(field(f, 'pausedMs') === undefined ? {} : { pausedMs: integer(f, 'pausedMs', 0) }),
+  };
 }

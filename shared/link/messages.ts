@@ -107,6 +107,8 @@ export interface Open {
   readonly more?: boolean | undefined;
   /** Only if the room is held there already: this OPEN may cause no claim. Its sender has no Redis, or not for long enough. */
   readonly heldOnly?: boolean | undefined;
+  /** Its last owner as far as the sender knows, which it has read to be certified. A hint: the node asks Redis about it at once. */
+  readonly lost?: { readonly node: string; readonly incarnation: string } | undefined;
   /** The sender's count of its OPENs, echoed in each answer: an answer to an OPEN that another has replaced is void. */
   readonly serial?: number | undefined;
   readonly sessions: readonly OpenSession[];
@@ -257,6 +259,8 @@ export interface Done {
   readonly id: number;
   readonly outcome: 'named' | 'cancelled';
   readonly epoch: number;
+  /** How long the room has stood still by now, milliseconds. */
+  readonly pausedMs?: number | undefined;
 }
 
 export type LinkMessage =

@@ -30,7 +30,7 @@ export type PartId = (typeof PART_IDS)[number];
 export interface Limit {
   readonly nemesis: string;
   readonly figure: 'p50' | 'p99';
-  readonly of: 'unavailable' | 'slowest';
+  readonly of: 'unavailable' | 'slowest' | 'pause';
   readonly atMostMs: number;
 }
 
@@ -57,6 +57,8 @@ export interface Series {
   readonly unanswered: number;
   readonly unavailableMs: Spread;
   readonly slowestMs: Spread;
+  /** Per room that was handed over, by its nodes' own measure. Absent where that was not asked for. */
+  readonly pausesMs?: Spread;
   readonly tookMs: Spread;
   /** The largest of each figure over all trials. */
   readonly figures: Readonly<Record<string, number>>;
@@ -102,6 +104,6 @@ export function brokenPromises({ series, broken }: Pick<PartResult, 'series' | '
 /** The value a limit is about; undefined where nothing was measured. */
 export function limitValue(limit: Limit, series: readonly Series[]): number | undefined {
   const found = series.find(({ nemesis }) => nemesis === limit.nemesis);
-  const spread = limit.of === 'unavailable' ? found?.unavailableMs : found?.slowestMs;
+  const spread = { unavailable: found?.unavailableMs, slowest: found?.slowestMs, pause: found?.pausesMs }[limit.of];
   return spread === undefined || spread.count === 0 ? undefined : spread[limit.figure];
 }

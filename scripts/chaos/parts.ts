@@ -79,7 +79,7 @@ export function partOf(id: PartId, rounds: number, options: ChaosOptions): Part 
         // Few rooms that talk much: a pause shows as the silence between two messages, which are 20 ms apart.
         shape: { ...shape, rooms: options.rooms ?? 20, clients: options.clients ?? 60, rate: options.rate ?? 1_000 },
         nemeses: [drain, add],
-        limits: [limit(drain.name, 'p99', 50), limit(add.name, 'p99', 50)],
+        limits: [drain, add].map(({ name }) => ({ nemesis: name, figure: 'p99', of: 'pause', atMostMs: 50 })),
       };
     case 'routers':
       return {

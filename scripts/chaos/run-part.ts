@@ -154,6 +154,7 @@ function seriesOf(done: readonly Done[]): Series[] {
     const [first] = own;
     if (first === undefined) return [];
     const trials = own.map(({ trial }) => trial);
+    const pauses = trials.flatMap(({ pausesMs }) => pausesMs ?? []);
     const figures: Record<string, number> = {};
     for (const trial of trials)
       for (const [key, value] of Object.entries(trial.figures)) figures[key] = Math.max(figures[key] ?? value, value);
@@ -167,6 +168,7 @@ function seriesOf(done: readonly Done[]): Series[] {
         unanswered: trials.reduce((sum, { unanswered }) => sum + unanswered, 0),
         unavailableMs: spread(trials.flatMap(({ unavailableMs }) => unavailableMs)),
         slowestMs: spread(trials.flatMap(({ slowestMs }) => slowestMs)),
+        ...(pauses.length === 0 ? {} : { pausesMs: spread(pauses) }),
         tookMs: spread(trials.map(({ tookMs }) => tookMs)),
         figures,
         wrong: trials.flatMap(({ wrong }) => wrong),

@@ -50,6 +50,8 @@ export class Stage {
   /** Processes whose end is explained by what was done to them. */
   readonly #meant = new Set<ClusterProcess>();
   readonly #listeners: LinkRouter[] = [];
+  /** Lines that were counted. */
+  readonly #pausesTold = new Set<string>();
   #turn = 0;
 
   private constructor(
@@ -242,6 +244,20 @@ export class Stage {
       boundMs,
     );
     return this.now() - began;
+  }
+
+  /** What nodes have said since this was last called of how long rooms stood still for a handover to them, ms. */
+  handoverPauses(): number[] {
+    const pauses: number[] = [];
+    for (const { said } of this.cluster.nodes.values()) {
+      for (const line of said.split('\n')) {
+        const ms = /"event":"handover is over"/.test(line) ? /"pausedMs":([\d.]+)/.exec(line)?.[1] : undefined;
+        if (ms === undefined || this.#pausesTold.has(line)) continue;
+        this.#pausesTold.add(line);
+        pauses.push(Number(ms));
+      }
+    }
+    return pauses;
   }
 
   async close(): Promise<void> {

@@ -14,6 +14,8 @@ export interface Trial {
   readonly unavailableMs: readonly number[];
   /** Per room, the slowest publish around it, from being said to its ack, ms. */
   readonly slowestMs: readonly number[];
+  /** Per room that was handed over, how long its nodes say that it stood still, ms; absent where nobody asked. */
+  readonly pausesMs?: readonly number[] | undefined;
   readonly figures: Readonly<Record<string, number>>;
   readonly wrong: readonly string[];
   /** From the strike until every client and every room worked again, ms. */
@@ -31,6 +33,7 @@ export async function runTrial(nemesis: Nemesis, stage: Stage): Promise<Trial> {
   await heardAgain(stage, struck);
   const { unanswered, unavailableMs, slowestMs } = measured(stage, struck);
   const figures = struck.figures?.() ?? {};
+  const pausesMs = struck.pausesMs?.();
   const wrong = [...(struck.wrong ?? [])];
   try {
     await struck.repair?.();
@@ -46,6 +49,7 @@ export async function runTrial(nemesis: Nemesis, stage: Stage): Promise<Trial> {
     unanswered,
     unavailableMs,
     slowestMs,
+    ...(pausesMs === undefined ? {} : { pausesMs }),
     figures,
     wrong,
     tookMs: stage.now() - began,

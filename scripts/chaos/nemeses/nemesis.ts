@@ -15,6 +15,8 @@ export interface Struck {
   readonly wrong?: readonly string[] | undefined;
   /** Figures of its own, read when all is heard again. */
   readonly figures?: (() => Readonly<Record<string, number>>) | undefined;
+  /** How long each room stood still by its nodes' own measure, ms, read when all is heard again. */
+  readonly pausesMs?: (() => readonly number[]) | undefined;
   /** Brings back what is gone, after the measurement. */
   readonly repair?: (() => Promise<void>) | undefined;
 }

@@ -85,7 +85,8 @@ export const drain: Nemesis = {
     stage.nodes.delete(id);
     const exit = await Promise.race([process.exited, pause(END_BOUND_MS)]);
     const how = exit === undefined ? 'nothing' : (exit.code ?? exit.signal);
-    return { what, rooms, by: 'handover', wrong: how === 0 ? [] : [`${what}: it ended with ${how}`] };
+    const wrong = how === 0 ? [] : [`${what}: it ended with ${how}`];
+    return { what, rooms, by: 'handover', wrong, pausesMs: () => stage.handoverPauses() };
   },
 };
 
@@ -99,7 +100,7 @@ export const add: Nemesis = {
     const what = `add ${id}`;
     stage.begin(what);
     await stage.startNode(id);
-    return { what, rooms: await steadyRooms(stage, id), by: 'handover' };
+    return { what, rooms: await steadyRooms(stage, id), by: 'handover', pausesMs: () => stage.handoverPauses() };
   },
 };
 

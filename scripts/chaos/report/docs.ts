@@ -162,6 +162,13 @@ function details(result: PartResult): string[] {
     ...(starved > 0
       ? [`${starved} nodes were certified without a fault: the machine stood still for longer than they may.`]
       : []),
+    ...series.flatMap(({ nemesis, pausesMs }) =>
+      pausesMs === undefined
+        ? []
+        : [
+            `\`${nemesis}\`: ${figureOf(pausesMs.count)} rooms stood still for ${spreadOf(pausesMs)} ms (p50 / p95 / p99 / max) by their nodes' own measure: from the owner's taking no more to the first publish that waited being logged at the next.`,
+          ],
+    ),
     ...(figures.length > 0 ? [`Also measured: ${figures.join(', ')}.`] : []),
     ...findings.slice(0, 10).map(({ rule, room, place, text }) => `- **${rule}** in \`${room}\` at ${place}: ${text}`),
     '',

@@ -29,10 +29,16 @@ export function textOf(result: PartResult): string {
   ].join('\n');
 }
 
-function seriesLines({ nemesis, trials, rooms, unanswered, unavailableMs, slowestMs, measures, figures }: Series) {
+function seriesLines(series: Series) {
+  const { nemesis, trials, rooms, unanswered, unavailableMs, slowestMs, pausesMs, measures, figures } = series;
   return [
     `  ${trials} × ${nemesis}: ${rooms} rooms, ${unanswered} unanswered; ${spreadOf(unavailableMs)} ms (p50 / p95 / p99 / max; ${measures})`,
     ...(slowestMs.count > 0 ? [`    slowest publish around it, per room: ${spreadOf(slowestMs)} ms`] : []),
+    ...(pausesMs === undefined
+      ? []
+      : [
+          `    stood still for a handover, ${pausesMs.count} rooms: ${spreadOf(pausesMs)} ms (owner quiet → logged at the next)`,
+        ]),
     ...Object.entries(figures).map(([name, value]) => `    ${name} ${value}`),
   ];
 }

@@ -221,6 +221,20 @@ describe('an OPEN', () => {
     expect(bench.take('close-session')).toMatchObject([{ message: { session: 1, how: 'broken' } }]);
   });
 
+  it('of a client that came back with a token tells its node that it may do so again, when it is turned away', () => {
+    const bench = new RouterBench();
+    bench.client(1);
+    bench.client(2, { kind: 'resume', seat: 2 });
+    bench.read(A);
+    bench.tick(20_000);
+    expect([1, 2].map((handle) => bench.closed.get(handle)?.code)).toEqual([1013, 1013]);
+    const told = bench.take('close-session').map(({ message }) => `${message.session} ${message.how}`);
+    expect([...new Set(told)].sort()).toEqual(['1 left', '2 broken']);
+    for (const session of [1, 2])
+      bench.from(A, { type: 'opened', session, room: 7, cseq: 0, serial: 99, verdict: 'new' });
+    expect(bench.take('close-session').map(({ message }) => message.how)).toEqual(['left', 'broken']);
+  });
+
   it('whose answer came too late may have seated a client, and that it has gone is told all the same', () => {
     const bench = new RouterBench();
     for (const handle of [1, 2, 3]) bench.client(handle);

@@ -162,7 +162,7 @@ export class RouterCore {
   }
 
   #closeClient(session: ClientSession, route: Route, how: ClientClose): void {
-    if (session.state === 'asked') this.#gone.remember(session.handle, 'left');
+    if (session.state === 'asked') this.#gone.remember(session.handle, session.mayComeBack ? 'broken' : 'left');
     this.#close(session, route, how);
   }
 
@@ -172,7 +172,7 @@ export class RouterCore {
   }
 
   #turnAway(session: ClientSession, route: Route, code: TurnAwayCode): void {
-    this.#tellGone(session, route, session.everSeated ? 'broken' : 'left');
+    this.#tellGone(session, route, session.mayComeBack ? 'broken' : 'left');
     this.#close(session, route, turnedAway(code, this.#options));
   }
 

@@ -112,6 +112,11 @@ export class ClientSession {
     this.#bytes += payload.length;
   }
 
+  /** Whether its client has a token to come back with: what it said before must be known then. */
+  get mayComeBack(): boolean {
+    return this.everSeated || this.client.kind === 'resume';
+  }
+
   /** A link counts a seat's frames in 32 bits: this seat's are used up, the next resume begins anew. */
   get isWornOut(): boolean {
     return this.#cseq >= 0xffff_fff0;

@@ -3,8 +3,8 @@ import type { Return } from '../shared/link/messages.ts';
 import { NodeCalls } from './calls.ts';
 import { Cluster, texts } from './core-fixture.ts';
 
-function bench() {
-  const cluster = new Cluster();
+function bench(isDurable = false) {
+  const cluster = new Cluster(isDurable);
   const node = cluster.livingNode('n1');
   const router = node.router();
   const calls = new NodeCalls(node.core, () => cluster.clock.now());
@@ -46,6 +46,21 @@ describe('listing', () => {
       next: 'b',
     });
     expect(ask('presence', { room: 'room', cursor: 'b' })).toMatchObject({ members: [{ session: 'c', user: 'u-c' }] });
+  });
+
+  it('says whether memory reaches back to what is asked for, in a durable room', () => {
+    const { router, ask } = bench(true);
+    router.open('room', [{ session: 'a' }]);
+    router.open('relay', [{ session: 'b', handle: 2 }]);
+    // Memory holds about the last hundred.
+    for (let n = 1; n <= 120; n++) for (const handle of [1, 2]) router.frame(handle, n, n);
+    const answers = ['room', 'relay'].map((room) =>
+      [0, 10, 119, 120].map((after) => (ask('messages', { room, after, limit: 1 }) as { whole: boolean }).whole),
+    );
+    expect(answers).toEqual([
+      [false, false, true, true],
+      [true, true, true, true],
+    ]);
   });
 
   it('reads messages', () => {

@@ -76,8 +76,11 @@ export class NodeCalls {
       }
       case 'messages': {
         const room = this.#held(args);
-        const messages = room.messagesAfter(numberOf(args, 'after', 0), numberOf(args, 'limit', 100));
-        return ok({ messages, head: room.head });
+        const after = numberOf(args, 'after', 0);
+        const messages = room.messagesAfter(after, numberOf(args, 'limit', 100));
+        // A relay room's memory is all there is of it.
+        const isDurable = this.#core.rooms.get(roomOf(args))?.isDurable === true;
+        return ok({ messages, head: room.head, whole: !isDurable || after >= room.head || room.remembers(after + 1) });
       }
       case 'webhooks':
         return ok({ endpoints: this.#core.webhooks?.state() ?? [] });

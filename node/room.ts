@@ -592,6 +592,11 @@ export class Room implements RoomContext {
     };
   }
 
+  /** Whether memory still has that message. */
+  remembers(seq: number): boolean {
+    return this.#recent.page(seq - 1, 1)[0]?.seq === seq;
+  }
+
   messagesAfter(seq: number, limit: number): unknown[] {
     return this.#recent.page(seq, limit).map((entry) => JSON.parse(payloadOf(entry.frame).toString('utf8')));
   }

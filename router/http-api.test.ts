@@ -409,6 +409,12 @@ describe('messages', () => {
     expect((await get('/api/v1/rooms/nobody/messages')).status).toBe(404);
   });
 
+  it('of which the owner has not all in memory are refused while the log cannot be read', async () => {
+    ports.answers.set('n1', () => ({ messages: [MESSAGE], head: 4, whole: false }));
+    const reply = await get('/api/v1/rooms/a/messages?after=1');
+    expect([reply.status, reply.body['error']]).toMatchObject([503, { code: 'redis_unavailable', retryable: true }]);
+  });
+
   it('of a durable room are read from its log, also while nobody owns it', async () => {
     const entry = { seq: 4, tag: '9.aa', from: 'ann', session: undefined, id: undefined, at: 7, data: '{"x":1}' };
     const record = { owner: undefined, epoch: 9, nonce: 'aa', head: 4, tags: [{ tag: '9.aa', firstSeq: 1 }] };

@@ -87,9 +87,14 @@ export function readPublished(value: unknown): { readonly seq: number; readonly 
   return { seq: number(fields, 'seq'), epoch: number(fields, 'epoch') };
 }
 
-export function readMessages(value: unknown): { readonly messages: readonly unknown[]; readonly head: number } {
+/** `whole`: nothing is missing between what was asked for and what is in memory. An owner of an older version does not say. */
+export function readMessages(value: unknown): {
+  readonly messages: readonly unknown[];
+  readonly head: number;
+  readonly whole: boolean;
+} {
   const fields = fieldsOf(value);
-  return { messages: list(fields, 'messages'), head: number(fields, 'head') };
+  return { messages: list(fields, 'messages'), head: number(fields, 'head'), whole: fields['whole'] !== false };
 }
 
 export function readSessions(value: unknown): ReadonlySet<string> {

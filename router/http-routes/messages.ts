@@ -102,7 +102,10 @@ export const messageRoutes: readonly Route[] = [
       const logged = await readLogged(ports, room, after, limit);
       if (logged !== undefined) return ok(logged);
       const asked = ports.callOwner(room, 'messages', { after, limit }, { open: false });
-      const { messages, head } = readMessages((await within(QUESTION_MS, asked)).result);
+      const { messages, head, whole } = readMessages((await within(QUESTION_MS, asked)).result);
+      if (!whole) {
+        throw new BellhopError('redis_unavailable', 'part of what was said is in the log, which cannot be read now');
+      }
       return ok({ messages, head });
     },
   },

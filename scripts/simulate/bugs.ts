@@ -30,20 +30,20 @@ const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
     breaks: /^invariant [156] /,
-    seed: 69,
+    seed: 23,
     mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    seed: 244,
+    seed: 272,
     mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
     rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
-    seed: 5,
+    seed: 13,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
@@ -61,7 +61,7 @@ const LIST = {
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
-    seed: 103,
+    seed: 198,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -74,7 +74,7 @@ const LIST = {
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
     breaks: /^invariant [15] /,
-    seed: 9,
+    seed: 5,
     mix: { 'link-reject': 6, 'node-pause': 1 },
   },
   'ack-before-append': {
@@ -86,25 +86,25 @@ const LIST = {
   'append-unfenced': {
     doc: 'appends are executed whatever triple they name',
     breaks: /^invariant [1234] /,
-    seed: 5,
+    seed: 12,
     mix: { 'redis-slow': 6, 'node-crash': 2, 'node-pause': 4, 'node-redis-cut': 4 },
   },
   'rollback-unseen': {
     doc: 'appends are executed though the head is not where their owner left it',
     breaks: /^invariant [1234] /,
-    seed: 2,
+    seed: 1,
     mix: { 'redis-rewind': 4, 'client-break': 1 },
   },
   'epoch-reused': {
     doc: 'an owner that claims its room again gets the epoch that it had',
     breaks: /^invariant [15] /,
-    seed: 2,
+    seed: 18,
     mix: { move: 6, 'redis-lost': 6, 'redis-late': 4 },
   },
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
-    seed: 87,
+    seed: 2,
     mix: { 'redis-clock': 10, 'redis-rollback': 8, 'redis-rewind': 6, 'node-crash': 3, move: 10 },
   },
   'dedupe-outside': {
@@ -122,32 +122,32 @@ const LIST = {
   'replay-after-live': {
     doc: 'a client that comes back is sent what is said now before what it missed',
     breaks: /^invariant 4 /,
-    seed: 2,
+    seed: 1,
     mix: { 'client-break': 6, 'join-storm': 1 },
   },
   'presence-unfenced': {
     doc: 'presence is written whatever epoch its writer had',
     breaks: /^invariant 6 /,
-    seed: 5,
+    seed: 16,
     mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
   },
   'drain-accepts-claims': {
     doc: 'a node that is about to leave claims rooms',
     breaks: /^invariant 7 /,
-    seed: 1,
+    seed: 4,
     mix: { 'drain-storm': 4, 'node-drain': 4, 'join-storm': 6 },
   },
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    seed: 161,
+    seed: 37,
     mix: { 'redis-lost': 4, 'redis-late': 4, 'node-drain': 10, move: 10, 'join-storm': 6 },
     aims: ['seeking'],
   },
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 9,
+    seed: 45,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {

@@ -147,7 +147,7 @@ const LIST = {
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 45,
+    seed: 33,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {

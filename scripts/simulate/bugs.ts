@@ -43,7 +43,7 @@ const LIST = {
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
-    seed: 13,
+    seed: 18,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
@@ -74,7 +74,7 @@ const LIST = {
   'certificate-on-refused-dial': {
     doc: 'a router takes a refused dial for proof of death',
     breaks: /^invariant [15] /,
-    seed: 5,
+    seed: 7,
     mix: { 'link-reject': 6, 'node-pause': 1 },
   },
   'ack-before-append': {
@@ -147,7 +147,7 @@ const LIST = {
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 33,
+    seed: 10,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {

@@ -1,7 +1,7 @@
 /** Which pairs of fault and owner's state a run must have met: the longer it is, the more of them, up to every pair there is. Owns: those
  *  lists. Does not know: how a pair comes about.
- *  Invariant: a list holds only what a run of that many seeds meets many times, so that the run fails when the simulator loses its reach
- *  and not when a seed falls otherwise. */
+ *  Invariant: the lists of shorter runs hold only what a run of that many seeds meets many times, so that it fails when the simulator loses
+ *  its reach and not when a seed falls otherwise. A whole run is held to every pair that can be. */
 import { type Coverage, STATES } from './coverage.ts';
 import { FAULTS, type Fault } from './faults.ts';
 

@@ -70,8 +70,10 @@ const OF_ONE_NODE: ReadonlySet<Fault> = new Set(['redis-slow', 'redis-late', 're
 const LOSS_APART_MS = 16_000;
 /** Routers have registered, and nodes have read of them and said so, this long after all faults have ended. */
 const KNOWN_MS = 2_500;
-/** A fault waits this long at most for a room in the state it is meant for. */
-const ARMED_MS = 2_000;
+/** A fault waits this long at most for a room in the state it is meant for: some states last a few milliseconds and come seldom. */
+const ARMED_MS = 6_000;
+/** So many wait at most; the oldest gives way. */
+const ARMED_MAX = 6;
 /** What leads to states that are seldom met by themselves. */
 const LEADS_TO: Readonly<Record<string, readonly Fault[]>> = {
   seeking: ['node-crash'],
@@ -96,7 +98,7 @@ export class Faults {
   readonly #bag: readonly Fault[];
   readonly #aims: readonly string[];
   readonly #ends = new Set<() => void>();
-  #armed: { readonly fault: Fault; readonly state: string; readonly untilMs: number } | undefined;
+  #armed: readonly { readonly fault: Fault; readonly state: string; readonly untilMs: number }[] = [];
   #isOver = false;
   #lostDataMs = Number.NEGATIVE_INFINITY;
   #keepDataUntilMs = 0;
@@ -120,7 +122,7 @@ export class Faults {
   /** Faults end: whatever still lasts is over. */
   endAll(): void {
     this.#isOver = true;
-    this.#armed = undefined;
+    this.#armed = [];
     for (const end of [...this.#ends]) end();
     this.#world.network.healAll();
     this.#world.redis.start();
@@ -151,23 +153,18 @@ export class Faults {
     }
   }
 
-  /** A turn of this node has ended: is it what an armed fault waits for? */
+  /** A turn of this node has ended: is it what an armed fault waits for? One at a time, or the first would end the state for the others. */
   onTurn(node: SimNode): void {
-    const armed = this.#armed;
-    if (armed === undefined) return;
-    if (this.#world.queue.nowMs > armed.untilMs) {
-      this.#armed = undefined;
-      return;
-    }
-    const isMet =
-      node.leaseState() === armed.state ||
-      [...node.core.rooms.all()].some(({ name }) => (node.roomStates(name) as string[]).includes(armed.state));
-    if (!isMet) return;
-    this.#armed = undefined;
+    if (this.#armed.length === 0) return;
+    const { random, queue } = this.#world;
+    const states = new Set<string>([node.leaseState()]);
+    for (const { name } of node.core.rooms.all()) for (const state of node.roomStates(name)) states.add(state);
+    const met = this.#armed.find(({ state, untilMs }) => states.has(state) && queue.nowMs <= untilMs);
+    if (met === undefined) return;
+    this.#armed = this.#armed.filter((one) => one !== met);
     // At once, or somewhere within the few milliseconds that such a state lasts.
-    const { random } = this.#world;
-    this.#world.queue.after(random.unit() < 0.5 ? 0 : random.unit() * 2, () => {
-      if (!this.#isOver) this.#inject(armed.fault, node);
+    queue.after(random.unit() < 0.5 ? 0 : random.unit() * 2, () => {
+      if (!this.#isOver) this.#inject(met.fault, node);
     });
   }
 
@@ -177,7 +174,8 @@ export class Faults {
     const fault = random.pick(this.#bag);
     if (this.#aims.length > 0 && random.unit() < 0.5) {
       const state = random.pick(this.#aims);
-      this.#armed = { fault, state, untilMs: queue.nowMs + ARMED_MS };
+      const waiting = this.#armed.filter(({ untilMs }) => queue.nowMs <= untilMs);
+      this.#armed = [...waiting, { fault, state, untilMs: queue.nowMs + ARMED_MS }].slice(-ARMED_MAX);
       const leads = (LEADS_TO[state] ?? []).filter((one) => this.#bag.includes(one));
       if (leads.length > 0 && random.unit() < 0.6) this.#injectAnywhere(random.pick(leads));
       return;

@@ -19,6 +19,8 @@ export interface Answer {
   readonly text?: string;
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Takes the response over, and ends it. */
+  readonly stream?: (response: ServerResponse) => void;
 }
 
 export function ok(body: unknown): Answer {
@@ -42,6 +44,7 @@ export function errorAnswer(error: unknown): Answer {
 /** Writes an answer; to a HEAD without its body. */
 export function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   if (response.headersSent || response.destroyed) return;
+  if (answer.stream !== undefined && request.method === 'GET') return answer.stream(response);
   const text = answer.text ?? (answer.body === undefined ? '' : JSON.stringify(answer.body));
   response.writeHead(answer.status, {
     'Content-Type': answer.contentType ?? 'application/json; charset=utf-8',

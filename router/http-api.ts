@@ -13,6 +13,7 @@ import { auditRoutes } from './http-routes/audit.ts';
 import { clusterRoutes } from './http-routes/cluster.ts';
 import { explainRoutes } from './http-routes/explain.ts';
 import { healthRoutes } from './http-routes/health.ts';
+import { liveRoutes } from './http-routes/live.ts';
 import { messageRoutes } from './http-routes/messages.ts';
 import { moveRoutes } from './http-routes/moves.ts';
 import { openApiRoutes } from './http-routes/openapi.ts';
@@ -22,6 +23,8 @@ import { userRoutes } from './http-routes/users.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
 import { RequestTrace } from './http-trace.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
+import type { Live } from './live/live.ts';
+import { isOriginAllowed } from './upgrade.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
@@ -33,6 +36,7 @@ export interface HttpApiOptions {
   /** Without a token: open to whoever reaches the port. */
   readonly open?: boolean | undefined;
   readonly registry: MetricsText;
+  readonly live?: Live | undefined;
   /** Requests answered at once. */
   readonly requestsMax?: number;
   /** Largest body of a request, bytes. */
@@ -45,6 +49,7 @@ export interface HttpApiOptions {
 export interface RouteRequest {
   readonly ports: ApiPorts;
   readonly registry: MetricsText;
+  readonly live: Live | undefined;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly header: (name: string) => string | undefined;
@@ -77,6 +82,7 @@ export const ROUTES: readonly Route[] = [
   ...auditRoutes,
   ...webhookRoutes,
   ...openApiRoutes(() => ROUTES),
+  ...liveRoutes,
 ];
 const TABLE = ROUTES.map((route) => ({ ...route, segments: route.path.split('/') }));
 
@@ -92,6 +98,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     const path = mark < 0 ? target : target.slice(0, mark);
     if (path.startsWith('/api/')) {
       checkAccess(request, tokenHash, options.open === true);
+      if (tokenHash === undefined) checkOrigin(request);
       if (running > requestsMax) {
         throw new BellhopError('too_many', 'too many requests at once', { retryAfterMs: RETRY_AFTER_MS });
       }
@@ -102,6 +109,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     return found.route.answer({
       ports: options.ports,
       registry: options.registry,
+      live: options.live,
       params: found.params,
       query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
       header: (name) => {
@@ -173,6 +181,15 @@ function match(pattern: readonly string[], segments: readonly string[]): Record<
     }
   }
   return params;
+}
+
+/** Where no token is asked for, a page of another origin may not change anything, whatever its browser lets it send. Who is no browser
+ *  names no origin. */
+function checkOrigin({ method, headers }: IncomingMessage): void {
+  const { origin, host } = headers;
+  if (method === 'GET' || method === 'HEAD' || origin === undefined) return;
+  if (isOriginAllowed(origin, host ?? '', undefined)) return;
+  throw new BellhopError('not_allowed', 'a page of another origin may not do this');
 }
 
 function checkAccess(request: IncomingMessage, tokenHash: Buffer | undefined, open: boolean): void {

@@ -28,6 +28,7 @@ import { Handshakes } from './handshakes.ts';
 import { BODY_BYTES_MAX } from './http-answer.ts';
 import { httpApi, type MetricsText } from './http-api.ts';
 import { RouterLinks } from './link-edge.ts';
+import { Live } from './live/live.ts';
 import { RouterMetrics } from './metrics.ts';
 import type { AcceptedClient, RouterPorts } from './ports.ts';
 import type { Holder } from './route.ts';
@@ -56,6 +57,7 @@ export class Router {
   readonly #links: RouterLinks;
   readonly #edge: EdgeServer;
   readonly #backend: ApiBackend;
+  readonly #live: Live;
   readonly #metrics: RouterMetrics;
   readonly #ports: RouterPorts;
   #core: RouterCore | undefined;
@@ -103,7 +105,13 @@ export class Router {
       nodes: () => this.#watch?.describeNodes(systemClock.now().monoMs) ?? [],
     });
     const { registry } = this.#metrics;
-    this.#group = toParent && new GroupEnd({ send: toParent, metrics: () => registry.getMetricsAsJSON() });
+    this.#group =
+      toParent &&
+      new GroupEnd({
+        send: toParent,
+        metrics: () => registry.getMetricsAsJSON(),
+        events: (events, missed) => this.#live.tell(events, missed),
+      });
     this.#ports = this.#makePorts();
     this.#backend = new ApiBackend({
       directory: this.#directory,
@@ -114,6 +122,7 @@ export class Router {
       watch: () => this.#watch,
       ready: () => this.ready && this.#group?.ready !== false,
     });
+    this.#live = this.#makeLive();
     this.#edge = this.#makeEdge();
   }
 
@@ -153,6 +162,7 @@ export class Router {
       this.#links.tick();
       this.#watch?.tick(now);
       this.#core?.tick(now);
+      this.#live.tick(now);
     }, TICK_MS);
     return port;
   }
@@ -201,6 +211,7 @@ export class Router {
     });
     this.#clients.closeAll();
     this.#attended.closeAll();
+    this.#live.close();
     await this.#edge.close();
     await this.#links.closeAll();
     await this.#directory.close();
@@ -338,7 +349,10 @@ export class Router {
           seated: (handle, at, epoch) => this.#attended.seated(handle, at, epoch),
         },
         comeBackMs: (window) => this.#comeBack.next(window),
-        onMove: (room, from, to, epoch) => this.#backend.moved(room, from, to, epoch),
+        onMove: (room, from, to, epoch) => {
+          this.#backend.moved(room, from, to, epoch);
+          this.#live.moved(room, from?.node, to.node, epoch);
+        },
       },
       this.#ports,
     );
@@ -362,6 +376,7 @@ export class Router {
         apiToken: config.apiToken,
         open: config.insecure,
         registry: this.#metricsText(),
+        live: this.#live,
       }),
       isReady: () => !this.#stopping && this.#watch?.registered === true,
       admit: (request) =>
@@ -374,6 +389,19 @@ export class Router {
       },
       admitTimeoutMs: config.handshakeTimeoutMs,
       log: (event, fields) => this.#log.warn(event, fields),
+    });
+  }
+
+  #makeLive(): Live {
+    const { id, cluster, workers } = this.#config;
+    const group = this.#group;
+    return new Live({
+      ports: this.#backend,
+      now: () => systemClock.now(),
+      about: { router: id, version: VERSION, cluster, workers },
+      look: () => this.#watch?.look() ?? { nodes: [], routers: [], redis: 'unknown', runId: undefined },
+      metrics: () => this.#metricsText().metrics(),
+      reports: group && { send: (reports, missed) => group.report(reports, missed) },
     });
   }
 

@@ -6,6 +6,7 @@ import type { Instant } from '../shared/clock.ts';
 import { type Cluster, DirectoryError, type NodeRecord, type RouterRecord } from '../shared/directory/directory.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
 import { incompatibleTimings, type Timings } from '../shared/timing.ts';
+import type { ClusterLook } from './live/cluster-diff.ts';
 import { isLiving, Membership } from './membership.ts';
 import { Observer } from './observer.ts';
 import type { RouterPorts } from './ports.ts';
@@ -113,6 +114,12 @@ export class ClusterWatch {
 
   get runId(): string | undefined {
     return this.#runId;
+  }
+
+  /** What it saw last, for whoever tells what has changed. */
+  look(): ClusterLook {
+    const { nodes, routers } = this.membership;
+    return { nodes, routers, redis: this.#redis, runId: this.#runId };
   }
 
   tick(now: Instant): void {

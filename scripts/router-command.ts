@@ -45,6 +45,10 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
           process.send?.({ type: 'ready', url: event.url });
           return;
         }
+        if (event.kind === 'kill-node') {
+          process.send?.({ type: 'kill-node', node: event.node });
+          return;
+        }
         endListening();
         clearTimeout(killing);
         resolve(event.code);

@@ -114,6 +114,30 @@ it('replaces a worker that died, in its place, and stays ready for the others', 
   expect([workers.serving, told('ready').length, told('ended')]).toEqual([2, 1, []]);
 });
 
+it('tells all workers what one has seen, once, and a new one what there was', async () => {
+  const { life } = made();
+  life(1).serves();
+  life(2).serves();
+  const report = { at: 1, kind: 'node.joined', node: 'n1', incarnation: 'a' };
+  const events = [{ id: 1, ...report }];
+  life(1).says({ type: 'reports', reports: [report, { kind: 7 }], missed: 0 });
+  life(2).says({ type: 'reports', reports: [report], missed: 0 });
+  for (const n of [1, 2]) {
+    expect(life(n).sent.filter((one) => 'events' in one)).toEqual([{ type: 'events', events, missed: 0 }]);
+  }
+  await life(1).die(KILLED);
+  vi.advanceTimersToNextTimer();
+  life(3).serves();
+  expect(life(3).sent).toContainEqual({ type: 'events', events, missed: 0 });
+});
+
+it('hands on the wish to have a node killed', () => {
+  const { life, told } = made();
+  life(1).serves();
+  life(1).says({ type: 'kill-node', node: 'n2' });
+  expect(told('kill-node')).toEqual([{ kind: 'kill-node', node: 'n2' }]);
+});
+
 it('is not ready while no worker serves', async () => {
   const { workers, life } = made();
   life(1).serves();

@@ -2,6 +2,7 @@
  *  metrics. Does not know: signals, clients; no client's byte comes by here.
  *  Invariants: a place has at most one life at a time; a worker's end ends no other worker; the router is ready once every place has
  *  served, and while one does. */
+import { type ClusterEvent, EventRing } from '../router/events.ts';
 import { type MetricsSnapshot, readToParent, type ToWorker } from '../router/workers/messages.ts';
 import { MetricsRounds } from '../router/workers/metrics-rounds.ts';
 import type { Clock } from '../shared/clock.ts';
@@ -13,6 +14,8 @@ export type RouterWorkersEvent =
   | { readonly kind: 'worker'; readonly position: number; readonly event: SupervisorEvent }
   /** Every worker serves, for the first time. */
   | { readonly kind: 'ready'; readonly url: string }
+  /** A worker was asked, in development, to have a node killed. */
+  | { readonly kind: 'kill-node'; readonly node: string }
   /** No worker is left, and none is to come. */
   | { readonly kind: 'ended'; readonly code: number };
 
@@ -28,6 +31,9 @@ export interface RouterWorkersOptions {
   readonly random?: RandomSource | undefined;
 }
 
+/** Of what was seen before a worker began to serve. */
+const EVENTS_RETOLD = 1_000;
+
 interface Place {
   readonly position: number;
   readonly supervisor: Supervisor;
@@ -40,6 +46,8 @@ export class RouterWorkers {
   readonly #options: RouterWorkersOptions;
   readonly #places: readonly Place[];
   readonly #rounds: MetricsRounds;
+  /** What its workers have seen, numbered for all of them. */
+  readonly #events = new EventRing();
   #lives = 0;
   #restarts = 0;
   #isReady = false;
@@ -126,6 +134,8 @@ export class RouterWorkers {
     place.state = 'serving';
     place.hasServed = true;
     this.#tellReady();
+    const events = this.#events.latest(EVENTS_RETOLD);
+    if (events.length > 0) place.life?.worker.send({ type: 'events', events, missed: 0 } satisfies ToWorker);
     // What it was not told while it started.
     if (this.#isReady) place.life?.worker.send({ type: 'group', ready: true } satisfies ToWorker);
     if (this.#wasReady || !this.#isReady) return;
@@ -157,11 +167,21 @@ export class RouterWorkers {
     for (const { life } of this.#serving()) life?.worker.send({ type: 'group', ready } satisfies ToWorker);
   }
 
+  #tellEvents(events: readonly ClusterEvent[], missed: number): void {
+    for (const { life } of this.#serving()) life?.worker.send({ type: 'events', events, missed } satisfies ToWorker);
+  }
+
   #heard(place: Place, life: NonNullable<Place['life']>, raw: unknown): void {
     const message = readToParent(raw);
     // The last words of a life may come after its end was told.
     if (message === undefined || place.life !== life || !place.supervisor.isAlive) return;
     if (message.type === 'metrics') return this.#rounds.answered(life.name, message.metrics);
+    if (message.type === 'kill-node') return this.#options.on({ kind: 'kill-node', node: message.node });
+    if (message.type === 'reports') {
+      const events = message.reports.flatMap((report) => this.#events.add(report) ?? []);
+      if (events.length > 0 || message.missed > 0) this.#tellEvents(events, message.missed);
+      return;
+    }
     const { id } = message;
     this.#rounds.text().then(
       (text) => life.worker.send({ type: 'metrics-text', id, text } satisfies ToWorker),

@@ -3,6 +3,7 @@ import { BellhopError } from '../../shared/errors.ts';
 import type { NodeView } from '../api-ports.ts';
 import { ok } from '../http-answer.ts';
 import type { Route } from '../http-api.ts';
+import { describeNode } from '../live/describe-node.ts';
 import {
   count,
   decimal,
@@ -98,25 +99,4 @@ export const clusterRoutes: readonly Route[] = [
 
 function byName(a: NodeView, b: NodeView): number {
   return a.record.node < b.record.node ? -1 : 1;
-}
-
-function describeNode({ record, beat, heartbeatAgeMs, linked }: NodeView): unknown {
-  const { node, incarnation, state, pid, host, link, weight, version, startedAt, programs, attends } = record;
-  return {
-    node,
-    incarnation,
-    state,
-    rooms: beat?.load.rooms ?? 0,
-    sessions: beat?.load.sessions ?? 0,
-    pid,
-    host,
-    link,
-    linked,
-    weight,
-    version,
-    heartbeatAgeMs: heartbeatAgeMs === undefined ? null : Math.round(heartbeatAgeMs),
-    startedAt,
-    programs,
-    ...(attends === undefined ? {} : { attends }),
-  };
 }

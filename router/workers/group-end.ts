@@ -2,12 +2,15 @@
  *  it has put to the parent. Does not know: the other workers, HTTP.
  *  Invariant: every question ends, with an answer or after the bound. */
 import { BellhopError } from '../../shared/errors.ts';
+import type { ClusterEvent, EventReport } from '../events.ts';
 import { type MetricsSnapshot, readToWorker, type ToParent } from './messages.ts';
 
 export interface GroupEndOptions {
   readonly send: (message: ToParent) => void;
   /** What this worker counted, for the parent. */
   readonly metrics: () => Promise<MetricsSnapshot>;
+  /** Hears what the workers of this router have seen. */
+  readonly events?: ((events: readonly ClusterEvent[], missed: number) => void) | undefined;
 }
 
 /** Above the parent's own bound on its workers' answers. */
@@ -42,11 +45,19 @@ export class GroupEnd {
       case 'metrics-text':
         this.#asked.get(message.id)?.(message.text);
         return;
+      case 'events':
+        this.#options.events?.(message.events, message.missed);
+        return;
       case undefined:
         return;
       default:
         return message satisfies never;
     }
+  }
+
+  /** Tells what this worker has seen happen. */
+  report(reports: readonly EventReport[], missed: number): void {
+    this.#options.send({ type: 'reports', reports, missed });
   }
 
   /** The metrics of the whole router. Its own alone would look like a restart of the router to whoever scrapes.

@@ -7,7 +7,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import { BellhopError } from '../shared/errors.ts';
+import { isLoopbackAddress, isLoopbackHost } from './access.ts';
 import type { ApiPorts } from './api-ports.ts';
+import { answerKill, KILL_PATH } from './development.ts';
 import { type Answer, errorAnswer, readBody, send } from './http-answer.ts';
 import { auditRoutes } from './http-routes/audit.ts';
 import { clusterRoutes } from './http-routes/cluster.ts';
@@ -24,6 +26,7 @@ import { webhookRoutes } from './http-routes/webhooks.ts';
 import { RequestTrace } from './http-trace.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
 import type { Live } from './live/live.ts';
+import type { StaticPages } from './static-pages.ts';
 import { isOriginAllowed } from './upgrade.ts';
 
 /** What /metrics answers with. */
@@ -37,6 +40,10 @@ export interface HttpApiOptions {
   readonly open?: boolean | undefined;
   readonly registry: MetricsText;
   readonly live?: Live | undefined;
+  /** What browsers are served beside the API. */
+  readonly pages?: StaticPages | undefined;
+  /** In development: kills a node of this cluster. */
+  readonly killNode?: ((node: string) => void) | undefined;
   /** Requests answered at once. */
   readonly requestsMax?: number;
   /** Largest body of a request, bytes. */
@@ -102,6 +109,11 @@ export function httpApi(options: HttpApiOptions): RequestListener {
       if (running > requestsMax) {
         throw new BellhopError('too_many', 'too many requests at once', { retryAfterMs: RETRY_AFTER_MS });
       }
+    }
+    if (options.killNode !== undefined && path === KILL_PATH) return answerKill(request, options.killNode);
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      const page = options.pages?.answer(path, request.headers['if-none-match']);
+      if (page !== undefined) return page;
     }
     const found = findRoute(path, request.method ?? '');
     if (found.kind === 'answer') return found.answer;
@@ -205,15 +217,6 @@ function checkAccess(request: IncomingMessage, tokenHash: Buffer | undefined, op
   if (!isLoopbackAddress(request.socket.localAddress ?? '') || !isLoopbackHost(request.headers.host ?? '')) {
     throw new BellhopError('not_allowed', 'without an API token the API answers this machine only');
   }
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
-}
-
-function isLoopbackHost(host: string): boolean {
-  const name = host.replace(/:[0-9]+$/, '').toLowerCase();
-  return name === 'localhost' || name === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(name);
 }
 
 function hash(text: string): Buffer {

@@ -30,7 +30,8 @@ async function main(): Promise<void> {
   };
   // A channel that is broken ends this process by its `disconnect` event.
   const toParent = (message: ToParent) => void process.send?.(message, undefined, undefined, () => undefined);
-  const router = new Router(config, log, refused, worker === undefined ? undefined : toParent);
+  const killNode = (node: string) => toParent({ type: 'kill-node', node });
+  const router = new Router(config, log, refused, worker === undefined ? undefined : toParent, killNode);
 
   let signals = 0;
   process.on('SIGTERM', () => {

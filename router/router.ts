@@ -32,6 +32,7 @@ import { Live } from './live/live.ts';
 import { RouterMetrics } from './metrics.ts';
 import type { AcceptedClient, RouterPorts } from './ports.ts';
 import type { Holder } from './route.ts';
+import { StaticPages } from './static-pages.ts';
 import { ClusterWatch } from './watch.ts';
 import { GroupEnd } from './workers/group-end.ts';
 import type { ToParent } from './workers/messages.ts';
@@ -44,6 +45,7 @@ export class Router {
   readonly #config: RouterConfig;
   readonly #log: Logger;
   readonly #onRefused: (message: string) => void;
+  readonly #killNode: ((node: string) => void) | undefined;
   /** Of a worker: what binds it to the others of its router. */
   readonly #group: GroupEnd | undefined;
   readonly #incarnation = newIncarnation(systemRandom);
@@ -70,16 +72,19 @@ export class Router {
   #stopped: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  /** @param toParent  of a worker: how it reaches the parent of its router */
+  /** @param toParent  of a worker: how it reaches the parent of its router
+   *  @param killNode  in development: has a node of this cluster killed */
   constructor(
     config: RouterConfig,
     log: Logger,
     onRefused: (message: string) => void,
     toParent?: (message: ToParent) => void,
+    killNode?: (node: string) => void,
   ) {
     this.#config = config;
     this.#log = log;
     this.#onRefused = onRefused;
+    this.#killNode = killNode;
     const { redisUrl: url, cluster, prefix, timings, replicas } = config;
     this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
@@ -377,6 +382,8 @@ export class Router {
         open: config.insecure,
         registry: this.#metricsText(),
         live: this.#live,
+        pages: new StaticPages(config.development),
+        killNode: config.development ? this.#killNode : undefined,
       }),
       isReady: () => !this.#stopping && this.#watch?.registered === true,
       admit: (request) =>

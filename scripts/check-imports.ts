@@ -14,6 +14,8 @@ const MAY_IMPORT: Readonly<Record<string, (path: string) => boolean>> = {
   node: (path) => path.startsWith('shared/'),
   // The protocol's shapes, and its close codes with what each tells a client to do.
   client: (path) => /^shared\/(protocol|errors)\.ts$/.test(path),
+  // What browsers run of a router.
+  pages: (path) => path.startsWith('client/') || /^shared\/(protocol|errors)\.ts$/.test(path),
   examples: (path) => path.startsWith('node/') || path.startsWith('client/'),
   // Operators' programs stand above the roles.
   scripts: () => true,
@@ -56,7 +58,7 @@ export function findViolations(root: string): Violation[] {
   return Object.keys(MAY_IMPORT)
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /\.(ts|mjs|js)$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(tsx?|mjs|js)$/.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .sort()
     .flatMap((file) => violationsIn(file, readFileSync(join(root, file), 'utf8')));

@@ -8,6 +8,7 @@ import {
   childEnvironment,
   DEVELOPMENT_SECRET,
   type Environment,
+  isForDevelopment,
   isLoopback,
   type StartConfig,
 } from '../shared/config.ts';
@@ -76,6 +77,10 @@ export class LocalCluster {
     this.#scripts = tools.scripts ?? { node: compiled('../node/main.js'), router };
   }
 
+  get #isForDevelopment(): boolean {
+    return isForDevelopment(this.#config, this.#config.secrets);
+  }
+
   get isStopping(): boolean {
     return this.#stopped !== undefined;
   }
@@ -100,7 +105,10 @@ export class LocalCluster {
     const [first] = served;
     this.#throwIfStopping();
     await this.#takeOrders(directory.url, served);
-    this.#say(`ready ${this.#publicUrl(first)}`);
+    const url = this.#publicUrl(first);
+    if (this.#isForDevelopment) this.#say(`chat ${url}/ (open it twice, then kill the node that holds the room)`);
+    this.#say(`dashboard ${url}/dashboard`);
+    this.#say(`ready ${url}`);
   }
 
   /** Ends everything, within 10 s. Safe to repeat. */
@@ -203,14 +211,30 @@ export class LocalCluster {
     const { restart, restartDelayMs, port, parsed } = this.#config;
     const given = handOn(parsed, 'router');
     const id = `r${position}`;
-    const argv = [...given.argv, `--id=${id}`, `--port=${port === 0 ? 0 : port + position - 1}`];
-    const launch = () => this.#launch(id, this.#scripts.router, argv, { ...given.env, ...env });
+    const isForDevelopment = this.#isForDevelopment;
+    const own = [`--id=${id}`, `--port=${port === 0 ? 0 : port + position - 1}`];
+    const argv = [...given.argv, ...own, ...(isForDevelopment ? ['--development'] : [])];
+    const onMessage = isForDevelopment ? (message: unknown) => this.#killAsked(message) : undefined;
+    const launch = () => this.#launch(id, this.#scripts.router, argv, { ...given.env, ...env }, onMessage);
     return this.#supervise(id, this.#routers, (on) => new Supervisor({ launch, restart, restartDelayMs, on }));
   }
 
-  #launch(id: string, script: string, argv: readonly string[], env: Environment): Worker {
+  /** A router's page was asked to kill a node. */
+  #killAsked(message: unknown): void {
+    if (typeof message !== 'object' || message === null || !('type' in message) || message.type !== 'kill-node') return;
+    const asked = 'node' in message ? message.node : undefined;
+    this.#nodes.find(({ node }) => node === asked)?.kill();
+  }
+
+  #launch(
+    id: string,
+    script: string,
+    argv: readonly string[],
+    env: Environment,
+    onMessage?: (message: unknown) => void,
+  ): Worker {
     const onLine = (line: string) => void process.stdout.write(`[${id}] ${line}\n`);
-    return startWorker({ script, argv, env: childEnvironment(env), onLine });
+    return startWorker({ script, argv, env: childEnvironment(env), onLine, onMessage });
   }
 
   /** Starts a member; resolves with its first ready message. */

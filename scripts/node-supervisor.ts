@@ -65,6 +65,15 @@ export class NodeSupervisor {
     this.#supervisor.drain();
   }
 
+  get node(): string {
+    return this.#options.node;
+  }
+
+  /** Kills the present life, as a crash would. */
+  kill(): void {
+    this.#supervisor.kill();
+  }
+
   stop(how: 'drain' | 'at once', withinMs?: number): Promise<void> {
     return this.#supervisor.stop(how, withinMs);
   }

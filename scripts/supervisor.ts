@@ -94,6 +94,11 @@ export class Supervisor {
     this.#worker?.drain();
   }
 
+  /** Kills the present life, as a crash would. Another follows, as after a crash. */
+  kill(): void {
+    this.#worker?.kill();
+  }
+
   /** Ends the worker, in peace (`drain`) or at once, by force after `withinMs`. Resolves when it is gone. Safe to repeat. */
   stop(how: 'drain' | 'at once', withinMs: number = END_MS): Promise<void> {
     this.#stopped ??= this.#stop(how, withinMs);

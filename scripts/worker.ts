@@ -32,6 +32,8 @@ export interface WorkerSpec {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Hears each line of output; without it the worker writes to this process' own output. */
   readonly onLine?: ((line: string) => void) | undefined;
+  /** Hears what else it says over the channel. */
+  readonly onMessage?: ((message: unknown) => void) | undefined;
   /** Whether it gets a process group of its own, so that a signal to the parent's group reaches it only through the parent. */
   readonly ownGroup?: boolean | undefined;
 }
@@ -48,6 +50,7 @@ export function startWorker(spec: WorkerSpec): Worker {
     detached: spec.ownGroup === true,
     execArgv: nodeFlags(),
   });
+  if (spec.onMessage !== undefined) child.on('message', spec.onMessage);
   return workerOf(child, onLine);
 }
 

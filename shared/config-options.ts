@@ -463,6 +463,13 @@ export const OPTIONS = {
     internal: true,
     doc: 'This life of the router, alike in all of its workers; given by their parent.',
   },
+  development: {
+    roles: ['router'],
+    type: 'boolean',
+    default: false,
+    internal: true,
+    doc: 'The whole cluster runs on this machine to be tried out: serves the first page, and kills nodes when asked.',
+  },
   bootstrap: {
     roles: ['node'],
     type: 'string',

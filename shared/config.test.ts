@@ -59,6 +59,20 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({ port: 9_001, pingIntervalMs: 5_000, apiToken: undefined });
   });
 
+  it('is for development only on loopback, with nothing to protect', () => {
+    expect(loadConfig('router', ['--development'], {}).development).toBe(true);
+    expect(loadConfig('router', [], {}).development).toBe(false);
+    for (const more of [
+      '--secret=a-secret-of-their-own',
+      '--api-token=an-api-token-of-some-length',
+      `--jwt-secret=${'k'.repeat(32)}`,
+    ]) {
+      expect(complaint('router', ['--development', more])).toContain('--development');
+    }
+    const open = ['--host=0.0.0.0', '--insecure', '--secret=bellhop-development-secret'];
+    expect(complaint('router', ['--development', ...open])).toContain('--development');
+  });
+
   it('makes a worker’s place and its share of what a router may hold', () => {
     const whole = ['--id=edge', '--workers=3', '--connections-max=1000', '--backlog-total-bytes-max=3145728'];
     expect(loadConfig('router', whole, {})).toMatchObject({ worker: undefined, connectionsMax: 1_000 });

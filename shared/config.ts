@@ -224,6 +224,9 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
   checkRouterId(base.id, values.workers);
   const place = workerPlace(position, routerIncarnation, values.workers);
   const parts = place === undefined ? 1 : values.workers;
+  if (values.development && !isForDevelopment(values, base.secrets)) {
+    throw new ConfigError('--development is for npm start on loopback, without secrets and tokens.');
+  }
   return {
     ...own,
     ...base,
@@ -233,6 +236,15 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
     connectionsMax: Math.ceil(values.connectionsMax / parts),
     backlogTotalBytesMax: Math.ceil(values.backlogTotalBytesMax / parts),
   };
+}
+
+/** Whether a cluster under these settings is one to be tried out, on this machine alone, by whoever sits at it. */
+export function isForDevelopment(
+  values: Pick<Values<'router'>, 'host' | 'apiToken' | 'jwtSecret' | 'jwksUrl'>,
+  secrets: readonly string[],
+): boolean {
+  const hasTokens = values.apiToken !== undefined || values.jwtSecret !== undefined || values.jwksUrl !== undefined;
+  return isLoopback(values.host) && !hasTokens && secrets.every((secret) => secret === DEVELOPMENT_SECRET);
 }
 
 function workerPlace(

@@ -7,15 +7,19 @@ import { join, relative, sep } from 'node:path';
 import process from 'node:process';
 import { Sentence } from './sentence.mjs';
 
-const FOLDERS = ['router', 'node', 'shared', 'scripts', 'client', 'examples'];
-const SETTINGS = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
+const FOLDERS = ['router', 'node', 'shared', 'scripts', 'client', 'examples', 'pages'];
+const SETTINGS = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.pages.json'];
 const STAMP = '.built-from';
 const CLIENT = join('client', 'index.js');
 const CLIENT_FILE = join('client', 'bellhop.global.js');
 
+const PAGES = { chat: ['chat', 'main.ts'] };
+/** Packages of which a page's file holds a copy. */
+const BUNDLED = ['preact', 'uplot'];
+
 /** Files that are read at run time beside the compiled ones. */
 const isCopied = (path) => /\.(lua|html|css|svg|json)$/.test(path) || /(^|\/)(router|client)\/.*\.js$/.test(path);
-const isSource = (path) => (path.endsWith('.ts') && !path.endsWith('.test.ts')) || isCopied(path);
+const isSource = (path) => (/\.tsx?$/.test(path) && !path.endsWith('.test.ts')) || isCopied(path);
 
 /** Names the state of all sources that a build depends on. */
 export function sourceHash(root) {
@@ -43,6 +47,7 @@ export function build(root, hash) {
   try {
     runStep(root, ['typescript', 'bin', 'tsc'], ['-p', join(root, 'tsconfig.build.json'), '--outDir', fresh]);
     if (existsSync(join(fresh, CLIENT))) bundle(root, join(fresh, CLIENT), join(fresh, CLIENT_FILE));
+    if (existsSync(join(root, 'pages'))) bundlePages(root, join(fresh, 'pages'));
     for (const path of sourceFiles(root).filter(isCopied)) cpSync(join(root, path), join(fresh, path));
     writeFileSync(join(fresh, STAMP), hash);
     if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
@@ -58,6 +63,22 @@ function bundle(root, input, output) {
   const shape = ['--format', 'iife', '--name', 'Bellhop', '--platform', 'browser'];
   const args = ['--input', input, '--file', output, ...shape, '--minify', '--transform.target', 'es2022'];
   runStep(root, ['rolldown', 'bin', 'cli.mjs'], [...args, '--log-level', 'warn']);
+}
+
+/** What browsers run, each page as one file, and the notices of what is in them: nothing is built or fetched at run time. */
+function bundlePages(root, folder) {
+  for (const [page, input] of Object.entries(PAGES)) {
+    const shape = ['--format', 'esm', '--platform', 'browser', '--tsconfig', join(root, 'tsconfig.pages.json')];
+    const args = ['--input', join(root, 'pages', ...input), '--file', join(folder, `${page}.js`), ...shape, '--minify'];
+    runStep(root, ['rolldown', 'bin', 'cli.mjs'], [...args, '--transform.target', 'es2022', '--log-level', 'warn']);
+  }
+  const notices = [];
+  for (const name of BUNDLED) {
+    const from = join(root, 'node_modules', name);
+    notices.push(`${name}\n\n${readFileSync(join(from, 'LICENSE'), 'utf8')}`);
+  }
+  writeFileSync(join(folder, 'licenses.txt'), notices.join('\n\n'));
+  cpSync(join(root, 'node_modules', 'uplot', 'dist', 'uPlot.min.css'), join(folder, 'chart.css'));
 }
 
 function runStep(root, program, args) {

@@ -11,6 +11,7 @@ export async function check(root) {
     ['format', program('@biomejs', 'biome', 'bin', 'biome'), ['format', '.']],
     ['lint', program('@biomejs', 'biome', 'bin', 'biome'), ['lint', '--error-on-warnings', '.']],
     ['types', program('typescript', 'bin', 'tsc'), ['--noEmit', '-p', '.']],
+    ['pages', program('typescript', 'bin', 'tsc'), ['--noEmit', '-p', 'tsconfig.pages.json']],
     ['imports', join(root, 'dist', 'scripts', 'check-imports.js'), [root]],
     ['unused', program('knip', 'bin', 'knip.js'), ['--no-progress']],
   ];

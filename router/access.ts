@@ -1,0 +1,12 @@
+/** Whether a connection comes from this machine and is meant for it. Owns: what loopback looks like in addresses and `Host`. */
+
+/** @param address  of either end of a socket */
+export function isLoopbackAddress(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/** @param host  as a request names it, with its port */
+export function isLoopbackHost(host: string): boolean {
+  const name = host.replace(/:[0-9]+$/, '').toLowerCase();
+  return name === 'localhost' || name === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(name);
+}

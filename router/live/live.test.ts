@@ -165,6 +165,9 @@ describe('a room’s tail', () => {
       ['message', 4],
       ['message', 5],
     ]);
+    const late = await listen('/rooms/room-1/tail?history=1');
+    await until(() => late.told.length === 2);
+    expect(late.told.map(({ data }) => data['node'] ?? data['seq'])).toEqual(['n1', 5]);
     holder = 'n2';
     ports.owners.set('room-1', 'n2');
     said = say(7);

@@ -44,9 +44,9 @@ export class Tails {
     }
   }
 
-  /** Begins to listen. @param history  how many of the last messages are told first; counts for the first listener of a room */
+  /** Begins to listen. @param history  how many of the last messages are told first, of those that the owner remembers */
   listen(room: string, response: ServerResponse, history: number): void {
-    const tail = this.#rooms.get(room) ?? new RoomTail(room, history, this.#ports);
+    const tail = this.#rooms.get(room) ?? new RoomTail(room, this.#ports);
     this.#rooms.set(room, tail);
     const listener = this.#listeners.add(response, () => {
       tail.leave(listener);
@@ -54,7 +54,7 @@ export class Tails {
       tail.end();
       this.#rooms.delete(room);
     });
-    tail.join(listener);
+    tail.join(listener, history);
   }
 
   close(): void {
@@ -67,8 +67,10 @@ export class Tails {
 class RoomTail {
   readonly #room: string;
   readonly #ports: Pick<ApiPorts, 'callNode' | 'callOwner'>;
-  readonly #history: number;
-  readonly #listeners = new Set<Listener>();
+  /** Each with the number of messages that it wants of the past. */
+  readonly #listeners = new Map<Listener, number>();
+  /** The last messages told, as JSON, for whoever comes later. */
+  readonly #recent: string[] = [];
   /** Seq of the last message told; undefined before the first answer. */
   #after: number | undefined;
   #owner: { readonly node: string; readonly epoch: number | null } | undefined;
@@ -77,9 +79,8 @@ class RoomTail {
   #started = false;
   #ended = false;
 
-  constructor(room: string, history: number, ports: Pick<ApiPorts, 'callNode' | 'callOwner'>) {
+  constructor(room: string, ports: Pick<ApiPorts, 'callNode' | 'callOwner'>) {
     this.#room = room;
-    this.#history = history;
     this.#ports = ports;
   }
 
@@ -87,9 +88,10 @@ class RoomTail {
     return this.#listeners.size;
   }
 
-  join(listener: Listener): void {
-    this.#listeners.add(listener);
+  join(listener: Listener, history: number): void {
+    this.#listeners.set(listener, history);
     if (this.#toldOwner !== '') listener.send('owner', JSON.stringify(this.#owner ?? NOBODY));
+    if (this.#after !== undefined) this.#retell(listener, history);
     if (this.#started) return;
     this.#started = true;
     void this.#step();
@@ -120,7 +122,7 @@ class RoomTail {
         pauseMs = TROUBLE_MS;
       } else {
         this.#send('end', { code });
-        for (const listener of this.#listeners) listener.end();
+        for (const listener of this.#listeners.keys()) listener.end();
         return;
       }
     }
@@ -148,8 +150,16 @@ class RoomTail {
   async #first(result: unknown): Promise<ReturnType<typeof readMessages>> {
     const answer = readMessages(result);
     if (this.#after !== undefined) return answer;
-    this.#after = Math.max(0, answer.head - this.#history);
-    return this.#history === 0 ? answer : await this.#ask();
+    this.#after = Math.max(0, answer.head - PAGE);
+    const past = await this.#ask();
+    for (const message of past.messages) this.#keep(message);
+    this.#after = Math.max(this.#after, past.head);
+    for (const [listener, history] of this.#listeners) this.#retell(listener, history);
+    return { messages: [], head: past.head };
+  }
+
+  #retell(listener: Listener, history: number): void {
+    if (history > 0) for (const text of this.#recent.slice(-history)) listener.send('message', text);
   }
 
   /** @returns whether there was anything new */
@@ -162,16 +172,28 @@ class RoomTail {
       return true;
     }
     for (const message of messages) {
-      if (typeof message !== 'object' || message === null || !('seq' in message)) continue;
-      const { seq } = message;
-      if (typeof seq !== 'number' || seq <= (this.#after ?? 0)) continue;
+      const kept = this.#keep(message);
+      if (kept === undefined) continue;
       const expected = (this.#after ?? 0) + 1;
-      if (seq > expected && messages[0] === message) this.#send('skipped', { from: expected, to: seq - 1 });
-      this.#after = seq;
-      const { from = null, at = null, data = null } = message as { from?: unknown; at?: unknown; data?: unknown };
-      this.#send('message', { seq, at, from, data });
+      if (kept.seq > expected && messages[0] === message) {
+        this.#send('skipped', { from: expected, to: kept.seq - 1 });
+      }
+      this.#after = kept.seq;
+      for (const listener of this.#listeners.keys()) listener.send('message', kept.text);
     }
     return messages.length > 0;
+  }
+
+  /** @returns undefined for what was told before, or is none */
+  #keep(message: unknown): { readonly seq: number; readonly text: string } | undefined {
+    if (typeof message !== 'object' || message === null || !('seq' in message)) return undefined;
+    const { seq } = message;
+    if (typeof seq !== 'number' || seq <= (this.#after ?? 0)) return undefined;
+    const { from = null, at = null, data = null } = message as { from?: unknown; at?: unknown; data?: unknown };
+    const text = JSON.stringify({ seq, at, from, data });
+    this.#recent.push(text);
+    if (this.#recent.length > PAGE) this.#recent.shift();
+    return { seq, text };
   }
 
   #nowOwnedBy(owner: { readonly node: string; readonly epoch: number | null } | null): void {
@@ -184,6 +206,6 @@ class RoomTail {
 
   #send(event: string, value: unknown): void {
     const text = JSON.stringify(value);
-    for (const listener of this.#listeners) listener.send(event, text);
+    for (const listener of this.#listeners.keys()) listener.send(event, text);
   }
 }

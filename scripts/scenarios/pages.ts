@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
 import { DIST, ROOT } from './processes.ts';
 import type { TalkRecord } from './talker.ts';
 
@@ -13,17 +14,6 @@ const FILES: Readonly<Record<string, readonly [path: string, type: string]>> = {
   '/bellhop.global.js': [join(DIST, 'client', 'bellhop.global.js'), 'text/javascript'],
   '/talker.js': [join(DIST, 'scripts', 'scenarios', 'talker.js'), 'text/javascript'],
 };
-
-/** No sandbox, since CI runs as root; and nothing that speaks to anybody but the page's own addresses. */
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 export class Pages {
   readonly origin: string;
@@ -49,11 +39,7 @@ export class Pages {
 
   /** Opens the example's page. @param routers  `ws://host:port`, in the order of trial */
   async open(room: string, user: string, routers: readonly string[]): Promise<Page> {
-    // Playwright starts it headless, and with a profile of its own that it removes.
-    this.#browser ??= await chromium.launch({
-      executablePath: process.env['BELLHOP_TEST_CHROMIUM_BIN'] ?? '/usr/bin/chromium',
-      args: FLAGS,
-    });
+    this.#browser ??= await launchChromium();
     const page = await this.#browser.newPage();
     page.on('pageerror', (error) => this.faults.push(`${user}: ${error.message}`));
     const query = new URLSearchParams({ room, user });

@@ -101,6 +101,31 @@ test('both workers have clients, and everybody sees one router', async () => {
   expectSound(cluster(), clients);
 });
 
+/** The first tick of a stream that tells of that many sessions. */
+async function tickWith(sessions: number): Promise<void> {
+  const stop = new AbortController();
+  const { body } = await fetch(`${router().url}/api/v1/stream`, { signal: stop.signal });
+  let text = '';
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += chunk;
+    if (text.includes(`"sessions":${sessions},"rooms":`)) return stop.abort();
+  }
+}
+
+test('the stream and the events of any worker tell of the whole router', async () => {
+  // Connections are handed round, so that several of them reach both.
+  await Promise.all(Array.from({ length: 4 }, () => tickWith(CLIENTS)));
+  const told = await Promise.all(
+    Array.from({ length: 4 }, () => router().api.get<{ readonly events: readonly object[] }>('/events')),
+  );
+  for (const { body } of told) expect(body).toEqual(told[0]?.body);
+  const { events = [] } = told[0]?.body ?? {};
+  for (const room of ROOMS) {
+    expect(events.filter((event) => 'room' in event && event.room === room)).toMatchObject([{ kind: 'room.claimed' }]);
+  }
+  expect(events.filter((event) => 'router' in event)).toMatchObject([{ kind: 'router.joined', router: 'r1' }]);
+});
+
 test('a worker that is killed takes nobody else’s clients with it, and is replaced', async () => {
   const { url, process: parent } = router();
   const before = pidsOf(parent);

@@ -11,6 +11,7 @@ declare const Bellhop: { readonly connect: typeof connect };
 const BEAT_MS = 50;
 /** The beat before the kill, and after the gap. */
 const LEAD_MS = 700;
+const LEAD_MS_MAX = 5_000;
 const TAIL_MS = 1_200;
 const MEASURE_MS_MAX = 20_000;
 const LINES_MAX = 400;
@@ -193,7 +194,9 @@ async function kill(): Promise<void> {
   show('…', 'saying 20 messages a second', 'running');
   let beat = 0;
   beating = setInterval(() => room.publish({ beat: ++beat }).catch(() => undefined), BEAT_MS);
-  await new Promise((resolve) => setTimeout(resolve, LEAD_MS));
+  const beganMs = performance.now();
+  do await new Promise((resolve) => setTimeout(resolve, LEAD_MS));
+  while (!watch.isSteady && performance.now() - beganMs < LEAD_MS_MAX);
   const answer = await fetch('/development/kill', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

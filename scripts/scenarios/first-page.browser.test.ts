@@ -62,4 +62,4 @@ test('two windows talk, and a kill of the node that holds the room shows as a ga
     expect(await window.faults()).toEqual([]);
     await window.shot(`first-page-${i === 0 ? 'light' : 'dark'}`);
   }
-});
+}, 120_000);

@@ -45,7 +45,6 @@ export interface Sample {
   readonly takeover: Quantiles;
   readonly link: Quantiles;
   readonly redis: Quantiles;
-  readonly eventLoopMs: number;
 }
 
 export interface SeenEvent {

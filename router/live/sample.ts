@@ -1,5 +1,6 @@
 /** What a router did in the last second, from its metrics. Owns: the reading of Prometheus' text, rates from counters and quantiles
  *  from histograms. Does not know: who counts. The text is that of the whole router, also where it has several workers. */
+import type { ROUTER_METRICS } from '../../shared/metric-table.ts';
 
 /** Series of one moment: counters, gauges and histograms without labels, as `name` and `name{le="1"}`. */
 export type Series = ReadonlyMap<string, number>;
@@ -33,8 +34,12 @@ export interface Sample {
   readonly takeover: Quantiles;
   readonly link: Quantiles;
   readonly redis: Quantiles;
-  readonly eventLoopMs: number;
+  /** How late the event loop is. */
+  readonly loop: Quantiles;
 }
+
+/** By the table, so that one that is renamed there is missed here. */
+type MetricKey = keyof typeof ROUTER_METRICS;
 
 const PREFIX = 'bellhop_router_';
 const LINE = /^([a-z_]+)(?:\{([^}]*)\})? ([^ ]+)$/;
@@ -56,33 +61,33 @@ export function readSeries(text: string): Series {
 
 /** @param seconds  between the two */
 export function sampleOf(at: number, seconds: number, now: Series, before: Series): Sample {
-  const gauge = (name: string) => now.get(PREFIX + name) ?? 0;
-  const rate = (name: string) => {
-    const key = `${PREFIX}${name}_total`;
+  const gauge = (name: MetricKey) => now.get(PREFIX + name) ?? 0;
+  const rate = (name: MetricKey) => {
+    const key = PREFIX + name;
     // A counter that went down began anew.
     return Math.round((Math.max(0, (now.get(key) ?? 0) - (before.get(key) ?? 0)) / seconds) * 10) / 10;
   };
-  const quantiles = (name: string) => quantilesOf(`${PREFIX}${name}_ms_bucket`, now, before);
+  const quantiles = (name: MetricKey) => quantilesOf(`${PREFIX}${name}_bucket`, now, before);
   return {
     at,
     sockets: gauge('sockets') + gauge('attended_sockets'),
     sessions: gauge('sessions'),
     rooms: gauge('rooms'),
-    backlogBytes: gauge('backlog_bytes'),
-    messagesIn: rate('client_messages'),
-    deliveries: rate('deliveries'),
-    bytesIn: rate('client_bytes_in'),
-    bytesOut: rate('client_bytes_out'),
-    rebinds: rate('rebinds'),
-    refusals: rate('refusals'),
-    slowCloses: rate('slow_closes'),
-    dropped: rate('dropped'),
-    message: quantiles('message'),
-    open: quantiles('open'),
-    takeover: quantiles('takeover'),
-    link: quantiles('link_round_trip'),
-    redis: quantiles('redis'),
-    eventLoopMs: Math.round((now.get('bellhop_nodejs_eventloop_lag_p99_seconds') ?? 0) * 10_000) / 10,
+    backlogBytes: gauge('client_backlog_bytes'),
+    messagesIn: rate('client_messages_total'),
+    deliveries: rate('deliveries_total'),
+    bytesIn: rate('client_received_bytes_total'),
+    bytesOut: rate('client_sent_bytes_total'),
+    rebinds: rate('rebinds_total'),
+    refusals: rate('refusals_total'),
+    slowCloses: rate('slow_closes_total'),
+    dropped: rate('dropped_total'),
+    message: quantiles('message_seconds'),
+    open: quantiles('open_seconds'),
+    takeover: quantiles('takeover_seconds'),
+    link: quantiles('link_round_trip_seconds'),
+    redis: quantiles('redis_seconds'),
+    loop: quantilesOf('bellhop_event_loop_delay_seconds_bucket', now, before),
   };
 }
 
@@ -92,7 +97,8 @@ function quantilesOf(name: string, now: Series, before: Series): Quantiles {
     if (!key.startsWith(`${name} `)) continue;
     const bound = key.slice(name.length + 1);
     const count = Math.max(0, total - (before.get(key) ?? 0));
-    buckets.push({ bound: bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound), count });
+    // From seconds to milliseconds.
+    buckets.push({ bound: bound === '+Inf' ? Number.POSITIVE_INFINITY : Number(bound) * 1_000, count });
   }
   buckets.sort((a, b) => a.bound - b.bound);
   const count = buckets.at(-1)?.count ?? 0;

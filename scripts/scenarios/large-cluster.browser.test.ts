@@ -42,7 +42,6 @@ function sampleAt(at: number) {
     deliveries: 90_000,
     slowCloses: 0,
     dropped: 0,
-    eventLoopMs: 1,
   };
   const times = { message: quantiles, open: quantiles, takeover: quantiles, link: quantiles, redis: quantiles };
   return { at, ...counts, ...rates, ...times };

@@ -4,19 +4,22 @@
  *  Rooms change owners by the thousand when a node is lost, so they have a ring of their own: the nodes' events outlive them.
  *  Invariants: ids grow by one; the rings and what is remembered of subjects are bounded. */
 
-export type EventKind =
-  | 'node.joined'
-  | 'node.draining'
-  | 'node.left'
-  | 'node.lost'
-  /** A room has an owner of which this router knew none before. */
-  | 'room.claimed'
-  | 'room.moved'
-  | 'redis.away'
-  | 'redis.back'
-  | 'redis.history'
-  | 'router.joined'
-  | 'router.left';
+/** `room.claimed`: a room has an owner of which this router knew none before. */
+export const EVENT_KINDS = [
+  'node.joined',
+  'node.draining',
+  'node.left',
+  'node.lost',
+  'room.claimed',
+  'room.moved',
+  'redis.away',
+  'redis.back',
+  'redis.history',
+  'router.joined',
+  'router.left',
+] as const;
+
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 export interface EventReport {
   /** Unix ms. */

@@ -24,8 +24,8 @@ import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
 import { RequestTrace } from './http-trace.ts';
-import type { RouteDoc } from './openapi/route-doc.ts';
 import type { Live } from './live/live.ts';
+import type { RouteDoc } from './openapi/route-doc.ts';
 import type { StaticPages } from './static-pages.ts';
 import { isOriginAllowed } from './upgrade.ts';
 

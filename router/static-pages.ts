@@ -23,6 +23,7 @@ const DASHBOARD: Readonly<Record<string, string>> = {
   '/dashboard': '../pages/dashboard.html',
   '/dashboard/dashboard.js': '../pages/dashboard.js',
   '/dashboard/dashboard.css': '../pages/dashboard.css',
+  '/dashboard/parts.css': '../pages/parts.css',
   '/dashboard/base.css': '../pages/base.css',
   '/dashboard/chart.css': '../pages/chart.css',
   '/dashboard/icon.svg': '../pages/icon.svg',

@@ -155,7 +155,7 @@ class RoomTail {
     for (const message of past.messages) this.#keep(message);
     this.#after = Math.max(this.#after, past.head);
     for (const [listener, history] of this.#listeners) this.#retell(listener, history);
-    return { messages: [], head: past.head };
+    return { messages: [], head: past.head, whole: true };
   }
 
   #retell(listener: Listener, history: number): void {

@@ -7,6 +7,7 @@ import { WebSocket } from 'ws';
 import { findPrometheus, findPromtool } from '../bootstrap/operators.mjs';
 import { dashboardQueries, deployed, readRules } from '../prometheus-files.ts';
 import { Beside, freePort } from './beside.ts';
+import { ScenarioClient } from './client.ts';
 import { Load } from './load.ts';
 import { useCluster } from './suite.ts';
 import { until } from './wait.ts';
@@ -121,6 +122,9 @@ test('a takeover under load is seen: every query of the dashboard and every alar
   await until(
     'all have data',
     async () => {
+      // One that comes between two scrapes: those of the load may all have come before the first.
+      const late = await ScenarioClient.join({ url, room: 'late', user: 'late' });
+      late.close();
       const silent: string[] = [];
       for (const { title, expr } of [...queries, ...alarms]) {
         const series = await ask(expr);

@@ -18,6 +18,7 @@ class LogBench {
   head = 0;
   wokenMs = Number.POSITIVE_INFINITY;
   onSettled: () => void = () => undefined;
+  onState: () => void = () => undefined;
   readonly budget = { bytes: 0, bytesMax: 1_000_000 };
   readonly log = new RoomLog({
     room: 'r',
@@ -36,7 +37,10 @@ class LogBench {
     refused: ({ cseq }) => this.refused.push(String(cseq)),
     fenced: () => this.told.push('fenced'),
     wentBack: () => this.told.push('went back'),
-    state: () => this.state,
+    state: () => {
+      this.onState();
+      return this.state;
+    },
     head: () => this.head,
     count: (metric) => this.counted.push(metric),
     observe: () => undefined,
@@ -250,5 +254,17 @@ it('a batch is told to the end also where what was told ends the room: nothing o
   bench.onSettled = () => bench.log.close();
   bench.answer();
   expect(bench.settled).toEqual(['1:logged', '2:logged', '3:logged']);
+  expect(bench.budget.bytes).toBe(0);
+});
+
+it('a batch whose state ends the room is not lost on the way: nothing of it stays counted, and backends are told', () => {
+  const bench = new LogBench();
+  const told: string[] = [];
+  const item = { sender: 'k:1', seat: 0, cseq: 0, id: 1, isResumed: false, message: { from: null, data: 'x' } };
+  bench.log.say(unitOf({ item, by: undefined, isRepeat: false }, 0, ({ kind }) => told.push(kind)));
+  bench.onState = () => bench.log.close();
+  bench.log.flush();
+  expect(bench.calls).toEqual([]);
+  expect(told).toEqual(['lost']);
   expect(bench.budget.bytes).toBe(0);
 });

@@ -163,8 +163,9 @@ export class RoomLog {
       (one) => one.kind === 'words' || (one.kind === 'publish' && one.said !== undefined),
     );
     const snapshot = isWhole && units.length > 0 ? this.#changedState() : undefined;
-    // The program may have failed.
-    if (this.#isClosed || units.length === 0) return this.#isClosed ? undefined : this.#tellIdle();
+    // The program may have failed, as it saw a publish or was asked for its state.
+    if (this.#isClosed) return this.#lose(units);
+    if (units.length === 0) return this.#tellIdle();
     const said = units.flatMap((unit) => unit.said ?? []);
     const forget = this.#takeForgotten(units);
     if (snapshot !== undefined) {
@@ -212,12 +213,16 @@ export class RoomLog {
     this.#waiting = [];
     this.#unseen = 0;
     this.#calls = 0;
+    this.#lose(left);
+    this.#idle = undefined;
+  }
+
+  #lose(left: readonly (Unit | Call)[]): void {
     for (const unit of left) {
       if (unit.kind === 'call') continue;
       this.#let(unit);
       unit.done?.({ kind: 'lost' });
     }
-    this.#idle = undefined;
   }
 
   /** When `tick` has something to do: at once while something waits that could not be sent, since the gate was shut. */

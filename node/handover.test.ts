@@ -254,3 +254,23 @@ describe('a handover', () => {
     expect(router.takeTypes()).toContain('opened');
   });
 });
+
+it('carries that a session may have said what its log has forgotten: it is not logged twice', () => {
+  const cluster = new Cluster(true);
+  const from = cluster.livingNode('n1');
+  const to = cluster.livingNode('n2');
+  cluster.run(1_500);
+  const there = to.router();
+  // Its numbers go on, and nothing is known of them here.
+  from.router().open('room', [{ session: 'a', kind: 'resume', seat: 2 }]);
+  from.core.moveRoom('room', 'n2', cluster.clock.now());
+  cluster.run(300);
+  there.open('room', [{ session: 'a', kind: 'rebind', seat: 2 }]);
+  there.take();
+  there.frame(1, 1, 'five', 5);
+  there.frame(1, 2, 'six', 6);
+  expect(texts(there.take())).toMatchObject([
+    { type: 'error', code: 'outcome_unknown', id: 5 },
+    { type: 'message', seq: 1, id: 6 },
+  ]);
+});

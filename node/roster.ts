@@ -70,6 +70,7 @@ export interface CarriedSession {
   readonly lastId: number;
   readonly answers?: readonly Omit<Answer, 'atMs'>[];
   readonly ownerLost?: boolean;
+  readonly isUnsure?: boolean;
   readonly mark?: SenderMark;
   readonly router: string;
 }
@@ -233,6 +234,7 @@ export class Roster {
       ...(one.answers === undefined ? {} : { answers: one.answers.map(({ atMs: _, ...answer }) => answer) }),
       ...(one.mark === undefined ? {} : { mark: one.mark }),
       ...(one.ownerLost ? { ownerLost: true } : {}),
+      ...(one.isUnsure ? { isUnsure: true } : {}),
       router: one.router,
     }));
   }
@@ -248,6 +250,7 @@ export class Roster {
       session.lastId = one.lastId;
       session.answers = one.answers?.slice(-ANSWERS_MAX).map((answer) => ({ ...answer, atMs: nowMs }));
       session.ownerLost = one.ownerLost === true;
+      session.isUnsure = one.isUnsure === true;
       this.markPresent(session, one.present);
       this.unseat(session, 'router-lost', nowMs);
     }

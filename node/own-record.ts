@@ -39,8 +39,8 @@ export class OwnRecord {
   readonly #ports: OwnRecordPorts;
   #step = STEPS;
   #stepAtMs = Number.POSITIVE_INFINITY;
-  /** What the record says, as far as is known. */
-  #told: Word;
+  /** What the record says; undefined where a change of it had no answer, and may have been carried out. */
+  #told: Word | undefined;
   #telling = false;
   /** Raised when something was told: what was read before says nothing of it. */
   #round = 0;
@@ -58,7 +58,7 @@ export class OwnRecord {
 
   /** Whether all read that this node takes no rooms. */
   get isToldDraining(): boolean {
-    return this.#told.state === 'draining';
+    return this.#told?.state === 'draining';
   }
 
   get round(): number {
@@ -115,14 +115,15 @@ export class OwnRecord {
   #tell(state: 'active' | 'draining'): void {
     const word: Word = { state, weight: this.#weight() };
     const runId = this.#ports.runId();
-    const isTold = word.state === this.#told.state && word.weight === this.#told.weight;
+    const isTold = word.state === this.#told?.state && word.weight === this.#told.weight;
     if (this.#telling || isTold || runId === undefined) return;
     this.#telling = true;
     const { node, incarnation } = this.#ports.record;
     this.#ports.call('setState', { node, incarnation, ...word, runId }, (reply) => {
       this.#telling = false;
       this.#round++;
-      if (!(reply instanceof DirectoryError) && reply.kind === 'ok') this.#told = word;
+      if (reply instanceof DirectoryError) this.#told = undefined;
+      else if (reply.kind === 'ok') this.#told = word;
     });
   }
 }

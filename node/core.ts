@@ -580,9 +580,9 @@ export class NodeCore {
   // --- drain ---------------------------------------------------------------------------------------------------------------------
 
   /** Takes no new rooms and hands over those it has; where the order says so the node leaves then. Without an order it is the one that a
-   *  node gets which is told to end; repeating that changes nothing. */
+   *  node gets which is told to end; repeating that changes nothing. One that may take longer gives way to it. */
   drain(now: Instant, order?: DrainOrder): void {
-    if (this.#ended || (order === undefined && this.mover.leaves)) return;
+    if (this.#ended || (order === undefined && this.mover.leavesBy(now.monoMs + this.#options.drainDeadlineMs))) return;
     const last = { deadlineMs: this.#options.drainDeadlineMs, roomsPerSecond: undefined, leaves: true, by: 'sigterm' };
     this.#viewAtMs = now.monoMs;
     const { by, leaves } = order ?? last;

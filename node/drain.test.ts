@@ -265,6 +265,20 @@ describe('a drain that was ordered', () => {
     expect(entries).toMatchObject([{ by: 'sigterm', action: 'drain', node: 'n2' }]);
   });
 
+  it('that ends the node some day gives way to being told to end now', () => {
+    const { all, first } = cluster(1);
+    first.reaches = false;
+    first.cutPeers();
+    ask(all, first, 'drain', { leave: true, roomsPerSecond: 1, deadlineMs: 3_600_000, by: 'ann' });
+    all.run(1_000);
+    first.core.drain(all.clock.now());
+    expect(ask(all, first, 'drain-status')).toMatchObject({ by: 'sigterm' });
+    all.run(10_000, 50);
+    first.core.drain(all.clock.now());
+    all.run(11_500, 50);
+    expect(first.ended).toEqual([{ kind: 'left' }]);
+  });
+
   it('of a node that is told to end waits for no other, and for a takeover only while there is time', () => {
     const { all, first, others } = cluster(10);
     const [second, third] = others;

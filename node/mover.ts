@@ -116,6 +116,11 @@ export class Mover {
     return this.draining && this.#drain?.order.leaves === true;
   }
 
+  /** Whether it ends then at the latest. */
+  leavesBy(atMs: number): boolean {
+    return this.#left || (this.leaves && (this.#drain?.deadlineMs ?? atMs) <= atMs);
+  }
+
   /** What a drain would do. */
   plan(): DrainPlan {
     const targets: Record<string, number> = {};

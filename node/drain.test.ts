@@ -200,6 +200,9 @@ describe('a drain that was ordered', () => {
     expect(router.takeTypes()).toContain('opened');
     expect(ask(all, first, 'undrain', { by: 'ben' })).toBeNull();
 
+    // Rebalancing is off: nothing is left to go.
+    expect(ask(all, first, 'moves')).toMatchObject({ state: 'idle', belongElsewhere: 0 });
+
     ask(all, first, 'drain', { by: 'ann' });
     all.run(3_000);
     expect(ask(all, first, 'drain-status')).toMatchObject({ state: 'done', left: 0 });

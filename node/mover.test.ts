@@ -202,6 +202,11 @@ describe('rebalancing', () => {
     const { cluster, first } = pair(40, 0);
     cluster.run(5_000);
     expect(held(first)).toHaveLength(40);
+    // What an operator moves is not tried again: nothing is left to be done.
+    first.reaches = false;
+    first.core.moveRoom('room-1', 'n2', cluster.clock.now());
+    cluster.run(4_000);
+    expect(ask(cluster, first, 'moves')).toMatchObject({ state: 'idle', failed: 1, belongElsewhere: 0 });
     const attendants = new Cluster();
     const one = attendants.livingNode('y1', undefined, { attends: 'ws://127.0.0.1:1/{room}' });
     open(one, 40);

@@ -219,6 +219,8 @@ export class Mover {
     }
     this.#failed++;
     drain?.failed();
+    // Nobody waits for it to be tried again.
+    if (drain === undefined && this.#rebalanceRate() === 0) return;
     const attempts = (this.#attempts.get(room) ?? 0) + 1;
     this.#attempts.set(room, attempts);
     if (drain === undefined && attempts < ATTEMPTS_MAX) this.#later.set(room, 0);
@@ -347,10 +349,11 @@ export class Mover {
 
   /** Something has changed: every room is compared anew. */
   #compareAll(): void {
-    if (!this.draining && this.#rebalanceRate() === 0) return;
     this.#attempts.clear();
     this.#later.clear();
     this.#queue = [];
+    this.#scan = undefined;
+    if (!this.draining && this.#rebalanceRate() === 0) return;
     const names: string[] = [];
     for (const { name } of this.#ports.hosted()) names.push(name);
     this.#scan = { names, at: 0, found: [] };

@@ -31,8 +31,11 @@ it.each([true, false])('an ack of what nobody echoes is repeated to who cannot h
   router.frame(1, 2, 'x', 1);
   expect(events(router.take(), 'ack')).toEqual([{ type: 'ack', id: 1, seq: 1 }]);
   const sent = rebound(cluster, node, router, 1);
-  expect(sent.find((one) => one.type === 'opened')).toMatchObject({ cseq: 2 });
+  const opened = sent.findIndex((one) => one.type === 'opened');
+  expect(sent[opened]).toMatchObject({ cseq: 2 });
   expect(events(sent, 'ack')).toEqual([{ type: 'ack', id: 1, seq: 1 }]);
+  // OPENED acks its frame: should the link break between the two, it would be lost behind it.
+  expect(events(sent.slice(0, opened), 'ack')).toHaveLength(1);
 });
 
 it.each([true, false])('so is an error, and nothing that the router has acks of (durable: %s)', (isDurable) => {

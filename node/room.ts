@@ -239,9 +239,10 @@ export class Room implements RoomContext {
       if (isStranger) session.seat = one.seat;
       if (known === undefined) this.#history.recall(session, false);
       this.#place(session, one, { link, router, handle: one.handle }, binding);
-      this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
       const sinceMs = this.#now.monoMs - this.#limits.resumeMs;
+      // Before OPENED, which acks the frames that they answer: whoever has that has these.
       for (const text of unheard(session, one.acked, sinceMs)) this.#direct(session, text);
+      this.#opened(session, binding, standing?.kind === 'reset' ? 'reset' : 'resumed');
     }
     for (const entry of missed) this.#bindings.castTo(link, binding, 'message', entry.seq, entry.frame);
     if (standing?.kind === 'reset') {

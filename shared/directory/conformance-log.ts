@@ -288,6 +288,16 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         expect(await marks()).toEqual({});
       });
 
+      it('that are keys of backends go before any others, the oldest first: a session may be silent for long', async () => {
+        const keyed = (key: string) => ({ ...said(`k:${key}`, 1), message: { from: null, data: '1' } });
+        await appended([keyed('a'), said('s1', 1), said('s2', 1)]);
+        await appended([keyed('b')]);
+        expect((await appended([keyed('c')], { sendersMax: 4 })).evicted).toBe(1);
+        expect(Object.keys(await marks()).sort()).toEqual(['k:b', 'k:c', 's1', 's2']);
+        expect((await appended([], { sendersMax: 1 })).evicted).toBe(3);
+        expect(Object.keys(await marks())).toEqual(['s2']);
+      });
+
       it('may be called as a key of a backend is', async () => {
         const odd = 'k:__proto__ ü"\'';
         await appended([{ ...said(odd, 1), message: { from: 'shop', data: '1' } }]);

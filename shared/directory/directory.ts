@@ -451,8 +451,8 @@ export interface DirectoryOperations {
    *  Dedupe, per item: an id not above the mark's is a `duplicate` (its seq looked up in the log, as the session of that name);
    *  without an id, so is a frame of the mark's seat that is not above its cseq, or of a lower seat (seq 0); `isResumed` with an id
    *  above 1 and no mark is `unknown`, and leaves a mark. `keep`: older entries are trimmed, by count about and by age now and then.
-   *  `forget`: senders that cannot come back, dropped after the items. Beyond `sendersMax` those that spoke longest ago are forgotten
-   *  and counted in `evicted`.
+   *  `forget`: senders that cannot come back, dropped after the items. Beyond `sendersMax` those that spoke longest ago are forgotten,
+   *  backends' keys before any others, and counted in `evicted`.
    *  `fenced`: the record does not hold this triple. `rolled-back`: the stored head is not `head`, or the log does not end there;
    *  `head` is where the stored one, or the log, does. `late`: a later batch of this triple was appended already. */
   append: {

@@ -186,7 +186,7 @@ if #names > 0 then
       texts[#texts + 1] = sender
       texts[#texts + 1] = mark_text(marks[sender])
     end
-    scores[#scores + 1] = string.format('%.0f', used[sender])
+    scores[#scores + 1] = order_score(sender, used[sender])
     scores[#scores + 1] = sender
   end
   if #texts > 0 then

@@ -98,12 +98,14 @@ function moved(mark: SenderMark | undefined, { seat, cseq, id }: AppendItem, seq
   return merged(mark, { seat, cseq, id, seq });
 }
 
-/** Forgets those that spoke longest ago, beyond `max`. @returns how many */
+/** Forgets those that spoke longest ago, beyond `max`, and backends' keys before any others. @returns how many */
 function evict({ senders }: StoredLog, max: number): number {
   const surplus = senders.size - max;
   if (surplus <= 0) return 0;
+  const isSession = (sender: string) => Number(!sender.startsWith('k:'));
   const oldest = [...senders].sort(
-    ([a, { usedAt: usedA }], [b, { usedAt: usedB }]) => usedA - usedB || Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    ([a, { usedAt: usedA }], [b, { usedAt: usedB }]) =>
+      isSession(a) - isSession(b) || usedA - usedB || Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );
   for (const [sender] of oldest.slice(0, surplus)) senders.delete(sender);
   return surplus;

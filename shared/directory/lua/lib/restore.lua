@@ -57,6 +57,6 @@ local function restore_log(log, senders, order, head)
     local text = redis.call('HGET', senders, sender)
     local mark = merge_mark(text and parse_mark(text) or nil, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]))
     redis.call('HSET', senders, sender, mark_text(mark))
-    redis.call('ZADD', order, head, sender)
+    redis.call('ZADD', order, order_score(sender, tonumber(head)), sender)
   end
 end

@@ -3,6 +3,7 @@
  *  and nothing here is a closure or a timer. */
 import type { ClientSocket } from './client-socket.ts';
 import type { RateMeter } from './rate-meter.ts';
+import type { UserAccount } from './user-accounts.ts';
 
 /** One whole message, as cast to a group. */
 export interface Unit {
@@ -48,10 +49,13 @@ export class Client {
   live = true;
   /** Made with the first message. */
   meter: RateMeter | undefined = undefined;
+  /** Of its user, while it counts there. */
+  account: UserAccount | undefined;
 
-  constructor(owner: ClientOwner, handle: number, ws: ClientSocket) {
+  constructor(owner: ClientOwner, handle: number, ws: ClientSocket, account: UserAccount | undefined) {
     this.owner = owner;
     this.handle = handle;
     this.ws = ws;
+    this.account = account;
   }
 }

@@ -160,7 +160,7 @@ describe('a client', () => {
     expect(fixture.events.frames).toEqual([]);
   });
 
-  it('above its rate is told so for that very id, and heard again a second later', async () => {
+  it('43 above its rate is told so for that very id, and heard again a second later', async () => {
     const client = at(await members(1), 0);
     for (let id = 1; id <= 6; id++) client.ws.send(`{"type":"publish","id":${id},"data":0}`);
     await until(() => client.texts.length === 1);
@@ -173,7 +173,7 @@ describe('a client', () => {
     await until(() => fixture.events.frames.length === 6);
   });
 
-  it('far above its rate is closed with 1008', async () => {
+  it('43 far above its rate is closed with 1008', async () => {
     const client = at(await members(1), 0);
     for (let i = 0; i < 60; i++) client.ws.send('{"type":"ping"}');
     expect((await client.closed).code).toBe(1008);

@@ -18,8 +18,10 @@ import type { ClientSocket } from './client-socket.ts';
 import { ComeBack } from './come-back.ts';
 import { FanOut } from './fan-out.ts';
 import { KeepAlive } from './keep-alive.ts';
+import type { Limits } from './limits.ts';
 import type { ClientClose, ClientOutput } from './ports.ts';
-import { RateMeter } from './rate-meter.ts';
+import { RateMeter, type RateVerdict } from './rate-meter.ts';
+import type { UserAccount } from './user-accounts.ts';
 import { directAdapter, readDirectly, type SocketAdapter, slim } from './ws-adapter.ts';
 
 export interface ClientEvents {
@@ -34,6 +36,8 @@ export interface ClientsOptions {
   readonly random: RandomSource;
   /** Messages a second from one client; 0 for no limit. */
   readonly messageRate?: number;
+  /** Where clients' users are counted; absent: nowhere. */
+  readonly limits?: Limits;
   /** A client with more bytes than this waiting is closed as slow. */
   readonly backlogBytesMax?: number;
   /** Bytes waiting for all clients together; the largest are closed first. */
@@ -86,6 +90,8 @@ export class Clients implements ClientOutput {
   readonly #events: ClientEvents;
   readonly #adapter: SocketAdapter;
   readonly #messageRate: number;
+  readonly #limits: Limits | undefined;
+  readonly #isMetered: boolean;
   readonly #comeBack: ComeBack;
   readonly #table = new Map<number, Client>();
   /** Close frame sent, socket still there. */
@@ -109,6 +115,8 @@ export class Clients implements ClientOutput {
     this.#events = events;
     this.#adapter = options.adapter ?? directAdapter;
     this.#messageRate = options.messageRate ?? 0;
+    this.#limits = options.limits;
+    this.#isMetered = this.#messageRate > 0 || (options.limits?.users.messageRate ?? 0) > 0;
     this.#comeBack = options.comeBack ?? new ComeBack(options.clock, options.random, 0);
     this.#backlog = new Backlog({
       bytesMax: options.backlogBytesMax ?? 1_048_576,
@@ -169,9 +177,10 @@ export class Clients implements ClientOutput {
   }
 
   /** Takes over a socket under a new handle and begins to read from it. If it is closed already, or the router stops, the core
-   *  hears `clientClosed` in a later turn. */
-  add(handle: number, ws: ClientSocket): void {
-    const client = new Client(this.#owner, handle, ws);
+   *  hears `clientClosed` in a later turn.
+   *  @param account  its user's, which is given back when the client goes */
+  add(handle: number, ws: ClientSocket, account?: UserAccount): void {
+    const client = new Client(this.#owner, handle, ws, account);
     this.#table.set(handle, client);
     this.#keepAlive.add(client);
     ws.client = client;
@@ -328,7 +337,7 @@ export class Clients implements ClientOutput {
       this.#closeOwn(client, { code: 1003, reason: 'text messages only' }, 'unsupported_data');
       return;
     }
-    if (this.#messageRate > 0 && !this.#isWithinRate(client, payload)) return;
+    if (this.#isMetered && !this.#isWithinRate(client, payload)) return;
     this.#events.clientFrame(client.handle, payload);
   }
 
@@ -339,9 +348,7 @@ export class Clients implements ClientOutput {
   }
 
   #isWithinRate(client: Client, payload: Buffer): boolean {
-    const nowMs = this.#clock.now().monoMs;
-    client.meter ??= new RateMeter(this.#messageRate, nowMs);
-    const verdict = client.meter.take(this.#messageRate, nowMs);
+    const verdict = this.#takeMessage(client, this.#clock.now().monoMs);
     if (verdict === 'allowed') return true;
     this.stats.rateLimited += 1;
     if (verdict === 'abusive') {
@@ -354,6 +361,20 @@ export class Clients implements ClientOutput {
       this.direct(client.handle, textFrame(encode.error({ code: 'rate_limited', id })), false);
     }
     return false;
+  }
+
+  /** What its session may say first, so that it alone is charged for what it says beyond; then what its user may. */
+  #takeMessage(client: Client, nowMs: number): RateVerdict {
+    if (this.#messageRate > 0) {
+      client.meter ??= new RateMeter(this.#messageRate, nowMs);
+      const verdict = client.meter.take(this.#messageRate, nowMs);
+      if (verdict !== 'allowed') return verdict;
+    }
+    const limits = this.#limits;
+    const perUser = limits?.users.messageRate ?? 0;
+    const verdict = perUser === 0 ? 'allowed' : (client.account?.takeMessage(perUser, nowMs) ?? 'allowed');
+    if (limits !== undefined && verdict !== 'allowed') limits.refused.user_messages += 1;
+    return verdict;
   }
 
   /** Closes a client for a reason that the core does not know yet. */
@@ -414,6 +435,9 @@ export class Clients implements ClientOutput {
     this.#table.delete(client.handle);
     this.#keepAlive.remove(client);
     this.#fanOut.remove(client);
+    if (client.account === undefined) return;
+    this.#limits?.users.left(client.account);
+    client.account = undefined;
   }
 }
 

@@ -17,7 +17,9 @@ import type { Admission } from './admit.ts';
 import type { AttendedUpgrade } from './attended/attended.ts';
 import { ClientSocket } from './client-socket.ts';
 import type { ComeBack } from './come-back.ts';
+import { PLAIN_CONNECTIONS_MAX } from './files-limit.ts';
 import type { Handshakes, HandshakeVerdict } from './handshakes.ts';
+import { type Limits, REFUSALS } from './limits.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { checkUpgrade, readsNotices, type UpgradeRequest } from './upgrade.ts';
@@ -30,10 +32,16 @@ export interface EdgeServerOptions {
   readonly payloadBytesMax: number;
   /** Upgraded sockets at once, those that are closing included. */
   readonly connectionsMax: number;
+  /** Further sockets: requests to the API, and those that wait to be told 503. */
+  readonly plainConnectionsMax?: number;
   /** Exact origins; undefined: the same host. */
   readonly origins?: readonly string[] | undefined;
   /** Absent: every handshake is taken on. */
   readonly handshakes?: Pick<Handshakes, 'take'> | undefined;
+  /** Absent: no caller is limited for its own sake. */
+  readonly limits?: Limits | undefined;
+  /** Whose connection a request is; without it, whoever is at the other end of its socket. */
+  readonly addressOf?: (request: IncomingMessage) => string | undefined;
   /** When those who are refused are to come back. */
   readonly comeBack: Pick<ComeBack, 'next'>;
   /** Answers whatever is no upgrade. */
@@ -64,8 +72,6 @@ const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 const ADMIT_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5_000;
-/** Sockets beyond the upgraded ones: requests to the API, and those that wait to be told 503. */
-const PLAIN_CONNECTIONS_MAX = 1_000;
 /** Fragments of one message, and chunks of one that is incomplete: both cost memory beside their bytes. */
 const FRAGMENTS_MAX = 1_024;
 const BUFFERED_CHUNKS_MAX = 4_096;
@@ -118,7 +124,7 @@ export class EdgeServer {
       },
       options.request,
     );
-    this.#server.maxConnections = options.connectionsMax + PLAIN_CONNECTIONS_MAX;
+    this.#server.maxConnections = options.connectionsMax + (options.plainConnectionsMax ?? PLAIN_CONNECTIONS_MAX);
     const upgraded = this.#upgraded;
     this.#forget = function (this: Duplex) {
       upgraded.delete(this);
@@ -171,10 +177,14 @@ export class EdgeServer {
       return;
     }
     if (!this.#options.isReady()) return this.#sendOff(socket, 'draining', 'this router takes no clients now');
+    const { attended, limits, addressOf } = this.#options;
     if (this.#upgraded.size >= this.#options.connectionsMax) {
-      return this.#sendOff(socket, 'too_many', 'this router is full');
+      if (limits !== undefined) limits.refused.connections += 1;
+      return this.#sendOff(socket, 'too_many', REFUSALS.connections);
     }
-    const { attended } = this.#options;
+    // Before the rate for all: one address does not use up what the others need.
+    const address = addressOf === undefined ? request.socket.remoteAddress : addressOf(request);
+    if (limits?.mayConnect(address) === false) return this.#sendOff(socket, 'too_many', REFUSALS.address_rate);
     const isAttended = attended?.isAttended(verdict.request.room) === true;
     const taken = this.#take(request, verdict.request, isAttended);
     if (taken === 'refused') return this.#sendOff(socket, 'too_many', TOO_MANY);
@@ -183,7 +193,8 @@ export class EdgeServer {
     socket.on('close', this.#forget);
     if (isAttended) {
       // A session of such a room cannot be resumed: only its server knows what it was.
-      const admission = Promise.resolve(this.#decide({ ...verdict.request, resume: undefined, history: 0 }));
+      const decision = Promise.resolve(this.#decide({ ...verdict.request, resume: undefined, history: 0 }));
+      const admission = decision.then((decided) => this.#withinLimits(decided));
       void admission.then((decided) => this.#count(decided));
       attended.take({ incoming: request, socket, head, admission });
       return;
@@ -252,8 +263,15 @@ export class EdgeServer {
     return { ok: false, code: 'draining', message: 'this router takes no clients now' };
   }
 
-  #enter(admission: Admission, ws: ClientSocket): void {
+  /** Asked in the turn in which the client enters, or many could be let in on one count. */
+  #withinLimits(admission: Admission): Admission {
+    const message = admission.ok ? this.#options.limits?.refusalOf(admission.client.user) : undefined;
+    return message === undefined ? admission : { ok: false, code: 'too_many', message };
+  }
+
+  #enter(decided: Admission, ws: ClientSocket): void {
     if (ws.readyState !== ws.OPEN) return;
+    const admission = this.#withinLimits(decided);
     this.#count(admission);
     if (admission.ok) this.#options.accept(admission.client, ws);
     else this.#refuse(ws, admission.code, admission.message);

@@ -15,6 +15,7 @@ function makeMetrics() {
     sessions: () => 5,
     links: () => 2,
     attendedSockets: () => 1,
+    limits: { connections: 0, address_rate: 4, user_rate: 0, user_sessions: 0, user_messages: 0 },
     redisUp: () => true,
     linkBacklogBytes: () => 7,
     nodes: () => [
@@ -44,6 +45,7 @@ it('counts, observes and reads gauges when asked', async () => {
   expect(sampleOf(text, 'bellhop_router_link_round_trip_seconds_count')).toBe(1);
   expect(sampleOf(text, 'bellhop_router_rooms')).toBe(3);
   expect(sampleOf(text, 'bellhop_router_redis_up')).toBe(1);
+  expect(sampleOf(text, 'bellhop_router_limited_total{limit="address_rate"}')).toBe(4);
   expect(sampleOf(text, 'bellhop_router_nodes{state="active"}')).toBe(1);
   expect(sampleOf(text, 'bellhop_router_nodes{state="left"}')).toBe(0);
   expect(sampleOf(text, 'bellhop_router_node_heartbeat_age_seconds{node="n1"}')).toBe(0.25);
@@ -63,5 +65,15 @@ it('has no label that grows with use', async () => {
   metrics.refused('draining');
   const own = (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('bellhop_router_'));
   const labels = new Set(own.flatMap((line) => [...line.matchAll(/(\w+)="/g)].map((match) => match[1])));
-  expect([...labels].sort()).toEqual(['code', 'connection', 'kind', 'le', 'node', 'outcome', 'state', 'verdict']);
+  expect([...labels].sort()).toEqual([
+    'code',
+    'connection',
+    'kind',
+    'le',
+    'limit',
+    'node',
+    'outcome',
+    'state',
+    'verdict',
+  ]);
 });

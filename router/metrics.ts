@@ -6,12 +6,14 @@ import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
 import type { Clients } from './clients.ts';
 import type { HandshakeStats } from './handshakes.ts';
+import type { Limit } from './limits.ts';
 import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 
 /** Where gauges are read when they are asked for. */
 export interface MetricSources {
   readonly clients: Pick<Clients, 'stats' | 'sessions' | 'sockets' | 'dropped' | 'backlogBytes'>;
   readonly handshakes: HandshakeStats;
+  readonly limits: Readonly<Record<Limit, number>>;
   readonly rooms: () => number;
   readonly sessions: () => number;
   readonly links: () => number;
@@ -63,6 +65,7 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     metrics.counter('clients_refused_total', () => [...this.#refused].map(([code, n]): Sample => [[code], n]));
 
     metrics.counter('handshakes_total', () => handshakeSamples(sources.handshakes));
+    metrics.counter('limited_total', () => Object.entries(sources.limits).map(([limit, n]): Sample => [[limit], n]));
     const { clients } = sources;
     const { stats } = clients;
     metrics.counter('client_messages_total', () => stats.messagesIn);

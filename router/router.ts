@@ -24,9 +24,11 @@ import { Clients } from './clients.ts';
 import { ComeBack } from './come-back.ts';
 import { RouterCore } from './core.ts';
 import { EdgeServer } from './edge-server.ts';
+import { connectionsWithin, openFilesMax } from './files-limit.ts';
 import { Handshakes } from './handshakes.ts';
 import { BODY_BYTES_MAX } from './http-answer.ts';
 import { httpApi, type MetricsText } from './http-api.ts';
+import { Limits } from './limits.ts';
 import { RouterLinks } from './link-edge.ts';
 import { Live } from './live/live.ts';
 import { RouterMetrics } from './metrics.ts';
@@ -52,6 +54,7 @@ export class Router {
   readonly #directory: RedisDirectory;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   readonly #handshakes: Handshakes;
+  readonly #limits: Limits;
   readonly #comeBack: ComeBack;
   readonly #clients: Clients;
   /** Of attended rooms: their sockets are not in `#clients`. */
@@ -88,9 +91,10 @@ export class Router {
     const { redisUrl: url, cluster, prefix, timings, replicas } = config;
     this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
+    this.#limits = new Limits(systemClock, config);
     this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
     this.#clients = new Clients(
-      { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, ...config },
+      { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, limits: this.#limits, ...config },
       {
         clientFrame: (handle, payload) => this.#core?.clientFrame(handle, payload),
         clientClosed: (handle, how) => this.#core?.clientClosed(handle, how),
@@ -101,6 +105,7 @@ export class Router {
     this.#metrics = new RouterMetrics({
       clients: this.#clients,
       handshakes: this.#handshakes.stats,
+      limits: this.#limits.refused,
       rooms: () => this.#core?.rooms ?? 0,
       sessions: () => this.#core?.sessions ?? 0,
       links: () => this.#links.up,
@@ -370,9 +375,10 @@ export class Router {
       host: config.host,
       port: config.port,
       payloadBytesMax: config.payloadBytesMax,
-      connectionsMax: config.connectionsMax,
+      ...this.#connectionBounds(),
       origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
       handshakes: this.#handshakes,
+      limits: this.#limits,
       comeBack: this.#comeBack,
       request: httpApi({
         ports: this.#backend,
@@ -412,6 +418,16 @@ export class Router {
     });
   }
 
+  #connectionBounds() {
+    const { connectionsMax: wanted } = this.#config;
+    const files = openFilesMax();
+    const bounds = connectionsWithin(files, wanted);
+    if (bounds.connectionsMax < wanted) {
+      this.#log.info('connections-bounded-by-files', { wanted, files, connectionsMax: bounds.connectionsMax });
+    }
+    return bounds;
+  }
+
   #makeAttended(): Attended {
     return new Attended({
       random: systemRandom,
@@ -433,7 +449,7 @@ export class Router {
 
   #accept(client: AcceptedClient, ws: ClientSocket): void {
     const handle = ++this.#handles;
-    this.#clients.add(handle, ws);
+    this.#clients.add(handle, ws, this.#limits.entered(client.user));
     this.#core?.clientOpened(handle, client, systemClock.now());
   }
 }

@@ -22,7 +22,8 @@ function routerRegistry(): Registry {
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
   const numbers = { rooms: zero, sessions: zero, links: zero, attendedSockets: zero, linkBacklogBytes: zero };
   const { stats: handshakes } = new Handshakes(new ManualClock(), 0);
-  return new RouterMetrics({ clients, handshakes, ...numbers, redisUp: no, nodes: () => [] }).registry;
+  const limits = { connections: 0, address_rate: 0, user_rate: 0, user_sessions: 0, user_messages: 0 };
+  return new RouterMetrics({ clients, handshakes, limits, ...numbers, redisUp: no, nodes: () => [] }).registry;
 }
 
 function nodeRegistry(): Registry {

@@ -76,6 +76,13 @@ export const ROUTER_METRICS = {
     ),
     labels: ['kind', 'verdict'],
   },
+  limited_total: {
+    ...counter(
+      'refusals',
+      'Refused so that something is left for others, by `limit`: clients at connections, address_rate, user_rate, user_sessions; messages at user_messages.',
+    ),
+    labels: ['limit'],
+  },
   client_messages_total: counter('messages', 'Messages read from clients.'),
   client_received_bytes_total: counter('bytes', 'Bytes of messages read from clients.'),
   deliveries_total: counter('messages', 'Messages handed to client sockets, each client counted.'),

@@ -13,6 +13,8 @@ export interface Request {
   readonly runIdAt?: number;
   /** Counts only once a replica has it, where replicas are required. */
   readonly confirmed?: boolean;
+  /** Written also by a Redis that is beyond its `maxmemory`: it takes no room to speak of, and the cluster falls silent without it. */
+  readonly evenIfFull?: boolean;
 }
 
 export interface PlanContext {
@@ -34,13 +36,27 @@ export interface Plan<K extends Operation> {
 
 export type Plans = { readonly [K in Operation]: Plan<K> };
 
+/** What tells that processes live and who owns what: as many small fields as there are processes and rooms. */
+const EVEN_IF_FULL: ReadonlySet<string> = new Set([
+  'heartbeat',
+  'certify',
+  'leave',
+  'register',
+  'register-router',
+  'refresh-router',
+  'remove-router',
+  'set-state',
+  'release',
+  'transfer',
+]);
+
 export function scriptRequest(
   name: string,
   keys: readonly string[],
   argv: readonly string[],
-  extra: Pick<Request, 'runIdAt' | 'confirmed'> = {},
+  extra: Pick<Request, 'runIdAt' | 'confirmed' | 'evenIfFull'> = {},
 ): Request {
-  return { script: loadScript(name), keys, argv, ...extra };
+  return { script: loadScript(name), keys, argv, evenIfFull: EVEN_IF_FULL.has(name), ...extra };
 }
 
 export function list(raw: unknown): readonly unknown[] {

@@ -15,7 +15,8 @@ import { DirectoryError } from './directory.ts';
 import type { Request } from './plan.ts';
 import { clientOptions } from './redis-options.ts';
 import type { Endpoint } from './redis-url.ts';
-import { parseServerInfo, type ServerInfo, unfitness } from './server-info.ts';
+import { evenIfFull } from './scripts.ts';
+import { knowsScriptFlags, parseServerInfo, type ServerInfo, unfitness } from './server-info.ts';
 
 export interface ConnectionSettings {
   readonly commandTimeoutMs: number;
@@ -92,7 +93,10 @@ export class RedisConnection {
   /** Runs a script, once, if the connection is up now.
    *  @throws DirectoryError 'unavailable' (not sent), 'timeout' (sent, outcome unknown), 'bad-reply' (Redis answered an error) */
   run(request: Request): Promise<unknown> {
-    const { script, keys, argv } = request;
+    const { keys, argv } = request;
+    const { info } = this;
+    const isTolerant = request.evenIfFull === true && info !== undefined && knowsScriptFlags(info);
+    const script = isTolerant ? evenIfFull(request.script) : request.script;
     const tail = [String(keys.length), ...keys, ...argv];
     return this.#exchange(async (redis, isAwaited) => {
       const confirmations = this.#settings.replicas > 0 && request.confirmed ? this.#settings.replicas : 0;

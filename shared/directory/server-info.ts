@@ -35,6 +35,11 @@ export function unfitness(info: ServerInfo): string | undefined {
   return undefined;
 }
 
+/** Whether the server reads flags of scripts. */
+export function knowsScriptFlags({ version }: ServerInfo): boolean {
+  return Number.parseInt(version, 10) >= 7;
+}
+
 const VERSION_MIN = [6, 2] as const;
 
 /** What an operator has to change on this server, one sentence each. */

@@ -40,7 +40,8 @@ export const roomPlans: Rooms = {
           ...(open === undefined ? ['', ''] : [String(open.last), String(open.bytesMax)]),
           ...restoreArgs(restore),
         ],
-        { runIdAt: 0, confirmed: true },
+        // A full Redis takes no new rooms, and no log that is put back: both would go on growing.
+        { runIdAt: 0, confirmed: true, evenIfFull: seen !== undefined && restore === undefined },
       );
     },
     parse(raw) {

@@ -57,7 +57,7 @@ describe('spread', () => {
     expect(maxOverMean(countsOf(rooms, nodes(4)), rooms.length)).toBeLessThanOrEqual(1.06);
   });
 
-  it('is not skewed by names that were chosen to meet on one node under another key', () => {
+  it('44 is not skewed by 10,000 names that were chosen to meet on one node under another key', () => {
     const guessed = new Placement(placementKeyFrom('a guess'));
     const candidates = nodes(10);
     const chosen = ROOMS.filter((room) => guessed.first(room, candidates) === 'node-1');

@@ -39,7 +39,7 @@ test('a frame of 10 MB is closed with 1009, a binary one with 1003; the others i
   good.close();
 });
 
-test('a client that never reads is closed with 4100 while the others flow', async () => {
+test('39 a client that never reads is closed with 4100 while the others flow', async () => {
   const { url } = cluster().router('r1');
   const talker = await ScenarioClient.join({ url, room: 'flood', user: 'talker' });
   const { hostname, port } = new URL(url);

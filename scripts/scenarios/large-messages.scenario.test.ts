@@ -46,7 +46,7 @@ describe('with a limit of 1 MiB', () => {
     expectSound(cluster(), clients);
   });
 
-  test('a router that stands still for 4 s under load costs its node no memory to speak of, and misses nothing', async () => {
+  test('40 a router that stands still for 4 s under load costs its node no memory to speak of, and misses nothing', async () => {
     const [one, two] = [...cluster().routers.values()];
     if (one === undefined || two === undefined) throw new Error('no routers');
     const speaker = await join(one.url, 'stalled', 'ann');

@@ -277,7 +277,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         expect(await outcomes([said('s1', 1)])).toEqual([logged(4)]);
       });
 
-      it('are bounded: those that spoke longest ago go first, and are counted', async () => {
+      it('45 are bounded: those that spoke longest ago go first, and are counted', async () => {
         await appended([said('s1', 1), said('s2', 1), said('s3', 1), said('s4', 1)]);
         // A repetition is heard as well.
         await appended([said('s1', 1)]);

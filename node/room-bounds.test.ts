@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { bodies, RoomBench, types } from './room-fixture.ts';
+
+const session = (n: number): string => `s${n}`;
+
+describe('45 one user with 10,000 session ids', () => {
+  it('fills no more seats than the room has, and is forgotten once it cannot come back', () => {
+    const bench = new RoomBench({ limits: { sessionsMax: 500 } });
+    let refused = 0;
+    for (let n = 0; n < 10_000; n++) {
+      const handle = n + 1;
+      const answer = bench.open(1, [{ session: session(n), user: 'ann', handle }]);
+      if (types(answer).includes('refused')) {
+        refused += 1;
+        continue;
+      }
+      bench.publish(1, handle, 1, 1, n);
+      bench.close(1, handle, 'broken');
+    }
+    expect(refused).toBe(9_500);
+    expect(bench.seats.size).toBe(0);
+    // Beyond the time in which a session can be resumed.
+    bench.tick(200_000);
+    expect(bench.room.memberCount).toBe(0);
+    const welcome = bodies(bench.open(1, [{ session: 'late', user: 'ben', handle: 20_000 }]), 'welcome');
+    expect(welcome).toMatchObject([{ members: 1, resumed: false }]);
+  });
+
+  it('that leave are remembered by nobody', () => {
+    const bench = new RoomBench({ limits: { sessionsMax: 500 } });
+    for (let n = 0; n < 10_000; n++) {
+      const handle = n + 1;
+      expect(types(bench.open(1, [{ session: session(n), user: 'ann', handle }]))).not.toContain('refused');
+      bench.publish(1, handle, 1, 1, n);
+      bench.close(1, handle, 'left');
+    }
+    expect(bench.room.memberCount).toBe(0);
+    expect(bench.seats.size).toBe(0);
+  });
+});

@@ -121,6 +121,73 @@ describe('with one server for all', () => {
     ...more,
   });
 
+  describe('46 beyond its maxmemory', () => {
+    afterEach(() => plain.config('SET', 'maxmemory', '0'));
+
+    it('46 takes heartbeats, certificates and changes of owner, and nothing that would grow', async () => {
+      await register();
+      const owned = await directory.call('claim', { room: 'lobby', seen: undefined, ...claim, runId });
+      if (owned.kind !== 'owned') throw new Error(owned.kind);
+      const { record } = owned;
+      await directory.call('append', append(record));
+      await plain.config('SET', 'maxmemory', '1');
+      // Before Redis 7 a script cannot say that it may run now.
+      const version = /redis_version:(\d+)/.exec(await plain.info('server'))?.[1];
+      if (Number(version) < 7) return expect(await faultOf(heartbeat())).toMatchObject({ code: 'bad-reply' });
+
+      expect(await heartbeat()).toMatchObject({ kind: 'ok' });
+      const seen = { incarnation: A, epoch: record.epoch, nonce: record.nonce };
+      const again = await directory.call('claim', { room: 'lobby', seen, ...claim, nonce: token('m', 16), runId });
+      if (again.kind !== 'owned') throw new Error(again.kind);
+      expect(again.record).toMatchObject({ head: 1 });
+
+      const batch = append(again.record, { items: append(record).items.map((item) => ({ ...item, id: 2 })) });
+      const refusals = await Promise.all([
+        faultOf(directory.call('append', batch)),
+        faultOf(directory.call('claim', { room: 'new', seen: undefined, ...claim, runId })),
+      ]);
+      for (const refusal of refusals) {
+        expect(refusal).toMatchObject({ code: 'bad-reply', retryable: true });
+        expect(refusal.message).toMatch(/maxmemory/);
+      }
+      const triple = tripleOf(again.record);
+      const released = await directory.call('release', { room: 'lobby', triple, head: 1, expireMs: 60_000 });
+      expect(released).toMatchObject({ kind: 'released' });
+      const by = { kind: 'proof', how: 'reaped' } as const;
+      const certified = await directory.call('certify', { node: 'n1', incarnation: A, runId, gen: 'g1', by });
+      expect(certified).toMatchObject({ kind: 'certified' });
+      await plain.config('SET', 'maxmemory', '0');
+      expect(await plain.xlen('bh:room:{lobby}:log')).toBe(1);
+      expect(await plain.exists('bh:room:{new}:owner')).toBe(0);
+    });
+
+    it('46 keeps of a log what it is told to keep, and of its senders no more than may be', async () => {
+      await register();
+      const owned = await directory.call('claim', { room: 'lobby', seen: undefined, ...claim, runId });
+      if (owned.kind !== 'owned') throw new Error(owned.kind);
+      const [item] = append(owned.record).items;
+      if (item === undefined) throw new Error('no item');
+      const keep = { entries: 100, ms: 86_400_000 };
+      for (let batch = 1; batch <= 50; batch++) {
+        const items = Array.from({ length: 64 }, (_, i) => ({ ...item, sender: `s${batch}-${i}` }));
+        const head = (batch - 1) * 64;
+        const reply = await directory.call(
+          'append',
+          append(owned.record, { batch, head, items, keep, sendersMax: 50 }),
+        );
+        expect(reply).toMatchObject({ kind: 'appended', head: batch * 64 });
+      }
+      const entries = await plain.xlen('bh:room:{lobby}:log');
+      // Trimmed in whole parts of a stream, of 100 entries each.
+      expect(entries).toBeGreaterThanOrEqual(100);
+      expect(entries).toBeLessThanOrEqual(300);
+      expect(await plain.hlen('bh:room:{lobby}:senders')).toBeLessThanOrEqual(50);
+      expect(await plain.zcard('bh:room:{lobby}:order')).toBeLessThanOrEqual(50);
+      // Two for the cluster's name and nodes, one for beats, and what one room has.
+      expect(await plain.dbsize()).toBeLessThanOrEqual(10);
+    });
+  });
+
   it('finds an emptied history with the next heartbeat', async () => {
     await register();
     expect(await heartbeat()).toMatchObject({ kind: 'ok' });

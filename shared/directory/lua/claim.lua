@@ -26,6 +26,8 @@ if not record then
   if ARGV[2] ~= 'missing' then
     return { 'changed' }
   end
+  -- A Redis beyond its maxmemory refuses a script's first write, if it takes room, and none after it. New rooms are to be refused.
+  redis.call('HSET', KEYS[1], 'epoch', '0')
 elseif ARGV[2] == 'missing' or record[2] ~= ARGV[3] or record[3] ~= ARGV[4] or record[4] ~= ARGV[5] then
   return { 'changed', record }
 end

@@ -34,3 +34,10 @@ export function addressOf(base: URL, { user, history, resume, cursor }: Introduc
   }
   return url.href;
 }
+
+/** The URL of an attempt with the ticket that is shown in it. */
+export function withTicket(address: string, ticket: string): string {
+  const url = new URL(address);
+  url.searchParams.set('ticket', ticket);
+  return url.href;
+}

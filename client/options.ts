@@ -22,8 +22,10 @@ export interface ClientClock {
 }
 
 export interface ConnectOptions {
-  /** Access token, asked for at every attempt to connect. */
+  /** Access token, asked for at every attempt to connect, and when the one before is about to end. */
   readonly token?: (() => string | undefined | Promise<string | undefined>) | undefined;
+  /** Single-use ticket, asked for at every attempt to connect. Not asked for where there is `token`. */
+  readonly ticket?: (() => string | undefined | Promise<string | undefined>) | undefined;
   /** Name of this user, for a cluster without authentication. */
   readonly user?: string | undefined;
   /** How many of the last messages are wanted at a first join, at most 100. */
@@ -48,7 +50,7 @@ const systemClock: ClientClock = {
 };
 
 /** @throws RoomError `no_websocket` */
-export function withDefaults({ token, user, history, ...given }: ConnectOptions) {
+export function withDefaults({ token, ticket, user, history, ...given }: ConnectOptions) {
   const found = given.WebSocket ?? (globalThis as { readonly WebSocket?: unknown }).WebSocket;
   if (found === undefined) {
     throw new RoomError(
@@ -58,6 +60,7 @@ export function withDefaults({ token, user, history, ...given }: ConnectOptions)
   }
   return {
     token,
+    ticket,
     user,
     history,
     queueCountMax: given.queueCountMax ?? 1_000,

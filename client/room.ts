@@ -27,7 +27,7 @@ import {
   SUBPROTOCOL,
   type WelcomeMessage,
 } from '../shared/protocol.ts';
-import { addressOf, parseAddress } from './address.ts';
+import { addressOf, parseAddress, withTicket } from './address.ts';
 import { Cursor } from './cursor.ts';
 import { Emitter } from './emitter.ts';
 import { MemberList, type Members } from './members.ts';
@@ -214,11 +214,12 @@ export class Room {
     this.#attempt = attempt;
     this.#expectWelcome();
     this.#become({ status: 'connecting', url });
-    const { token } = this.#options;
+    const { token, ticket } = this.#options;
+    const shown = token ?? ticket;
     if (this.#attempt !== attempt) return;
-    if (token === undefined) return this.#open(attempt, undefined);
-    void (async () => token())().then(
-      (bearer) => this.#open(attempt, bearer),
+    if (shown === undefined) return this.#open(attempt, undefined);
+    void (async () => shown())().then(
+      (secret) => this.#open(attempt, secret),
       (error: unknown) => {
         if (this.#attempt !== attempt) return;
         this.#emitter.emit('error', new RoomError('token_failed', 'the token could not be had', true, error));
@@ -227,12 +228,15 @@ export class Room {
     );
   }
 
-  #open(attempt: Attempt, bearer: string | undefined): void {
+  #open(attempt: Attempt, secret: string | undefined): void {
     if (this.#attempt !== attempt) return;
+    const isBearer = this.#options.token !== undefined;
+    const bearer = isBearer ? secret : undefined;
+    const url = isBearer || secret === undefined ? attempt.url : withTicket(attempt.url, secret);
     const protocols = bearer === undefined ? [SUBPROTOCOL] : [SUBPROTOCOL, BEARER_SUBPROTOCOL_PREFIX + bearer];
     let socket: WebSocketLike;
     try {
-      socket = new this.#options.WebSocket(attempt.url, protocols);
+      socket = new this.#options.WebSocket(url, protocols);
     } catch (error) {
       // It will be no other the next time: characters that a subprotocol cannot have, or an insecure address in a secure page.
       attempt.error = new RoomError('bad_request', 'the address or the token cannot be used', false, error);
@@ -267,7 +271,8 @@ export class Room {
     if (isForgotten) this.#loseSession('the session could not be resumed');
     else if (verdict === 'stop') return this.#end(code, reason);
     if (verdict === 'refresh') {
-      if (this.#options.token === undefined || ++this.#tokensRefused >= TOKENS_MAX) return this.#end(code, reason);
+      if ((this.#options.token ?? this.#options.ticket) === undefined || ++this.#tokensRefused >= TOKENS_MAX)
+        return this.#end(code, reason);
     } else {
       this.#router = this.#nextRouter();
     }
@@ -370,6 +375,9 @@ export class Room {
         return this.#emitter.emit('signal', message);
       case 'direct':
         return this.#emitter.emit('direct', message);
+      case 'expiring':
+        return this.#showToken(attempt);
+      case 'authenticated':
       case 'pong':
         return;
       default:
@@ -437,6 +445,22 @@ export class Room {
       }
       this.#watch(intervalMs);
     }, intervalMs);
+  }
+
+  /** Shows a newer token. One that cannot be had is no loss yet: with the close that follows it is asked for again. */
+  #showToken(attempt: Attempt): void {
+    const { token } = this.#options;
+    if (token === undefined) return;
+    void (async () => token())().then(
+      (bearer) => {
+        if (this.#attempt !== attempt || bearer === undefined) return;
+        attempt.socket?.send(JSON.stringify({ type: 'auth', token: bearer }));
+      },
+      (error: unknown) => {
+        if (this.#attempt !== attempt) return;
+        this.#emitter.emit('error', new RoomError('token_failed', 'the token could not be had', true, error));
+      },
+    );
   }
 
   // --- what is said ------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ import { LinkEdge } from './link-edge.ts';
 import { type ProgramOffer, programFor } from './load-program.ts';
 import { NodeMetrics } from './metrics.ts';
 import type { NodeEnd } from './ports.ts';
+import { HIDDEN_MEMBERS } from './room-output.ts';
 import { shareOf } from './share.ts';
 import { type AssembledWebhooks, assembleWebhooks } from './webhooks/assemble.ts';
 import { webhookMetrics } from './webhooks/metrics.ts';
@@ -261,6 +262,7 @@ export class Node {
         programFor: (room) => programFor(this.#programs, room),
         isDurable: (room) =>
           config.durability === 'durable' && !config.relayRooms.some((pattern) => matchesPattern(pattern, room)),
+        hidesMembers: (room) => config.hiddenMembers.some((pattern) => matchesPattern(pattern, room)),
         logRules: {
           keep: { entries: config.logMessages, ms: config.logAgeMs },
           sendersMax: config.sessionsPerRoomMax + BACKEND_SENDERS_MAX,
@@ -303,7 +305,7 @@ export class Node {
 
 /** Nobody resumes a session of an attended room, and nobody is told who comes and goes. */
 function attendedLimits({ leaveRouterLostMs }: NodeConfig) {
-  return { namedMembersMax: 0, presenceMembersMax: 0, leaveBrokenMs: 0, resumeMs: leaveRouterLostMs };
+  return { ...HIDDEN_MEMBERS, leaveBrokenMs: 0, resumeMs: leaveRouterLostMs };
 }
 
 /** A resume token outlives the time a session is resumable, so that it is the owner who says `expired`. */

@@ -26,6 +26,8 @@ export interface NodeCoreOptions {
   readonly programFor: (room: string) => { readonly name: string; readonly make: ProgramFactory } | undefined;
   /** Whether the room's messages are logged in Redis. */
   readonly isDurable: (room: string) => boolean;
+  /** Rooms whose members are told how many they are, and not who. */
+  readonly hidesMembers?: ((room: string) => boolean) | undefined;
   readonly logRules: LogRules;
   /** Most bytes that wait for logs, in all rooms together. */
   readonly logBytesMax: number;

@@ -31,7 +31,7 @@ import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
-import type { LogOutput, RoomOutput } from './room-output.ts';
+import { HIDDEN_MEMBERS, type LogOutput, type RoomOutput } from './room-output.ts';
 import { Standings } from './standings.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
@@ -515,7 +515,8 @@ export class RoomHost {
     state: ReturnType<Room['carry']> | undefined,
     program?: Json,
   ): Room | undefined {
-    const { limits } = this.#options;
+    const { limits: shown, hidesMembers } = this.#options;
+    const limits = hidesMembers?.(hosted.name) === true ? { ...shown, ...HIDDEN_MEMBERS } : shown;
     try {
       const output = this.#outputFor(hosted);
       hosted.room = new Room(hosted.name, triple, hosted.make, limits, output, now, state, program);

@@ -41,6 +41,9 @@ export interface RoomOutput {
   readonly log: LogOutput | undefined;
 }
 
+/** Limits of a room whose members are told how many they are, and not who. */
+export const HIDDEN_MEMBERS = { namedMembersMax: 0, presenceMembersMax: 0 } as const;
+
 export interface RoomLimits {
   /** Messages kept in memory. */
   readonly recentMax: number;

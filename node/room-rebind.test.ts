@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { triple } from './fixture.ts';
 import type { ProgramFactory } from './program.ts';
 import { bodies, heard, RoomBench, types } from './room-fixture.ts';
+import { HIDDEN_MEMBERS } from './room-output.ts';
 
 const TAG = `5.${'5'.repeat(16)}`;
 const rebind = (session: string, handle: number, more = {}) => ({ session, handle, kind: 'rebind' as const, ...more });
@@ -194,6 +195,19 @@ describe('a large room', () => {
     const [presence] = bodies(sent, 'presence');
     expect(presence).toMatchObject({ count: 5, complete: false });
     expect(presence?.['members']).toHaveLength(3);
+  });
+
+  it('32 tells members whose names are hidden how many they are, and nothing else', () => {
+    const bench = new RoomBench({ limits: HIDDEN_MEMBERS });
+    bench.open(1, [{ session: 's1', handle: 1 }]);
+    const sent = bench.open(1, [{ session: 's2', handle: 2 }]);
+    expect(bodies(sent, 'presence')).toMatchObject([{ members: [], count: 2, complete: false }]);
+    bench.frame(1, 1, 1, '{"type":"meta","data":"secret"}');
+    const later = [...bench.take(), ...bench.tick(2_000), ...bench.close(1, 2, 'left'), ...bench.tick(2_000)];
+    const all = [...sent, ...later];
+    for (const type of ['join', 'leave']) expect(bodies(all, type)).toEqual([]);
+    expect(JSON.stringify(bodies(all, 'presence'))).not.toContain('secret');
+    expect(bodies(later, 'members').at(-1)).toMatchObject({ count: 1 });
   });
 
   it('whose members say much of themselves still fits one frame', () => {

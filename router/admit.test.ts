@@ -59,7 +59,7 @@ describe('a client', () => {
     expect(admission).toMatchObject({ ok: true, client: { user: guest, kind: 'resume' } });
   });
 
-  it('that shows what is not its own is refused', async () => {
+  it('29 that shows what is not its own is refused', async () => {
     const own = tokenFor('ann');
     const refused = [
       { user: 'bob', resume: resumeWith(own) },
@@ -69,6 +69,18 @@ describe('a client', () => {
       { resume: resumeWith('nonsense') },
     ];
     for (const changes of refused) expect(await admitted(changes)).toMatchObject({ ok: false, code: 'not_allowed' });
+  });
+
+  it('30 that guesses a cursor learns nothing of the room: it is refused before any owner is asked, in one sentence', async () => {
+    const cursors = [CURSOR, { seq: 0, tag: CURSOR.tag }, { seq: 2 ** 53 - 1, tag: '1.ffffffffffffffff' }];
+    const answers = await Promise.all(
+      cursors.flatMap((cursor) => [
+        admitted({ user: 'bob', resume: { ...resumeWith(tokenFor('ann')), cursor } }),
+        admitted({ resume: { ...resumeWith(tokenFor('ann', nowMs + 1, ['foreign'])), cursor } }),
+      ]),
+    );
+    const message = 'this session cannot be resumed by this user in this room';
+    for (const answer of answers) expect(answer).toEqual({ ok: false, code: 'not_allowed', message });
   });
 
   it('that comes back too late begins anew, under another session', async () => {

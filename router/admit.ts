@@ -6,7 +6,7 @@ import type { ErrorCode } from '../shared/errors.ts';
 import { newSessionId } from '../shared/ids.ts';
 import type { RandomSource } from '../shared/random.ts';
 import { verifyResume } from '../shared/token.ts';
-import type { Authenticator, Identity } from './authenticate.ts';
+import type { Authenticator, Grant, Identity } from './authenticate.ts';
 import type { AcceptedClient } from './ports.ts';
 import type { UpgradeRequest } from './upgrade.ts';
 
@@ -19,7 +19,7 @@ export interface AdmitOptions {
 }
 
 export type Admission =
-  | { readonly ok: true; readonly client: AcceptedClient }
+  | { readonly ok: true; readonly client: AcceptedClient; readonly grant?: Grant | undefined }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 /** Gives a client its place.
@@ -28,8 +28,9 @@ export type Admission =
  *  @returns the place | the authenticator's refusal | `not_allowed` where the session is not this client's */
 export function admit(request: UpgradeRequest, options: AdmitOptions): Admission | Promise<Admission> {
   const session = request.resume?.session ?? newSessionId(options.random);
-  const { room, user, bearer } = request;
-  const identity = options.authenticator.identify({ room, user, bearer, guest: guestName(session) });
+  const { room, user, bearer, ticket, origin } = request;
+  const shown = { room, user, bearer, ticket, origin, guest: guestName(session) };
+  const identity = options.authenticator.identify(shown);
   if (!(identity instanceof Promise)) return placeOf(request, session, identity, options);
   return identity.then((known) => placeOf(request, session, known, options));
 }
@@ -37,18 +38,19 @@ export function admit(request: UpgradeRequest, options: AdmitOptions): Admission
 function placeOf(request: UpgradeRequest, session: string, identity: Identity, options: AdmitOptions): Admission {
   if (!identity.ok) return identity;
   const { room, resume } = request;
-  const { user } = identity;
+  const { user, grant } = identity;
   const nowMs = Math.floor(options.clock.now().wallMs);
-  if (resume === undefined) return { ok: true, client: joining(room, user, session, nowMs, request.history) };
+  if (resume === undefined) return { ok: true, client: joining(room, user, session, nowMs, request.history), grant };
 
   const verdict = verifyResume(options.secrets, resume.token, { session, user, room }, nowMs);
   if (verdict.ok && verdict.seat < Number.MAX_SAFE_INTEGER) {
     const { seat, since } = verdict;
     const { cursor } = resume;
-    return { ok: true, client: { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, history: 0 } };
+    const client = { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, history: 0 } as const;
+    return { ok: true, client, grant };
   }
   if (!verdict.ok && verdict.reason === 'expired') {
-    return { ok: true, client: joining(room, user, newSessionId(options.random), nowMs, request.history) };
+    return { ok: true, client: joining(room, user, newSessionId(options.random), nowMs, request.history), grant };
   }
   return { ok: false, code: 'not_allowed', message: 'this session cannot be resumed by this user in this room' };
 }

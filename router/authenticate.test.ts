@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
 import { Authenticator, type JwtOptions } from './authenticate.ts';
@@ -37,8 +37,8 @@ describe('without authentication', () => {
 describe('a token', () => {
   it('names the user and the rooms; what the client calls itself does not count', async () => {
     const good = await token({ sub: 'auth0|ann', rooms: ['team-*', 'lobby'] });
-    expect(await identify(good)).toEqual({ ok: true, user: 'auth0|ann' });
-    expect(await identify(good, 'team-7')).toEqual({ ok: true, user: 'auth0|ann' });
+    expect(await identify(good)).toMatchObject({ ok: true, user: 'auth0|ann' });
+    expect(await identify(good, 'team-7')).toMatchObject({ ok: true, user: 'auth0|ann' });
     expect(await identify(good, 'secret')).toMatchObject({ code: 'not_allowed' });
   });
 
@@ -54,7 +54,7 @@ describe('a token', () => {
     expect(await identify(await token(claims))).toMatchObject({ ok: false, code });
   });
 
-  it('signed with another secret, another algorithm or none is refused', async () => {
+  it('24 signed with another secret, another algorithm or none is refused', async () => {
     const claims = { sub: 'ann', rooms: ['*'] };
     expect(await identify(await token(claims, 'HS256', 'x'.repeat(32)))).toMatchObject({ code: 'not_authenticated' });
     expect(await identify(await token(claims, 'HS512'))).toMatchObject({ code: 'not_authenticated' });
@@ -83,6 +83,85 @@ describe('a token', () => {
   });
 });
 
+/** Each is the only fault of a token that is good otherwise. */
+describe('24 a token is refused', () => {
+  const jwt = { audience: 'bellhop', issuer: 'https://id.example' };
+  const claims = { sub: 'ann', rooms: ['*'], aud: 'bellhop', iss: 'https://id.example', iat: NOW, exp: NOW + 60 };
+
+  it('24 but one without a fault is taken, and says until when it counts', async () => {
+    expect(await identify(await token(claims), 'lobby', jwt)).toEqual({
+      ok: true,
+      user: 'ann',
+      grant: { issuedAtMs: NOW * 1_000, expiresAtMs: (NOW + 60) * 1_000, mayPublish: true },
+    });
+  });
+
+  it.each<[string, Record<string, unknown>]>([
+    ['for another audience', { aud: 'other' }],
+    ['for no audience', { aud: undefined }],
+    ['of another issuer', { iss: 'https://id.example.evil' }],
+    ['of no issuer', { iss: undefined }],
+    ['that has expired', { exp: NOW - 4 }],
+    ['whose end is no number', { exp: 'never' }],
+    ['that is not valid yet', { nbf: NOW + 4 }],
+    ['without a user', { sub: undefined }],
+  ])('24 %s', async (_name, changes) => {
+    expect(await identify(await token({ ...claims, ...changes }), 'lobby', jwt)).toMatchObject({
+      ok: false,
+      code: 'not_authenticated',
+    });
+  });
+
+  it('24 a clock that is three seconds off is forgiven', async () => {
+    for (const changes of [{ exp: NOW - 2 }, { nbf: NOW + 2 }]) {
+      expect(await identify(await token({ ...claims, ...changes }), 'lobby', jwt)).toMatchObject({ ok: true });
+    }
+  });
+
+  it('24 that is older than any token may be, whatever its end', async () => {
+    const options = { clock, jwt: { keys: { secret: SECRET } }, lifeMsMax: 3_600_000 };
+    const authenticator = new Authenticator(options);
+    const show = async (iat: number) => {
+      const bearer = await token({ sub: 'ann', rooms: ['*'], iat, exp: NOW + 86_400 });
+      return authenticator.identify({ room: 'lobby', user: undefined, bearer, guest: '' });
+    };
+    expect(await show(NOW - 3_601)).toMatchObject({ code: 'not_authenticated' });
+    expect(await show(NOW - 60)).toMatchObject({ ok: true, grant: { expiresAtMs: (NOW + 3_540) * 1_000 } });
+  });
+});
+
+it('26 the answer is the same for every room that is not allowed', async () => {
+  const bearer = await token({ sub: 'ann', rooms: ['lobby'] });
+  const answers = await Promise.all(['hall', 'no-such-room', 'x'.repeat(128)].map((room) => identify(bearer, room)));
+  expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+  expect(answers[0]).toMatchObject({ ok: false, code: 'not_allowed' });
+});
+
+it('27 the right to publish is that to enter, unless the token names it apart', async () => {
+  const mayPublish = async (publish: unknown) => {
+    const identity = await identify(
+      await token({ sub: 'ann', rooms: ['*'], ...(publish === undefined ? {} : { publish }) }),
+    );
+    return identity.ok ? identity.grant?.mayPublish : identity;
+  };
+  expect(await mayPublish(undefined)).toBe(true);
+  expect(await mayPublish(['lob*'])).toBe(true);
+  for (const none of [[], ['hall'], '*', null, [7, '[a-z]+']]) expect(await mayPublish(none)).toBe(false);
+});
+
+it('28 what was issued before its user was revoked is refused; without a time it counts as older', async () => {
+  const isRevoked = (user: string, issuedAtMs: number) => user === 'ann' && issuedAtMs <= NOW * 1_000;
+  const authenticator = new Authenticator({ clock, jwt: { keys: { secret: SECRET } }, isRevoked });
+  const show = async (claims: Record<string, unknown>) => {
+    const bearer = await token({ rooms: ['*'], ...claims });
+    return authenticator.identify({ room: 'lobby', user: undefined, bearer, guest: '' });
+  };
+  expect(await show({ sub: 'ann', iat: NOW })).toMatchObject({ code: 'not_authenticated' });
+  expect(await show({ sub: 'ann' })).toMatchObject({ code: 'not_authenticated' });
+  expect(await show({ sub: 'ann', iat: NOW + 1 })).toMatchObject({ ok: true });
+  expect(await show({ sub: 'bob' })).toMatchObject({ ok: true });
+});
+
 describe('keys of an issuer', () => {
   async function serveKeys(status: number, body: unknown): Promise<string> {
     const server = createServer((_request, response) => {
@@ -93,7 +172,7 @@ describe('keys of an issuer', () => {
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
   }
 
-  it('check a token, and refuse one under a key they do not hold', async () => {
+  it('24 check a token, and refuse one under a key they do not hold', async () => {
     const held = await generateKeyPair('ES256');
     const other = await generateKeyPair('ES256');
     const jwksUrl = await serveKeys(200, {
@@ -102,9 +181,60 @@ describe('keys of an issuer', () => {
     const sign = (key: typeof held.privateKey, kid: string) =>
       new SignJWT({ sub: 'ann', rooms: ['*'] }).setProtectedHeader({ alg: 'ES256', kid }).sign(key);
     const keys = { keys: { jwksUrl } };
-    expect(await identify(await sign(held.privateKey, 'one'), 'lobby', keys)).toEqual({ ok: true, user: 'ann' });
+    expect(await identify(await sign(held.privateKey, 'one'), 'lobby', keys)).toMatchObject({ ok: true, user: 'ann' });
     for (const forged of [await sign(other.privateKey, 'one'), await sign(other.privateKey, 'two')]) {
       expect(await identify(forged, 'lobby', keys)).toMatchObject({ code: 'not_authenticated' });
+    }
+  });
+
+  it('24 are read anew when a token names one that is not among them, and not more often than that', async () => {
+    const [old, next] = [await generateKeyPair('ES256'), await generateKeyPair('RS256')];
+    const published: unknown[] = [{ ...(await exportJWK(old.publicKey)), kid: 'old', alg: 'ES256' }];
+    let reads = 0;
+    const server = createServer((_request, response) => {
+      reads += 1;
+      response.writeHead(200, { Connection: 'close' }).end(JSON.stringify({ keys: published }));
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+    const sign = (key: typeof old.privateKey, alg: string, kid: string) =>
+      new SignJWT({ sub: 'ann', rooms: ['*'] }).setProtectedHeader({ alg, kid }).sign(key);
+    const show = async (authenticator: Authenticator, bearer: string) =>
+      authenticator.identify({ room: 'lobby', user: undefined, bearer, guest: '' });
+    const byNext = await sign(next.privateKey, 'RS256', 'next');
+
+    const eager = new Authenticator({ clock, jwt: { keys: { jwksUrl }, jwksCooldownMs: 0 } });
+    expect(await show(eager, await sign(old.privateKey, 'ES256', 'old'))).toMatchObject({ ok: true });
+    expect(await show(eager, byNext)).toMatchObject({ code: 'not_authenticated' });
+    published.splice(0, 1, { ...(await exportJWK(next.publicKey)), kid: 'next', alg: 'RS256' });
+    expect(await show(eager, byNext)).toMatchObject({ ok: true });
+    expect(await show(eager, await sign(old.privateKey, 'ES256', 'old'))).toMatchObject({ code: 'not_authenticated' });
+
+    reads = 0;
+    const calm = new Authenticator({ clock, jwt: { keys: { jwksUrl }, jwksCooldownMs: 60_000 } });
+    for (let i = 0; i < 20; i++) {
+      const unknown = await sign(old.privateKey, 'ES256', `unknown-${i}`);
+      expect(await show(calm, unknown)).toMatchObject({ code: 'not_authenticated' });
+    }
+    expect(reads).toBe(1);
+  });
+
+  it('24 are not taken for a shared secret, nor is a token without a signature', async () => {
+    const { publicKey } = await generateKeyPair('RS256', { extractable: true });
+    const jwk = { ...(await exportJWK(publicKey)), kid: 'one', alg: 'RS256' };
+    const keys = { keys: { jwksUrl: await serveKeys(200, { keys: [jwk] }) } };
+    const claims = { sub: 'ann', rooms: ['*'] };
+    const pem = await exportSPKI(publicKey);
+    for (const secret of [pem, pem.trim(), JSON.stringify(jwk), jwk.n ?? '']) {
+      const confused = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'one' }).sign(encode(secret));
+      expect(await identify(confused, 'lobby', keys)).toMatchObject({ code: 'not_authenticated' });
+    }
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    for (const alg of ['none', 'None', 'NONE', '']) {
+      const bare = `${part({ alg, kid: 'one' })}.${part(claims)}.`;
+      expect(await identify(bare, 'lobby', keys)).toMatchObject({ code: 'not_authenticated' });
+      expect(await identify(bare)).toMatchObject({ code: 'not_authenticated' });
     }
   });
 

@@ -1,10 +1,14 @@
 /** Who a client is and which rooms it may enter. Owns: the reading of access tokens. Does not know: sessions, sockets.
- *  Without authentication the client names itself. With it a JWT says who it is (`sub`) and where it may go (`rooms`, a list of
- *  room patterns); a token without `rooms` opens no room, so that one made for another purpose opens none by accident.
- *  Invariant: only the algorithms named here are taken, whatever a token's header says.
+ *  Without authentication the client names itself. With it a JWT says who it is (`sub`), where it may go (`rooms`, a list of
+ *  room patterns) and where it may speak (`publish`, another; default `rooms`); a token without `rooms` opens no room, so that one made
+ *  for another purpose opens none by accident. A single-use ticket says the same, as a backend had it written down.
+ *  Invariant: only the algorithms named here are taken, whatever a token's header says; nothing that was issued before its user was
+ *  revoked is.
  *  @see RFC 7519, RFC 8725 */
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Clock } from '../shared/clock.ts';
+import { DirectoryError } from '../shared/directory/directory.ts';
+import type { TicketGrant } from '../shared/directory/rights-operations.ts';
 import type { ErrorCode } from '../shared/errors.ts';
 import { isRoomPattern, isUserId, matchesPattern } from '../shared/ids.ts';
 
@@ -12,13 +16,25 @@ export interface AuthenticatorOptions {
   readonly clock: Clock;
   /** Undefined: no authentication, `?user=` names the user. */
   readonly jwt?: JwtOptions | undefined;
+  /** Takes tickets. Undefined: none are known here. */
+  readonly tickets?: TicketTaker | undefined;
+  /** Whether what was issued to the user at that time, Unix ms, gives no right any more. */
+  readonly isRevoked?: ((user: string, issuedAtMs: number) => boolean) | undefined;
+  /** A token is no longer believed when it is older than this, whatever it says. */
+  readonly lifeMsMax?: number | undefined;
 }
+
+/** Takes a ticket away, so that it is nobody else's.
+ *  @throws what the directory throws where it does not answer */
+export type TicketTaker = (ticket: string) => Promise<{ readonly grant: TicketGrant; readonly at: number } | undefined>;
 
 export interface JwtOptions {
   /** HS256 with a shared secret of 32 bytes or more, or the public keys of an issuer. */
   readonly keys: { readonly secret: string } | { readonly jwksUrl: string };
   readonly audience?: string | undefined;
   readonly issuer?: string | undefined;
+  /** The keys of an issuer are not read again sooner than this, however many tokens name a key that is not among them. */
+  readonly jwksCooldownMs?: number | undefined;
 }
 
 /** What a client shows of itself. */
@@ -26,17 +42,34 @@ export interface Credentials {
   readonly room: string;
   readonly user: string | undefined;
   readonly bearer: string | undefined;
+  readonly ticket?: string | undefined;
+  /** Of the page that it runs in. */
+  readonly origin?: string | undefined;
   /** Who it is if it does not say: a name that the same session leads to again. */
   readonly guest: string;
 }
 
+/** What a token or ticket gives in one room. */
+export interface Grant {
+  /** Unix ms; 0 where the token does not say. */
+  readonly issuedAtMs: number;
+  /** Unix ms; undefined where it does not end by itself. */
+  readonly expiresAtMs: number | undefined;
+  readonly mayPublish: boolean;
+}
+
 export type Identity =
-  | { readonly ok: true; readonly user: string }
+  /** Without authentication there is no grant: everything is allowed. */
+  | { readonly ok: true; readonly user: string; readonly grant?: Grant }
   | { readonly ok: false; readonly code: ErrorCode; readonly message: string };
 
 const SECRET_BYTES_MIN = 32;
 const PUBLIC_KEY_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'];
-const CLOCK_TOLERANCE_SECONDS = 5;
+/** By which an issuer's clock may differ from ours; a session outlives its token by as much. */
+export const CLOCK_TOLERANCE_MS = 3_000;
+/** 256 random bits in base64url. */
+const TICKET = /^[A-Za-z0-9_-]{43}$/;
+const JWKS_COOLDOWN_MS = 10_000;
 const ROOM_PATTERNS_MAX = 1_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
@@ -46,10 +79,16 @@ export class Authenticator {
   readonly #clock: Clock;
   readonly #verify: Verify | undefined;
   readonly #options: JWTVerifyOptions;
+  readonly #tickets: TicketTaker | undefined;
+  readonly #isRevoked: (user: string, issuedAtMs: number) => boolean;
+  readonly #lifeMsMax: number;
 
   /** @throws RangeError where the secret is shorter than 32 bytes, TypeError where the URL is not one */
   constructor(options: AuthenticatorOptions) {
     this.#clock = options.clock;
+    this.#tickets = options.tickets;
+    this.#isRevoked = options.isRevoked ?? (() => false);
+    this.#lifeMsMax = options.lifeMsMax ?? Number.POSITIVE_INFINITY;
     const jwt = options.jwt;
     if (jwt === undefined) {
       this.#verify = undefined;
@@ -59,7 +98,7 @@ export class Authenticator {
     const expected = {
       ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
       ...(jwt.issuer === undefined ? {} : { issuer: jwt.issuer }),
-      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      clockTolerance: CLOCK_TOLERANCE_MS / 1_000,
       requiredClaims: ['sub'],
     };
     if ('secret' in jwt.keys) {
@@ -71,41 +110,89 @@ export class Authenticator {
       this.#verify = (token, checks) => jwtVerify(token, secret, checks);
       this.#options = { ...expected, algorithms: ['HS256'] };
     } else {
-      const keys = createRemoteJWKSet(new URL(jwt.keys.jwksUrl), { timeoutDuration: JWKS_TIMEOUT_MS });
+      const keys = createRemoteJWKSet(new URL(jwt.keys.jwksUrl), {
+        timeoutDuration: JWKS_TIMEOUT_MS,
+        cooldownDuration: jwt.jwksCooldownMs ?? JWKS_COOLDOWN_MS,
+      });
       this.#verify = (token, checks) => jwtVerify(token, keys, checks);
       this.#options = { ...expected, algorithms: PUBLIC_KEY_ALGORITHMS };
     }
   }
 
-  /** Says who shows these credentials, if they may enter the room: at once where no token has to be checked.
-   *  @returns the user | `not_authenticated` | `not_allowed` (here) | `bad_user` | `unavailable` (the keys cannot be read now) */
+  /** Says who shows these credentials, if they may enter the room: at once where no token has to be checked. A ticket is spent by
+   *  being shown, also in vain.
+   *  @returns the user | `not_authenticated` | `not_allowed` (here) | `bad_user` | `unavailable`, `redis_unavailable` (it cannot be
+   *           checked now) */
   identify(credentials: Credentials): Identity | Promise<Identity> {
-    if (this.#verify === undefined) return named(credentials.user ?? credentials.guest);
-    const { bearer, room } = credentials;
-    if (bearer === undefined) return refuse('not_authenticated', 'an access token is needed');
-    return this.#read(this.#verify, bearer, room);
+    if (this.#verify === undefined && this.#tickets === undefined) return named(credentials.user ?? credentials.guest);
+    const { bearer, ticket } = credentials;
+    if (bearer !== undefined && this.#verify !== undefined) return this.#read(this.#verify, bearer, credentials);
+    if (ticket !== undefined && this.#tickets !== undefined) return this.#spend(this.#tickets, ticket, credentials);
+    return refuse('not_authenticated', 'an access token is needed');
   }
 
-  async #read(verify: Verify, bearer: string, room: string): Promise<Identity> {
+  async #read(verify: Verify, bearer: string, credentials: Credentials): Promise<Identity> {
     let payload: JWTPayload;
+    const { wallMs } = this.#clock.now();
     try {
-      const currentDate = new Date(this.#clock.now().wallMs);
-      ({ payload } = await verify(bearer, { ...this.#options, currentDate }));
+      ({ payload } = await verify(bearer, { ...this.#options, currentDate: new Date(wallMs) }));
     } catch (error) {
       return refusalFor(error);
     }
-    const identity = named(payload.sub ?? '');
+    const { sub = '', exp, iat } = payload;
+    const issuedAtMs = iat === undefined ? 0 : iat * 1_000;
+    const lastMs = (iat === undefined ? wallMs : issuedAtMs) + this.#lifeMsMax;
+    if (lastMs <= wallMs) return refuse('not_authenticated', 'the access token has expired');
+    const endMs = Math.min(lastMs, exp === undefined ? Number.POSITIVE_INFINITY : exp * 1_000);
+    const expiresAtMs = Number.isFinite(endMs) ? endMs : undefined;
+    const rights = { user: sub, rooms: payload['rooms'], publish: payload['publish'], origin: undefined };
+    return this.#grant(rights, { issuedAtMs, expiresAtMs }, credentials);
+  }
+
+  async #spend(take: TicketTaker, ticket: string, credentials: Credentials): Promise<Identity> {
+    let taken: Awaited<ReturnType<TicketTaker>>;
+    try {
+      taken = TICKET.test(ticket) ? await take(ticket) : undefined;
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) throw error;
+      return refuse('redis_unavailable', 'the ticket cannot be checked now');
+    }
+    if (taken === undefined) return refuse('not_authenticated', 'the ticket is not valid, or not any more');
+    const { grant, at } = taken;
+    return this.#grant(grant, { issuedAtMs: at, expiresAtMs: undefined }, credentials);
+  }
+
+  /** What is given, held against the room, the page and the revocations. */
+  #grant(
+    given: {
+      readonly user: string;
+      readonly rooms?: unknown;
+      readonly publish?: unknown;
+      readonly origin?: string | undefined;
+    },
+    times: Pick<Grant, 'issuedAtMs' | 'expiresAtMs'>,
+    { room, origin }: Credentials,
+  ): Identity {
+    const identity = named(given.user);
     if (!identity.ok) return identity;
-    if (!mayEnter(payload['rooms'], room)) return refuse('not_allowed', 'the token gives no right to this room');
-    return identity;
+    if (this.#isRevoked(given.user, times.issuedAtMs)) return refuse('not_authenticated', REVOKED);
+    if (given.origin !== undefined && given.origin !== origin) return refuse('not_allowed', NOT_HERE);
+    if (!names(given.rooms, room)) return refuse('not_allowed', NOT_HERE);
+    const mayPublish = given.publish === undefined || names(given.publish, room);
+    return { ...identity, grant: { ...times, mayPublish } };
   }
 }
+
+/** One sentence, whatever the reason, and whether there is such a room or not. */
+const NOT_HERE = 'this gives no right to this room';
+export const REVOKED = 'what was shown has been revoked';
 
 function named(user: string): Identity {
   return isUserId(user) ? { ok: true, user } : refuse('bad_user', 'the user id is not one');
 }
 
-function mayEnter(rooms: unknown, room: string): boolean {
+/** Whether the list of patterns, if it is one, describes the room. */
+function names(rooms: unknown, room: string): boolean {
   if (!Array.isArray(rooms) || rooms.length > ROOM_PATTERNS_MAX) return false;
   return rooms.some(
     (pattern: unknown) => typeof pattern === 'string' && isRoomPattern(pattern) && matchesPattern(pattern, room),

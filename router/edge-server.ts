@@ -15,6 +15,7 @@ import * as encode from '../shared/protocol-encode.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
 import type { Admission } from './admit.ts';
 import type { AttendedUpgrade } from './attended/attended.ts';
+import type { Grant } from './authenticate.ts';
 import { ClientSocket } from './client-socket.ts';
 import type { ComeBack } from './come-back.ts';
 import { PLAIN_CONNECTIONS_MAX } from './files-limit.ts';
@@ -51,7 +52,7 @@ export interface EdgeServerOptions {
   /** At once where nobody else has to be asked. */
   readonly admit: (request: UpgradeRequest) => Admission | Promise<Admission>;
   /** Takes over a socket that is open and paused. */
-  readonly accept: (client: AcceptedClient, ws: ClientSocket) => void;
+  readonly accept: (client: AcceptedClient, ws: ClientSocket, grant: Grant | undefined) => void;
   /** An upgrade was decided: undefined for one that became a client, or the code of its error. */
   readonly counted?: (refusedWith: ErrorCode | undefined) => void;
   /** Takes over the upgrades of attended rooms, which get no 101 from here. */
@@ -273,7 +274,7 @@ export class EdgeServer {
     if (ws.readyState !== ws.OPEN) return;
     const admission = this.#withinLimits(decided);
     this.#count(admission);
-    if (admission.ok) this.#options.accept(admission.client, ws);
+    if (admission.ok) this.#options.accept(admission.client, ws, admission.grant);
     else this.#refuse(ws, admission.code, admission.message);
   }
 

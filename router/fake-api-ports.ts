@@ -32,6 +32,9 @@ export class FakeApiPorts implements ApiPorts {
   readonly settling = new Set<string>();
   readonly pins = new Map<string, Pin>();
   readonly audit: AuditEntry[] = [];
+  readonly tickets: Args<'putTicket'>[] = [];
+  /** User → how long the mark is kept. */
+  readonly revoked = new Map<string, number>();
   redisAway = false;
   isReady = true;
 
@@ -146,6 +149,15 @@ export class FakeApiPorts implements ApiPorts {
       }
       case 'removePin':
         return this.pins.delete((args as Args<'removePin'>).pinned) ? { kind: 'ok', ver: 3 } : { kind: 'absent' };
+      case 'putTicket': {
+        const { ticket, grant, lifeMs } = args as Args<'putTicket'>;
+        this.tickets.push({ ticket, grant, lifeMs });
+        return { kind: 'kept', at: 7 };
+      }
+      case 'revoke':
+        if (this.revoked.size >= (args as Args<'revoke'>).marksMax) return { kind: 'full' };
+        this.revoked.set(user, (args as Args<'revoke'>).keepMs);
+        return { kind: 'revoked', at: 7 };
       case 'appendAudit':
         this.audit.push({ ...(args as Args<'appendAudit'>).entry, id: this.audit.length + 1, at: 7 });
         return { id: this.audit.length };

@@ -2,6 +2,7 @@ import { createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SCOPES } from '../shared/api-token.ts';
 import { BellhopError } from '../shared/errors.ts';
 import { FakeApiPorts, incarnationOf, summary } from './fake-api-ports.ts';
 import { type HttpApiOptions, httpApi, ROUTES } from './http-api.ts';
@@ -143,9 +144,9 @@ describe('access', () => {
     }
   });
 
-  it('with a token needs it', async () => {
+  it('31 with a token needs it', async () => {
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start({ apiToken: 'the-right-token' });
+    await start({ apiTokens: [{ scopes: SCOPES, token: 'the-right-token' }] });
     expect((await get('/api/v1/nodes')).status).toBe(401);
     expect((await get('/api/v1/nodes', { Authorization: 'Bearer wrong' })).status).toBe(401);
     expect((await get('/api/v1/nodes', { Authorization: 'Basic the-right-token' })).status).toBe(401);
@@ -543,6 +544,6 @@ it('describes itself', async () => {
   const reply = await get('/api/v1/openapi.json');
   expect([reply.status, reply.body['openapi']]).toEqual([200, '3.1.1']);
   await new Promise<void>((resolve) => server.close(() => resolve()));
-  await start({ apiToken: 'a token of sixteen' });
+  await start({ apiTokens: [{ scopes: SCOPES, token: 'a token of sixteen' }] });
   expect((await get('/api/v1/openapi.json')).status).toBe(401);
 });

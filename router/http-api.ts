@@ -1,13 +1,11 @@
 /** The HTTP API. Owns: which route answers a request, who may ask, and the limits on asking. Does not know: what a route answers.
- *
- *  With a token every request to /api needs it. Without one the API is open to this machine alone: the connection must have come
- *  in on a loopback address, and be meant for one (`Host`), or a page that rebinds its own name to 127.0.0.1 could ask.
  *  @see DESIGN §8 */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
+import type { ApiToken, Scope } from '../shared/api-token.ts';
+import { type Clock, systemClock } from '../shared/clock.ts';
 import { BellhopError } from '../shared/errors.ts';
-import { isLoopbackAddress, isLoopbackHost } from './access.ts';
+import { ApiAccess, type Caller } from './api-access.ts';
 import type { ApiPorts } from './api-ports.ts';
 import { answerKill, KILL_PATH } from './development.ts';
 import { type Answer, errorAnswer, readBody, send } from './http-answer.ts';
@@ -20,6 +18,7 @@ import { messageRoutes } from './http-routes/messages.ts';
 import { moveRoutes } from './http-routes/moves.ts';
 import { openApiRoutes } from './http-routes/openapi.ts';
 import { presenceRoutes } from './http-routes/presence.ts';
+import { rightsRoutes } from './http-routes/rights.ts';
 import { roomRoutes } from './http-routes/rooms.ts';
 import { userRoutes } from './http-routes/users.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
@@ -27,15 +26,14 @@ import { RequestTrace } from './http-trace.ts';
 import type { Live } from './live/live.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
 import type { StaticPages } from './static-pages.ts';
-import { isOriginAllowed } from './upgrade.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
 
 export interface HttpApiOptions {
   readonly ports: ApiPorts;
-  /** Undefined: open to this machine alone. */
-  readonly apiToken?: string | undefined;
+  /** None: open to this machine alone. */
+  readonly apiTokens?: readonly ApiToken[] | undefined;
   /** Without a token: open to whoever reaches the port. */
   readonly open?: boolean | undefined;
   readonly registry: MetricsText;
@@ -44,6 +42,10 @@ export interface HttpApiOptions {
   readonly pages?: StaticPages | undefined;
   /** In development: kills a node of this cluster. */
   readonly killNode?: ((node: string) => void) | undefined;
+  /** Questions that one token may ask each second; 0, or nothing, for no limit. */
+  readonly readRate?: number | undefined;
+  readonly rights?: ClientRights | undefined;
+  readonly clock?: Clock | undefined;
   /** Requests answered at once. */
   readonly requestsMax?: number;
   /** Largest body of a request, bytes. */
@@ -52,11 +54,20 @@ export interface HttpApiOptions {
   readonly onFault?: (error: unknown, path: string) => void;
 }
 
+/** What the API has to know of the rights of clients. */
+export interface ClientRights {
+  /** Whether clients must show a token or ticket. */
+  readonly authenticates: boolean;
+  /** How long a token may be used at most. */
+  readonly tokenLifeMsMax: number;
+}
+
 /** What a route is given. `params` are the path's segments under `:name`, not decoded. */
 export interface RouteRequest {
   readonly ports: ApiPorts;
   readonly registry: MetricsText;
   readonly live: Live | undefined;
+  readonly rights: ClientRights;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly header: (name: string) => string | undefined;
@@ -70,11 +81,14 @@ export interface Route {
   readonly path: string;
   /** What it says of itself: see openapi/route-doc.ts. */
   readonly doc: RouteDoc;
+  /** What a token needs for it, all of them; by default `read` for a GET and `operate` for the rest. */
+  readonly scopes?: readonly Scope[];
   readonly answer: (request: RouteRequest) => Promise<Answer> | Answer;
 }
 
 const REQUESTS_MAX = 256;
 const RETRY_AFTER_MS = 1_000;
+const NO_RIGHTS: ClientRights = { authenticates: false, tokenLifeMsMax: 1 };
 
 /** Every route there is. */
 export const ROUTES: readonly Route[] = [
@@ -90,22 +104,28 @@ export const ROUTES: readonly Route[] = [
   ...webhookRoutes,
   ...openApiRoutes(() => ROUTES),
   ...liveRoutes,
+  ...rightsRoutes,
 ];
 const TABLE = ROUTES.map((route) => ({ ...route, segments: route.path.split('/') }));
 
 /** Makes the listener that answers every request which is no upgrade. */
 export function httpApi(options: HttpApiOptions): RequestListener {
-  const { apiToken, requestsMax = REQUESTS_MAX } = options;
-  const tokenHash = apiToken === undefined ? undefined : hash(apiToken);
+  const { requestsMax = REQUESTS_MAX, rights = NO_RIGHTS } = options;
+  const access = new ApiAccess({
+    tokens: options.apiTokens ?? [],
+    open: options.open === true,
+    readRate: options.readRate ?? 0,
+    clock: options.clock ?? systemClock,
+  });
   let running = 0;
 
   const dispatch = async (request: IncomingMessage, trace: RequestTrace): Promise<Answer> => {
     const target = request.url ?? '';
     const mark = target.indexOf('?');
     const path = mark < 0 ? target : target.slice(0, mark);
+    let caller: Caller | undefined;
     if (path.startsWith('/api/')) {
-      checkAccess(request, tokenHash, options.open === true);
-      if (tokenHash === undefined) checkOrigin(request);
+      caller = access.callerOf(request);
       if (running > requestsMax) {
         throw new BellhopError('too_many', 'too many requests at once', { retryAfterMs: RETRY_AFTER_MS });
       }
@@ -118,10 +138,12 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     const found = findRoute(path, request.method ?? '');
     if (found.kind === 'answer') return found.answer;
     trace.route(found.route.path);
+    if (caller !== undefined) access.permit(caller, scopesOf(found.route));
     return found.route.answer({
       ports: options.ports,
       registry: options.registry,
       live: options.live,
+      rights,
       params: found.params,
       query: new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1)),
       header: (name) => {
@@ -140,7 +162,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
       answer = await trace.run(() => dispatch(request, trace));
     } catch (error) {
       answer = errorAnswer(error);
-      if (answer.status === 500) options.onFault?.(error, request.url ?? '');
+      if (answer.status === 500) options.onFault?.(error, (request.url ?? '').replace(/\?.*$/s, ''));
     } finally {
       running -= 1;
     }
@@ -153,6 +175,10 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     response.on('error', ignore);
     void respond(request, response);
   };
+}
+
+function scopesOf({ method, scopes }: Route): readonly Scope[] {
+  return scopes ?? [method === 'GET' ? 'read' : 'operate'];
 }
 
 type Found =
@@ -193,34 +219,6 @@ function match(pattern: readonly string[], segments: readonly string[]): Record<
     }
   }
   return params;
-}
-
-/** Where no token is asked for, a page of another origin may not change anything, whatever its browser lets it send. Who is no browser
- *  names no origin. */
-function checkOrigin({ method, headers }: IncomingMessage): void {
-  const { origin, host } = headers;
-  if (method === 'GET' || method === 'HEAD' || origin === undefined) return;
-  if (isOriginAllowed(origin, host ?? '', undefined)) return;
-  throw new BellhopError('not_allowed', 'a page of another origin may not do this');
-}
-
-function checkAccess(request: IncomingMessage, tokenHash: Buffer | undefined, open: boolean): void {
-  if (tokenHash !== undefined) {
-    const given = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    // Hashes have one length, so that the time taken tells nothing about the token, its length included.
-    if (given === undefined || !timingSafeEqual(hash(given), tokenHash)) {
-      throw new BellhopError('not_authenticated', 'the API token is missing or wrong');
-    }
-    return;
-  }
-  if (open) return;
-  if (!isLoopbackAddress(request.socket.localAddress ?? '') || !isLoopbackHost(request.headers.host ?? '')) {
-    throw new BellhopError('not_allowed', 'without an API token the API answers this machine only');
-  }
-}
-
-function hash(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
 
 /** A request whose client went away ends in the route's own fault, or in nobody's. */

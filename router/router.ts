@@ -16,7 +16,7 @@ import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { admit } from './admit.ts';
 import { Attended } from './attended/attended.ts';
-import { Authenticator, type JwtOptions } from './authenticate.ts';
+import type { Grant } from './authenticate.ts';
 import { ApiBackend } from './backend.ts';
 import { isAttended } from './candidates.ts';
 import type { ClientSocket } from './client-socket.ts';
@@ -33,6 +33,7 @@ import { RouterLinks } from './link-edge.ts';
 import { Live } from './live/live.ts';
 import { RouterMetrics } from './metrics.ts';
 import type { AcceptedClient, RouterPorts } from './ports.ts';
+import { RouterRights } from './rights/router-rights.ts';
 import type { Holder } from './route.ts';
 import { StaticPages } from './static-pages.ts';
 import { ClusterWatch } from './watch.ts';
@@ -63,6 +64,7 @@ export class Router {
   readonly #edge: EdgeServer;
   readonly #backend: ApiBackend;
   readonly #live: Live;
+  readonly #rights: RouterRights;
   readonly #metrics: RouterMetrics;
   readonly #ports: RouterPorts;
   #core: RouterCore | undefined;
@@ -96,8 +98,10 @@ export class Router {
     this.#clients = new Clients(
       { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, limits: this.#limits, ...config },
       {
-        clientFrame: (handle, payload) => this.#core?.clientFrame(handle, payload),
-        clientClosed: (handle, how) => this.#core?.clientClosed(handle, how),
+        clientFrame: (handle, payload) => {
+          if (this.#rights.guard.passes(handle, payload)) this.#core?.clientFrame(handle, payload);
+        },
+        clientClosed: (handle, how) => this.#clientClosed(handle, how),
       },
     );
     this.#attended = this.#makeAttended();
@@ -133,6 +137,7 @@ export class Router {
       ready: () => this.ready && this.#group?.ready !== false,
     });
     this.#live = this.#makeLive();
+    this.#rights = this.#makeRights();
     this.#edge = this.#makeEdge();
   }
 
@@ -173,6 +178,7 @@ export class Router {
       this.#watch?.tick(now);
       this.#core?.tick(now);
       this.#live.tick(now);
+      this.#rights.tick(now);
     }, TICK_MS);
     return port;
   }
@@ -263,6 +269,7 @@ export class Router {
       cast: (group, frame, excluded, frameClass) => clients.cast(group, frame, excluded, frameClass),
       direct: (handle, frame, ephemeral) => clients.direct(handle, frame, ephemeral),
       close: (handle, how) => {
+        this.#rights.guard.remove(handle);
         if (!this.#attended.close(handle, how)) clients.close(handle, how);
       },
       setReading: (handle, reading) => clients.setReading(handle, reading),
@@ -370,7 +377,7 @@ export class Router {
 
   #makeEdge(): EdgeServer {
     const config = this.#config;
-    const authenticator = new Authenticator({ clock: systemClock, jwt: jwtOptions(config) });
+    const { authenticator } = this.#rights;
     return new EdgeServer({
       host: config.host,
       port: config.port,
@@ -384,7 +391,9 @@ export class Router {
         ports: this.#backend,
         // A backend may say what a client may; the rest is for what stands around it.
         bodyBytesMax: Math.max(BODY_BYTES_MAX, config.payloadBytesMax + 4_096),
-        apiToken: config.apiToken,
+        apiTokens: config.apiTokens,
+        readRate: config.apiRate,
+        rights: config,
         open: config.insecure,
         registry: this.#metricsText(),
         live: this.#live,
@@ -394,7 +403,7 @@ export class Router {
       isReady: () => !this.#stopping && this.#watch?.registered === true,
       admit: (request) =>
         admit(request, { authenticator, secrets: config.secrets, clock: systemClock, random: systemRandom }),
-      accept: (client, ws) => this.#accept(client, ws),
+      accept: (client, ws, grant) => this.#accept(client, ws, grant),
       counted: (code) => (code === undefined ? this.#metrics.admitted() : this.#metrics.refused(code)),
       attended: {
         isAttended: (room) => this.#watch !== undefined && isAttended(this.#watch.membership, room),
@@ -434,8 +443,11 @@ export class Router {
       now: () => systemClock.now(),
       authenticates: this.#config.authenticates,
       newHandle: () => ++this.#handles,
-      opened: (handle, client) => this.#core?.clientOpened(handle, client, systemClock.now()),
-      ended: (handle, how) => this.#core?.clientClosed(handle, how),
+      opened: (handle, client, grant) => {
+        this.#core?.clientOpened(handle, client, systemClock.now());
+        this.#rights.accepted(handle, client, grant);
+      },
+      ended: (handle, how) => this.#clientClosed(handle, how),
       targetOf: (at) => this.#targetOf(at),
       log: (event, fields) => this.#log.warn(event, fields),
     });
@@ -447,16 +459,26 @@ export class Router {
     return record?.incarnation === incarnation ? record.attends : undefined;
   }
 
-  #accept(client: AcceptedClient, ws: ClientSocket): void {
+  #accept(client: AcceptedClient, ws: ClientSocket, grant: Grant | undefined): void {
     const handle = ++this.#handles;
     this.#clients.add(handle, ws, this.#limits.entered(client.user));
     this.#core?.clientOpened(handle, client, systemClock.now());
+    this.#rights.accepted(handle, client, grant);
   }
-}
 
-function jwtOptions(config: RouterConfig): JwtOptions | undefined {
-  const { jwtSecret, jwksUrl, jwtAudience, jwtIssuer } = config;
-  const expected = { audience: jwtAudience, issuer: jwtIssuer };
-  if (jwtSecret !== undefined) return { keys: { secret: jwtSecret }, ...expected };
-  return jwksUrl === undefined ? undefined : { keys: { jwksUrl }, ...expected };
+  #clientClosed(handle: number, how: 'left' | 'broken'): void {
+    this.#rights.guard.remove(handle);
+    this.#core?.clientClosed(handle, how);
+  }
+
+  #makeRights(): RouterRights {
+    return new RouterRights(this.#config, systemClock, {
+      directory: this.#directory,
+      tell: (handle, frame) => this.#ports.direct(handle, frame, false),
+      end: (handle, close, how) => {
+        this.#core?.clientClosed(handle, how);
+        this.#ports.close(handle, close);
+      },
+    });
+  }
 }

@@ -44,7 +44,7 @@ it('serves what browsers need, under a policy that allows this router alone', as
 });
 
 it('needs no token for a page, which holds nothing, and any number of dots leads nowhere', async () => {
-  const port = await start({ pages: new StaticPages(false), apiToken: 'a-token' });
+  const port = await start({ pages: new StaticPages(false), apiTokens: [{ scopes: ['read'], token: 'a-token' }] });
   expect((await ask(port, '/dashboard/icon.svg')).status).toBe(200);
   for (const path of ['/dashboard/../main.js', '/dashboard/%2e%2e/main.js', '/dashboard/', '/constructor']) {
     expect((await ask(port, path)).status).toBe(404);

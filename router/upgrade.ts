@@ -18,6 +18,10 @@ export interface UpgradeRequest {
   readonly user: string | undefined;
   /** The access token, from the Authorization header or, where a client cannot set one, from a subprotocol. */
   readonly bearer: string | undefined;
+  /** `?ticket=`: a single-use one. */
+  readonly ticket?: string | undefined;
+  /** Of the page that asks; one that may connect. */
+  readonly origin?: string | undefined;
   readonly resume: ResumeRequest | undefined;
   /** How many of the last messages a first join asks for. */
   readonly history: number;
@@ -45,7 +49,7 @@ const HISTORY_MAX = 100;
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 const ROOM_PATH = /^\/rooms\/([^/]+)$/;
 const NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
-const PARAMETERS = ['user', 'session', 'resume', 'after', 'tag', 'history'] as const;
+const PARAMETERS = ['user', 'ticket', 'session', 'resume', 'after', 'tag', 'history'] as const;
 
 /** Checks one request for an upgrade.
  *  @param origins  origins that may connect, exactly as browsers write them; undefined: the same host as the request's own.
@@ -98,6 +102,7 @@ export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | und
     query < 0 ? '' : target.slice(query + 1),
     parsed.room,
     bearerOf(all('authorization'), all('sec-websocket-protocol')),
+    origin,
   );
 }
 
@@ -122,7 +127,12 @@ export function isOriginAllowed(origin: string, host: string, origins: readonly 
   return url.host === ownHost || `${url.host}:${url.protocol === 'https:' ? 443 : 80}` === ownHost;
 }
 
-function readParameters(query: string, room: string, bearer: string | undefined): UpgradeVerdict {
+function readParameters(
+  query: string,
+  room: string,
+  bearer: string | undefined,
+  origin: string | undefined,
+): UpgradeVerdict {
   const given = new URLSearchParams(query);
   for (const name of PARAMETERS) {
     if (given.getAll(name).length > 1) return bad(`the parameter ${name} occurs more than once`);
@@ -152,6 +162,8 @@ function readParameters(query: string, room: string, bearer: string | undefined)
       room,
       user: value('user'),
       bearer,
+      ticket: value('ticket'),
+      origin,
       resume: session === undefined || token === undefined ? undefined : { session, token, cursor },
       history: Math.min(HISTORY_MAX, Number(history)),
     },

@@ -24,7 +24,11 @@ const compose: { services: Record<string, Service>; networks: Record<string, { i
   { merge: true },
 );
 const services = Object.entries(compose.services);
-const GIVEN: Readonly<Record<string, string>> = { BELLHOP_SECRET: 's'.repeat(32), BELLHOP_JWT_SECRET: 'j'.repeat(32) };
+const GIVEN: Readonly<Record<string, string>> = {
+  BELLHOP_SECRET: 's'.repeat(32),
+  BELLHOP_JWT_SECRET: 'j'.repeat(32),
+  BELLHOP_API_TOKEN: 'a'.repeat(32),
+};
 
 /** Substitutes `${NAME}`, `${NAME:-default}` and `${NAME:?message}` as compose does. */
 function substituted(value: string | number): string {

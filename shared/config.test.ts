@@ -56,7 +56,7 @@ describe('loadConfig', () => {
   it('lets a flag outweigh the environment, and takes an empty variable as not set', () => {
     const env = { BELLHOP_PORT: '9000', BELLHOP_PING_INTERVAL_MS: '5000', BELLHOP_API_TOKEN: '' };
     const config = loadConfig('router', ['--port', '9001'], env);
-    expect(config).toMatchObject({ port: 9_001, pingIntervalMs: 5_000, apiToken: undefined });
+    expect(config).toMatchObject({ port: 9_001, pingIntervalMs: 5_000, apiTokens: [] });
   });
 
   it('is for development only on loopback, with nothing to protect', () => {
@@ -180,18 +180,40 @@ describe('secrets', () => {
 describe('authentication', () => {
   const env = { BELLHOP_SECRET: SECRET };
 
-  it.each(['router', 'start'] as const)('is required of a %s that listens beyond this machine', (role) => {
-    expect(complaint(role, ['--host', '0.0.0.0'], env)).toContain('--insecure');
-    expect(complaint(role, ['--host', '127.0.0.1.example'], env)).toContain('--insecure');
-    const open = ['--host', '0.0.0.0', '--insecure'];
-    expect(() => loadConfig(role as 'router', open, env)).not.toThrow();
-  });
+  it.each(['router', 'start'] as const)(
+    '31 and an API token are required of a %s that listens beyond this machine',
+    (role) => {
+      expect(complaint(role, ['--host', '0.0.0.0'], env)).toContain('--insecure');
+      expect(complaint(role, ['--host', '127.0.0.1.example'], env)).toContain('--insecure');
+      const jwt = ['--host', '0.0.0.0', '--jwt-secret', 'k'.repeat(32)];
+      expect(complaint(role, jwt, env)).toContain('BELLHOP_API_TOKEN');
+      expect(() => loadConfig(role as 'router', [...jwt, '--api-token', 'a'.repeat(16)], env)).not.toThrow();
+      const open = ['--host', '0.0.0.0', '--insecure'];
+      expect(() => loadConfig(role as 'router', open, env)).not.toThrow();
+    },
+  );
 
   it('is there with a key', () => {
-    const argv = ['--host=0.0.0.0', `--jwt-secret=${'k'.repeat(32)}`];
-    expect(loadConfig('router', argv, env).authenticates).toBe(true);
+    const argv = ['--host=0.0.0.0', '--api-token=read:0123456789abcdef'];
+    expect(loadConfig('router', [...argv, `--jwt-secret=${'k'.repeat(32)}`], env).authenticates).toBe(true);
+    expect(loadConfig('router', [...argv, '--tickets'], env).authenticates).toBe(true);
     expect(loadConfig('router', [], env).authenticates).toBe(false);
     expect(complaint('router', ['--jwks-url', 'file:///etc/passwd'])).toContain('http');
+  });
+});
+
+describe('API tokens', () => {
+  it('bear scopes, or may do everything', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((letter) => letter.repeat(16));
+    const argv = ['--api-token', `read:${a}`, '--api-token', `publish+read:${b},${c}`];
+    expect(loadConfig('router', argv, {}).apiTokens).toEqual([
+      { scopes: ['read'], token: a },
+      { scopes: ['read', 'publish'], token: b },
+      { scopes: ['read', 'publish', 'operate'], token: c },
+    ]);
+    const short = complaint('router', ['--api-token', 'operate:hunter2-hunter']);
+    expect(short).toContain('16 visible ASCII characters');
+    expect(short).not.toContain('hunter2');
   });
 });
 

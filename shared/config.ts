@@ -3,6 +3,7 @@
  *  Invariant: what `loadConfig` returns can be used as it is; everything wrong is one sentence in a ConfigError.
  *  @see STYLE Config */
 import { hostname } from 'node:os';
+import { type ApiToken, parseApiToken } from './api-token.ts';
 import { addressOf, isService, targetTemplate } from './attended.ts';
 import type { OPTIONS, OptionName, Role } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
@@ -41,6 +42,7 @@ type Replaced =
   | 'secret'
   | 'placementKey'
   | 'advertise'
+  | 'apiToken'
   | 'redisUrl'
   | 'id'
   | 'incarnation'
@@ -82,6 +84,8 @@ export interface RouterConfig extends Omit<Values<'router'>, Replaced>, Worker {
   readonly role: 'router';
   /** Whether clients must show a token. */
   readonly authenticates: boolean;
+  /** None: the API answers this machine alone. */
+  readonly apiTokens: readonly ApiToken[];
   /** Undefined: this process is the whole router, or is to be the parent of its workers. For a worker `connectionsMax` and
    *  `backlogTotalBytesMax` are its share. */
   readonly worker: RouterWorkerPlace | undefined;
@@ -111,6 +115,7 @@ export interface AttendsConfig {
 
 export interface StartConfig extends Omit<Values<'start'>, Replaced>, Common {
   readonly role: 'start';
+  readonly apiTokens: readonly ApiToken[];
   /** Undefined: a private Redis is wanted. */
   readonly redisUrl: string | undefined;
   /** Empty: one is to be made. */
@@ -218,13 +223,14 @@ export function isLoopback(host: string): boolean {
 
 function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSource): RouterConfig {
   const authenticates = checkAuthentication(values);
+  const apiTokens = readApiTokens(values);
   checkBacklog(values);
   const base = worker(parsed, values, 'router', random);
-  const { worker: position, routerIncarnation, ...own } = values;
+  const { worker: position, routerIncarnation, apiToken: _tokens, ...own } = values;
   checkRouterId(base.id, values.workers);
   const place = workerPlace(position, routerIncarnation, values.workers);
   const parts = place === undefined ? 1 : values.workers;
-  if (values.development && !isForDevelopment(values, base.secrets)) {
+  if (values.development && !isForDevelopment({ ...values, apiTokens }, base.secrets)) {
     throw new ConfigError('--development is for npm start on loopback, without secrets and tokens.');
   }
   return {
@@ -232,6 +238,7 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
     ...base,
     role: 'router',
     authenticates,
+    apiTokens,
     worker: place,
     connectionsMax: Math.ceil(values.connectionsMax / parts),
     backlogTotalBytesMax: Math.ceil(values.backlogTotalBytesMax / parts),
@@ -240,11 +247,12 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
 
 /** Whether a cluster under these settings is one to be tried out, on this machine alone, by whoever sits at it. */
 export function isForDevelopment(
-  values: Pick<Values<'router'>, 'host' | 'apiToken' | 'jwtSecret' | 'jwksUrl'>,
+  values: Pick<RouterConfig, 'host' | 'apiTokens' | 'jwtSecret' | 'jwksUrl' | 'tickets'>,
   secrets: readonly string[],
 ): boolean {
-  const hasTokens = values.apiToken !== undefined || values.jwtSecret !== undefined || values.jwksUrl !== undefined;
-  return isLoopback(values.host) && !hasTokens && secrets.every((secret) => secret === DEVELOPMENT_SECRET);
+  const { host, apiTokens, jwtSecret, jwksUrl, tickets } = values;
+  const hasTokens = apiTokens.length > 0 || jwtSecret !== undefined || jwksUrl !== undefined || tickets;
+  return isLoopback(host) && !hasTokens && secrets.every((secret) => secret === DEVELOPMENT_SECRET);
 }
 
 function workerPlace(
@@ -316,6 +324,7 @@ function attendsConfig(values: Values<'node'>): AttendsConfig | undefined {
 
 function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   checkAuthentication(values);
+  const apiTokens = readApiTokens(values);
   checkBacklog(values);
   checkWebhooks(values);
   pairPrograms(values);
@@ -330,6 +339,7 @@ function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
     ...values,
     ...common(parsed, values),
     role: 'start',
+    apiTokens,
     redisUrl: values.redisUrl,
     secrets: values.secret ?? [],
     parsed,
@@ -382,13 +392,27 @@ function checkAuthentication(values: Values<'router'> | Values<'start'>): boolea
   if (values.jwksUrl !== undefined && !/^https?:\/\/[^/]/.test(values.jwksUrl)) {
     throw new ConfigError('--jwks-url must be an http:// or https:// URL.');
   }
-  const authenticates = values.jwtSecret !== undefined || values.jwksUrl !== undefined;
+  const authenticates = values.jwtSecret !== undefined || values.jwksUrl !== undefined || values.tickets;
   if (!authenticates && !values.insecure && !isLoopback(values.host)) {
     throw new ConfigError(
-      `Without authentication a router listens on this machine only, not on ${values.host}: set --jwt-secret or --jwks-url, or say --insecure.`,
+      `Without authentication a router listens on this machine only, not on ${values.host}: set --jwt-secret, --jwks-url or --tickets, or say --insecure.`,
+    );
+  }
+  if (values.apiToken === undefined && !values.insecure && !isLoopback(values.host)) {
+    throw new ConfigError(
+      `Without an API token a router listens on this machine only, not on ${values.host}: set BELLHOP_API_TOKEN, or say --insecure.`,
     );
   }
   return authenticates;
+}
+
+function readApiTokens({ apiToken = [] }: Values<'router'> | Values<'start'>): ApiToken[] {
+  try {
+    return apiToken.map(parseApiToken);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`--api-token: ${error.message}.`);
+  }
 }
 
 function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: string; path: string }[] {

@@ -8,6 +8,8 @@
 import { ERRORS, type ErrorCode } from './errors.ts';
 import type {
   AckMessage,
+  AuthenticatedMessage,
+  ExpiringMessage,
   JoinMessage,
   Json,
   LeaveMessage,
@@ -104,6 +106,14 @@ export function error(m: {
 
 export function notice(m: Omit<NoticeMessage, 'type'>): string {
   return `{"type":"notice","kind":"${m.kind}","retryAfterMs":${Math.ceil(m.retryAfterMs)}}`;
+}
+
+export function expiring(m: Omit<ExpiringMessage, 'type'>): string {
+  return `{"type":"expiring","inMs":${m.inMs}}`;
+}
+
+export function authenticated(m: Omit<AuthenticatedMessage, 'type'>): string {
+  return `{"type":"authenticated","expiresInMs":${m.expiresInMs}}`;
 }
 
 export function pong(): string {

@@ -37,7 +37,14 @@ export interface PingRequest {
   readonly type: 'ping';
 }
 
-export type ClientMessage = PublishMessage | SignalRequest | MetaRequest | PingRequest;
+/** Shows a newer token on the open socket, before the one before ends. Answered with `authenticated`, or an error that changes
+ *  nothing. Read by the router alone, and only where clients show tokens. */
+export interface AuthRequest {
+  readonly type: 'auth';
+  readonly token: string;
+}
+
+export type ClientMessage = PublishMessage | SignalRequest | MetaRequest | PingRequest | AuthRequest;
 
 // ---- server → client
 
@@ -171,6 +178,18 @@ export interface NoticeMessage {
   readonly retryAfterMs: number;
 }
 
+/** The token ends soon, and this socket with it, unless the client shows a newer one. */
+export interface ExpiringMessage {
+  readonly type: 'expiring';
+  readonly inMs: number;
+}
+
+/** The newer token counts. `expiresInMs` is null where it does not end by itself. */
+export interface AuthenticatedMessage {
+  readonly type: 'authenticated';
+  readonly expiresInMs: number | null;
+}
+
 export interface PongMessage {
   readonly type: 'pong';
 }
@@ -188,4 +207,6 @@ export type ServerMessage =
   | ResetMessage
   | ErrorMessage
   | NoticeMessage
+  | ExpiringMessage
+  | AuthenticatedMessage
   | PongMessage;

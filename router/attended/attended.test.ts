@@ -23,7 +23,7 @@ describe('a proxied upgrade', () => {
       'Origin: http://edge.test',
       'Sec-WebSocket-Protocol: y, bearer.tok',
     ];
-    const client = await bench.client(request(lines, '/rooms/doc%2D1?user=ann&token=t&ticket=x&%74icket=y'));
+    const client = await bench.client(request(lines, '/rooms/doc%2D1?user=ann&token=t&%74icket=x'));
     await client.until(({ heard }) => heard.endsWith('\r\n\r\n'));
     const [server] = bench.atServer;
     const [line = '', ...headers] = server?.heard.trimEnd().split('\r\n') ?? [];

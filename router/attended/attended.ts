@@ -12,6 +12,7 @@ import type { Instant } from '../../shared/clock.ts';
 import { closeRow, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
 import type { RandomSource } from '../../shared/random.ts';
 import type { Admission } from '../admit.ts';
+import type { Grant } from '../authenticate.ts';
 import type { AcceptedClient, ClientClose } from '../ports.ts';
 import type { Holder } from '../route.ts';
 import { RawClient, type RawClientEvents } from './raw-client.ts';
@@ -33,7 +34,7 @@ export interface AttendedOptions {
   /** A number for a client, which no other client of this router has had. */
   readonly newHandle: () => number;
   /** The core takes a client; it answers by `seated` or `close`. */
-  readonly opened: (handle: number, client: AcceptedClient) => void;
+  readonly opened: (handle: number, client: AcceptedClient, grant: Grant | undefined) => void;
   readonly ended: (handle: number, how: 'left' | 'broken') => void;
   /** Where the server of this very incarnation is; undefined where it is not an attendant's. */
   readonly targetOf: (at: Holder) => string | undefined;
@@ -101,7 +102,7 @@ export class Attended {
       const client = { ...verdict.client, attended: true } as const;
       raw.handle = this.#options.newHandle();
       this.#seats.set(raw.handle, { raw, request, client, remoteAddress });
-      this.#options.opened(raw.handle, client);
+      this.#options.opened(raw.handle, client, verdict.grant);
     });
   }
 

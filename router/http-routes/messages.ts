@@ -60,6 +60,7 @@ export const messageRoutes: readonly Route[] = [
         ...NODE_ERRORS,
       ] as const,
     },
+    scopes: ['publish'],
     answer: async ({ ports, params, header, body }) => {
       const room = roomFrom(params['room'] ?? '');
       const key = header('idempotency-key');

@@ -87,6 +87,7 @@ export const userRoutes: readonly Route[] = [
       },
       errors: ['bad_user', 'not_found', ...BODY_ERRORS],
     },
+    scopes: ['publish'],
     answer: async ({ ports, params, body }) => {
       const user = userFrom(params['user'] ?? '');
       const { data, from } = readSpeech(await body());

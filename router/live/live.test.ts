@@ -38,7 +38,14 @@ async function start(reports?: Reports, apiToken?: string): Promise<void> {
     metrics: async () => `bellhop_router_client_messages_total ${monoMs}\n`,
     reports,
   });
-  server = createServer(httpApi({ ports, registry: new Registry(), live, apiToken }));
+  server = createServer(
+    httpApi({
+      ports,
+      registry: new Registry(),
+      live,
+      apiTokens: apiToken === undefined ? [] : [{ scopes: ['read'], token: apiToken }],
+    }),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
 }

@@ -60,6 +60,7 @@ export const COMMON_ERRORS: readonly ErrorCode[] = [
   'not_authenticated',
   'not_allowed',
   'too_many',
+  'rate_limited',
   'timeout',
   'redis_unavailable',
   'internal',

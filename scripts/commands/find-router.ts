@@ -1,6 +1,7 @@
 /** Which router the command line asks. Owns: the order in which it is looked for. Does not know: what is asked.
  *  `--url`, else BELLHOP_URL, else the routers of the cluster that runs from this checkout; of several the first that answers. */
 import { readFileSync } from 'node:fs';
+import { withoutScopes } from '../../shared/api-token.ts';
 import type { OperatorEnvironment } from '../../shared/config.ts';
 import { ApiClient, whyOf } from './api-client.ts';
 import { Failure } from './failure.ts';
@@ -76,7 +77,7 @@ function checked(token: string): string {
   if (!/^[\x21-\x7e]+$/.test(token) || token.length > TOKEN_CHARS_MAX) {
     throw new Failure('wrong', `an API token has 1 to ${TOKEN_CHARS_MAX} visible ASCII characters.`);
   }
-  return token;
+  return withoutScopes(token);
 }
 
 /** Any answer at all will do: what the router thinks of the question is the command's to hear. */

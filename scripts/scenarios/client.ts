@@ -256,6 +256,8 @@ export class ScenarioClient {
         this.notices.push(message);
         return;
       case 'members':
+      case 'expiring':
+      case 'authenticated':
       case 'pong':
         return;
       default:

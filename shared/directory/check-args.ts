@@ -2,7 +2,8 @@
  *  record's text. Does not know: what an operation does. Both implementations ask here first, so that both refuse the same.
  *  Invariant: nothing that passes can be read back as another record than the one written. */
 import type { AppendItem, Args, LogEntry, Operation, OutboxEvent, SenderMark } from './directory.ts';
-import { ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from './keys.ts';
+import { HASH_PATTERN, ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from './keys.ts';
+import type { TicketGrant } from './rights-operations.ts';
 
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */
 const TOKEN_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
@@ -16,11 +17,12 @@ const TAG_PATTERN = /^\d{1,16}\.[A-Za-z0-9_-]{1,64}$/;
 /** Bounds what one script may do. */
 const ITEMS_MAX = 1_000;
 const ENTRIES_MAX = 10_000;
+const PATTERNS_MAX = 100;
 
 const TOKENS = new Set(['incarnation', 'nonce', 'gen', 'newGen']);
 const IDS = new Set(['room', 'node', 'router', 'pinned']);
 const COUNTS = new Set(
-  'epoch floor head counter number eventsMax limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view'.split(
+  'epoch floor head counter number eventsMax limit rooms sessions ver batch sendersMax last bytesMax entries ms seat cseq id seq at view marksMax'.split(
     ' ',
   ),
 );
@@ -76,13 +78,20 @@ function check(operation: Operation, args: object): void {
       if (!(value as readonly unknown[]).every((sender) => matches(SENDER_PATTERN, sender))) fail();
     } else if (name === 'snapshot') {
       if (typeof value !== 'string') fail();
-    } else if (name === 'after' && (operation === 'readLog' || operation === 'readAudit')) {
+    } else if (
+      name === 'after' &&
+      (operation === 'readLog' || operation === 'readAudit' || operation === 'readRevoked')
+    ) {
       if (!isCount(value)) fail();
     } else if (name === 'user') {
       if (!matches(USER_PATTERN, value)) fail();
     } else if (name === 'weight' || name === 'asOf') {
       if (!Number.isFinite(value) || value < 0) fail();
-    } else if (name === 'expireMs') {
+    } else if (name === 'grant') {
+      if (!isGrant(value as TicketGrant)) fail();
+    } else if (name === 'ticket') {
+      if (!matches(HASH_PATTERN, value)) fail();
+    } else if (name === 'expireMs' || name === 'keepMs' || name === 'lifeMs') {
       if (!isCount(value) || value === 0) fail();
     } else if (name === 'set') {
       for (const [session, entry] of Object.entries(value as Readonly<Record<string, object>>)) {
@@ -135,6 +144,13 @@ function isEntry(entry: LogEntry): boolean {
 function isOutboxEvent({ id, change }: OutboxEvent): boolean {
   if (!isCount(id.epoch) || !isCount(id.number)) return false;
   return change === undefined || (matches(SESSION_PATTERN, change.session) && matches(USER_PATTERN, change.user));
+}
+
+function isGrant({ user, rooms, publish, origin }: TicketGrant): boolean {
+  const isPatterns = (list: readonly string[]) =>
+    list.length <= PATTERNS_MAX && list.every((one) => matches(SAID_PATTERN, one));
+  const isOrigin = origin === undefined || matches(SAID_PATTERN, origin);
+  return matches(USER_PATTERN, user) && isPatterns(rooms) && (publish === undefined || isPatterns(publish)) && isOrigin;
 }
 
 function isMark({ seat, cseq, id, seq }: SenderMark): boolean {

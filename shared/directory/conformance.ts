@@ -6,6 +6,7 @@ import { logConformance } from './conformance-log.ts';
 import { orderConformance } from './conformance-orders.ts';
 import { outboxConformance } from './conformance-outbox.ts';
 import { projectionConformance } from './conformance-projections.ts';
+import { rightsConformance } from './conformance-rights.ts';
 import type { Args, Directory, NodeRecord, RoomRecord } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
 
@@ -487,6 +488,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
     projectionConformance(() => fixture);
     orderConformance(() => fixture);
     outboxConformance(() => fixture);
+    rightsConformance(() => fixture);
 
     describe('arguments', () => {
       it.each<[string, () => Promise<unknown>]>([

@@ -29,6 +29,7 @@ const NONCES = ['x', 'y'].map((name) => token(name, 16));
 const GENS = ['g1', 'g1', 'g1', 'g2'] as const;
 const ROOMS = ['lobby', 'hall'] as const;
 const ROUTERS = ['r1', 'r2'] as const;
+const TICKETS = ['a', 'b', 'c'].map((digit) => digit.repeat(64));
 const SESSIONS = ['s1', 's2', 's3', 's4'] as const;
 const SENDERS = [...SESSIONS, '*', 'k:ü 1'] as const;
 /** Long enough ago that `KEEP_MS` trims it, and never trimmed. */
@@ -57,6 +58,7 @@ readLog:missing readLog:log:none readLog:log:some openLog:empty openLog:entries 
 writePresence:written writePresence:stale readPresence:empty readPresence:members
 writeUser:written writeUser:written:stale readUser:none readUser:some
 setPin:ok removePin:ok removePin:absent appendAudit:some readAudit:none readAudit:some
+putTicket:kept putTicket:exists takeTicket:taken takeTicket:absent revoke:revoked revoke:full readRevoked:none readRevoked:some
 `
   .trim()
   .split(/\s+/);
@@ -191,7 +193,7 @@ class Draw {
     const head = random.below(40);
     const expireMs = random.below(2) === 0 ? HOUR_MS : 1.5 * DAY_MS;
     const nonce = random.pick(NONCES);
-    switch (random.below(42)) {
+    switch (random.below(46)) {
       case 0:
         return { operation: 'readCluster', args: random.below(2) === 0 ? {} : { known: this.#known } };
       case 1:
@@ -291,7 +293,20 @@ class Draw {
         const after = random.below(2) === 0 ? undefined : random.below(3);
         return { operation: 'readAudit', args: { after, limit: 1 + random.below(3) } };
       }
-      case 40:
+      case 40: {
+        const grant = { user: 'ü 2', rooms: [room], ...(random.below(2) === 0 ? {} : { origin: 'https://a.example' }) };
+        return { operation: 'putTicket', args: { ticket: random.pick(TICKETS), grant, lifeMs: expireMs } };
+      }
+      case 41:
+        return { operation: 'takeTicket', args: { ticket: random.pick(TICKETS) } };
+      case 42:
+        return {
+          operation: 'revoke',
+          args: { user: random.pick(['u1', 'ü 2']), keepMs: KEEP_MS, marksMax: 1 + random.below(2) },
+        };
+      case 43:
+        return { operation: 'readRevoked', args: { after: 0, limit: 1 + random.below(3) } };
+      case 44:
         return { operation: 'writeUser', args: this.#user(expireMs) };
       default:
         return { operation: 'readUser', args: { user: random.pick(['u1', 'ü 2']) } };
@@ -437,6 +452,7 @@ function timeless<R extends object>(reply: R): unknown {
   const clean = 'at' in reply ? without(reply as R & { at: number }) : reply;
   if ('opening' in clean && clean.opening !== undefined)
     return { ...clean, opening: timeless(clean.opening as LogOpening) };
+  if ('revoked' in clean) return { revoked: (clean.revoked as { at: number }[]).map(without) };
   return 'entries' in clean ? { ...clean, entries: (clean.entries as { at: number }[]).map(without) } : clean;
 }
 
@@ -484,6 +500,8 @@ function kindOf<K extends Operation>(operation: K, reply: Reply<K>): string {
       return 'appendAudit:some';
     case 'readAudit':
       return `readAudit:${(fields['entries'] as unknown[]).length === 0 ? 'none' : 'some'}`;
+    case 'readRevoked':
+      return `readRevoked:${(fields['revoked'] as unknown[]).length === 0 ? 'none' : 'some'}`;
     case 'readUser':
       return `readUser:${(fields['sessions'] as unknown[]).length === 0 ? 'none' : 'some'}`;
     default: {

@@ -4,6 +4,7 @@
  *  and a differential test hold both to the same replies.
  *  @see DESIGN §3, §4 */
 import type { PublishedTimings } from '../timing.ts';
+import type { RightsOperations } from './rights-operations.ts';
 
 /** What names one ownership of a room: an owner, its epoch, and 64 random bits that tell two histories apart. */
 export interface Triple {
@@ -252,7 +253,7 @@ type OtherRun = { readonly kind: 'other-run'; readonly runId: string };
 type OtherGen = { readonly kind: 'other-gen'; readonly gen: string | undefined };
 
 /** Every operation: its arguments and its replies. An expected outcome is a reply; a fault is a thrown DirectoryError. */
-export interface DirectoryOperations {
+export interface DirectoryOperations extends RightsOperations {
   /** Reads nodes, beats, routers and pins in one step. `known` saves the transfer when nothing changed. */
   readCluster: {
     args: { readonly known?: { readonly gen: string; readonly ver: number } | undefined };

@@ -14,6 +14,7 @@ describe('keys', () => {
       pins: 'bh:{prod}:pins',
       audit: 'bh:{prod}:audit',
       tellers: 'bh:{prod}:tellers',
+      revoked: 'bh:{prod}:revoked',
     });
     expect(keys.room('lobby')).toEqual({
       owner: 'bh:room:{lobby}:owner',
@@ -25,6 +26,9 @@ describe('keys', () => {
       told: 'bh:room:{lobby}:told',
       outbox: 'bh:room:{lobby}:outbox',
     });
+    const hash = 'ab'.repeat(32);
+    expect(keys.ticket(hash)).toBe(`bh:ticket:{${hash}}`);
+    for (const not of ['', 'AB'.repeat(32), `${hash}}`]) expect(() => keys.ticket(not)).toThrow(RangeError);
     expect(keys.user('zoë@example.org')).toBe('bh:user:{zoë@example.org}');
     expect(buildKeys({ cluster: 'prod', prefix: 'app:bh' }).cluster.meta).toBe('app:bh:{prod}:meta');
   });

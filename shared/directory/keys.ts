@@ -9,6 +9,8 @@ export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
 export const USER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}{}]{1,256}$/u;
 /** Sessions are fields of a hash; `*` is taken by the head of a presence. */
 export const SESSION_PATTERN = /^[A-Za-z0-9_-][A-Za-z0-9._~:@-]{0,127}$/;
+/** SHA-256 in hexadecimal. */
+export const HASH_PATTERN = /^[0-9a-f]{64}$/;
 const PREFIX_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$/;
 
 export const DEFAULT_PREFIX = 'bh';
@@ -23,6 +25,7 @@ export interface ClusterKeys {
   readonly audit: string;
   /** Of webhooks: which incarnation tells of which room. */
   readonly tellers: string;
+  readonly revoked: string;
 }
 
 export interface RoomKeys {
@@ -43,6 +46,9 @@ export interface Keys {
   room(room: string): RoomKeys;
   /** @throws RangeError if `user` is not a user id */
   user(user: string): string;
+  /** @param hash  of the ticket: no key shows one
+   *  @throws RangeError if `hash` is not hexadecimal */
+  ticket(hash: string): string;
 }
 
 /** Builds the key names of one cluster.
@@ -60,6 +66,7 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
       pins: `${cluster}:pins`,
       audit: `${cluster}:audit`,
       tellers: `${cluster}:tellers`,
+      revoked: `${cluster}:revoked`,
     },
     room(room) {
       const base = `${prefix}:room:{${checked(ID_PATTERN, room, 'room id')}}`;
@@ -75,6 +82,7 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
       };
     },
     user: (user) => `${prefix}:user:{${checked(USER_PATTERN, user, 'user id')}}`,
+    ticket: (hash) => `${prefix}:ticket:{${checked(HASH_PATTERN, hash, 'hash')}}`,
   };
 }
 

@@ -9,6 +9,7 @@ import { membershipExecutors } from './memory/membership.ts';
 import { orderExecutors } from './memory/orders.ts';
 import { outboxExecutors } from './memory/outbox.ts';
 import { projectionExecutors } from './memory/projections.ts';
+import { rightsExecutors } from './memory/rights.ts';
 import { roomExecutors } from './memory/rooms.ts';
 import { copyOf, type Executors, emptyState, type State } from './memory/state.ts';
 
@@ -19,6 +20,7 @@ const EXECUTORS: Executors = {
   ...logExecutors,
   ...projectionExecutors,
   ...outboxExecutors,
+  ...rightsExecutors,
 };
 
 /** The data at one moment; opaque, and never changed once taken. */

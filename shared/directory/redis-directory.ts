@@ -15,6 +15,7 @@ import { membershipPlans } from './plans/membership.ts';
 import { orderPlans } from './plans/orders.ts';
 import { outboxPlans } from './plans/outbox.ts';
 import { projectionPlans } from './plans/projections.ts';
+import { rightsPlans } from './plans/rights.ts';
 import { roomPlans } from './plans/rooms.ts';
 import { serverComplaints } from './server-info.ts';
 
@@ -59,6 +60,7 @@ const PLANS: Plans = {
   ...logPlans,
   ...projectionPlans,
   ...outboxPlans,
+  ...rightsPlans,
 };
 
 export class RedisDirectory implements Directory {

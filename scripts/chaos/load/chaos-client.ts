@@ -210,6 +210,8 @@ export class ChaosClient {
       case 'presence':
       case 'members':
       case 'direct':
+      case 'expiring':
+      case 'authenticated':
       case 'pong':
         return;
       default:

@@ -73,6 +73,12 @@ export interface StoredOutbox extends Expiring {
   lastId: OutboxId;
 }
 
+export interface StoredTicket extends Expiring {
+  readonly at: number;
+  /** JSON of a TicketGrant. */
+  readonly json: string;
+}
+
 export interface State {
   gen: string | undefined;
   ver: number;
@@ -93,6 +99,9 @@ export interface State {
   readonly outboxes: Map<string, StoredOutbox>;
   /** Room → incarnation. */
   readonly tellers: Map<string, string>;
+  readonly tickets: Map<string, StoredTicket>;
+  /** User → ms of the mark, the oldest first. */
+  readonly revoked: Map<string, number>;
 }
 
 export interface ExecuteContext {
@@ -122,6 +131,8 @@ export function emptyState(): State {
     users: new Map(),
     outboxes: new Map(),
     tellers: new Map(),
+    tickets: new Map(),
+    revoked: new Map(),
   };
 }
 
@@ -143,6 +154,8 @@ export function copyOf(state: State): State {
     })),
     presence: each(state.presence, (presence) => ({ ...presence, members: new Map(presence.members) })),
     users: each(state.users, (user) => ({ ...user, sessions: new Map(user.sessions) })),
+    tickets: new Map(state.tickets),
+    revoked: new Map(state.revoked),
   };
 }
 

@@ -61,6 +61,9 @@ const said: readonly (readonly [text: string, meaning: ServerMessage])[] = [
   ],
   [encode.notice({ kind: 'restart', retryAfterMs: 12.3 }), { type: 'notice', kind: 'restart', retryAfterMs: 13 }],
   [encode.pong(), { type: 'pong' }],
+  [encode.expiring({ inMs: 9_000 }), { type: 'expiring', inMs: 9_000 }],
+  [encode.authenticated({ expiresInMs: 60_000 }), { type: 'authenticated', expiresInMs: 60_000 }],
+  [encode.authenticated({ expiresInMs: null }), { type: 'authenticated', expiresInMs: null }],
 ];
 
 describe('server messages', () => {

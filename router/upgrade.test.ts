@@ -35,6 +35,15 @@ describe('an upgrade', () => {
     expect(codeOf(head({ 'Content-Length': '0' }))).toBe('ok');
   });
 
+  it('23 hands on its ticket, which occurs once, and the origin that a ticket may be bound to', () => {
+    const origin = 'https://edge.example';
+    expect(check(head({ Origin: origin }, '/rooms/lobby?ticket=abc'))).toMatchObject({
+      ok: true,
+      request: { ticket: 'abc', origin },
+    });
+    expect(codeOf(head({}, '/rooms/lobby?ticket=abc&%74icket=def'))).toBe('bad_request');
+  });
+
   it.each<[string, Changes]>([
     ['without Host', { Host: undefined }],
     ['with two Hosts', { Host: ['a', 'b'] }],

@@ -127,13 +127,26 @@ async function keys(): Promise<string[]> {
   }
 }
 
-test('22 of 100 concurrent uses of a ticket at two routers exactly one succeeds', async () => {
+/** How 100 uses of one ticket end, at two routers at once: `welcome`, or the code of the close. */
+async function useAtOnce(): Promise<(string | number)[]> {
   const query = `?ticket=${await newTicket()}`;
   const visitors = Array.from({ length: 100 }, (_, i) => visit('talk-a', { router: i % 2 ? 'r1' : 'r2', query }));
   await until('all are decided', () => visitors.every(isDecided));
-  expect(visitors.filter((one) => told(one, 'welcome').length > 0)).toHaveLength(1);
-  expect(visitors.filter((one) => one.closed?.code === 4401)).toHaveLength(99);
+  const ends = visitors.map((one) => (told(one, 'welcome').length > 0 ? 'welcome' : (one.closed?.code ?? 0)));
   for (const { socket } of visitors) socket.close();
+  return ends;
+}
+
+test('22 of 100 concurrent uses of a ticket at two routers exactly one succeeds', async () => {
+  // Redis may answer one too late on a busy machine: that client is told to try later, and the ticket may be spent.
+  for (let round = 1; round <= 3; round++) {
+    const ends = await useAtOnce();
+    const [welcome, late] = ['welcome', 1013].map((end) => ends.filter((one) => one === end).length);
+    expect(welcome).toBeLessThanOrEqual(1);
+    expect(ends.filter((one) => one === 4401).length + (welcome ?? 0) + (late ?? 0)).toBe(100);
+    if (late === 0) return expect(welcome).toBe(1);
+  }
+  throw new Error('Redis never answered in time');
 });
 
 test('23 a ticket for another room or another origin, and one whose time is over, is refused', async () => {

@@ -36,7 +36,7 @@ export interface Plan<K extends Operation> {
 
 export type Plans = { readonly [K in Operation]: Plan<K> };
 
-/** What tells that processes live and who owns what: as many small fields as there are processes and rooms. */
+/** What tells that processes live and who owns what: as many small fields as there are processes and rooms; and what ends rights. */
 const EVEN_IF_FULL: ReadonlySet<string> = new Set([
   'heartbeat',
   'certify',
@@ -47,6 +47,7 @@ const EVEN_IF_FULL: ReadonlySet<string> = new Set([
   'remove-router',
   'set-state',
   'release',
+  'revoke',
   'transfer',
 ]);
 

@@ -44,6 +44,7 @@ const COUNTERS: readonly PlainMetric[] = [
   'duplicates',
   'senders_evicted',
   'publishes_refused',
+  'records_ignored',
 ];
 
 const RESETS: Readonly<Record<ResetReason, true>> = {

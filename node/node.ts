@@ -66,8 +66,9 @@ export class Node {
     this.#programs = programs;
     this.#log = log;
     this.#onEnd = onEnd;
-    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
-    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
+    const { redisUrl: url, cluster, prefix, timings, replicas, secrets, linkAllow: allow } = config;
+    const trust = { secrets, allow };
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas, trust });
     this.metrics = new NodeMetrics({
       rooms: () => this.#core?.load().rooms ?? 0,
       sessions: () => this.#core?.load().sessions ?? 0,
@@ -121,6 +122,9 @@ export class Node {
         this.metrics.redis(event.connection, event.outcome, event.ms);
       } else if (event.kind === 'down') {
         this.#redis = 'failed';
+      } else if (event.kind === 'ignored') {
+        this.#log.warn('node record ignored', { node: event.node, why: event.why });
+        this.metrics.count('records_ignored');
       }
     });
     this.#directory.start();

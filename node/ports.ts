@@ -25,6 +25,7 @@ export type NodeMetric =
   | 'duplicates'
   | 'senders_evicted'
   | 'publishes_refused'
+  | 'records_ignored'
   /** Sessions that were told so. */
   | `reset_${ResetReason}`;
 

@@ -40,6 +40,7 @@ const COUNTERS: readonly RouterMetric[] = [
   'nodes_lost',
   'nodes_left',
   'stale_frames_dropped',
+  'records_ignored',
 ];
 
 const STATES = ['active', 'draining', 'dead', 'left'] as const;

@@ -59,7 +59,8 @@ export type RouterMetric =
   | 'certificates'
   | 'nodes_lost'
   | 'nodes_left'
-  | 'stale_frames_dropped';
+  | 'stale_frames_dropped'
+  | 'records_ignored';
 
 /** What the upgrade hands to the core once a client is accepted (101 sent, identity known). */
 export interface AcceptedClient {

@@ -90,8 +90,9 @@ export class Router {
     this.#log = log;
     this.#onRefused = onRefused;
     this.#killNode = killNode;
-    const { redisUrl: url, cluster, prefix, timings, replicas } = config;
-    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas });
+    const { redisUrl: url, cluster, prefix, timings, replicas, secrets, linkAllow: allow } = config;
+    const trust = { secrets, allow };
+    this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas, trust });
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
     this.#limits = new Limits(systemClock, config);
     this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
@@ -166,6 +167,7 @@ export class Router {
     const port = this.#group === undefined ? await this.#edge.start() : this.#config.port;
     this.#directory.onState((event) => {
       if (event.kind === 'call') this.#metrics.redis(event.connection, event.outcome, event.ms);
+      if (event.kind === 'ignored') this.#ignored(event);
     });
     this.#directory.start();
     this.#clients.start();
@@ -341,6 +343,11 @@ export class Router {
       clearInterval(this.#hurriedTicker);
       this.#hurriedTicker = undefined;
     }, HURRIED_TICK_MS);
+  }
+
+  #ignored({ node, why }: { readonly node: string; readonly why: string }): void {
+    this.#log.warn('node record ignored', { node, why });
+    this.#metrics.count('records_ignored');
   }
 
   #metricsText(): MetricsText {

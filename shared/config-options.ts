@@ -77,6 +77,12 @@ export const OPTIONS = {
     secret: true,
     doc: 'What placement is keyed with, alike in every process; default the first secret. Before the secret is rotated, set this to the old one, or every room moves.',
   },
+  'link-allow': {
+    roles: ALL,
+    type: 'list',
+    default: [],
+    doc: 'Where links may be dialled, whatever a node’s record says: addresses or networks, host names (`*` for a part of one label), each with a port, a range of ports or none, e.g. `10.1.0.0/16:7070`, `node-*.internal`; `private` for loopback, the private networks and this machine’s name, which is the default. Metadata, link-local, multicast and any addresses are refused always.',
+  },
   host: { roles: ALL, type: 'string', default: '127.0.0.1', min: 1, doc: 'Address to listen on.' },
   advertise: {
     roles: ALL,

@@ -10,6 +10,7 @@ import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
 import { checkWebhooks } from './config-webhooks.ts';
 import { parseRedisUrl } from './directory/redis-url.ts';
 import { isIncarnation, isNodeId, isRoomPattern, newIncarnation, workerId } from './ids.ts';
+import { LinkAllow } from './link/allow.ts';
 import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
@@ -43,6 +44,7 @@ type Replaced =
   | 'placementKey'
   | 'advertise'
   | 'apiToken'
+  | 'linkAllow'
   | 'redisUrl'
   | 'id'
   | 'incarnation'
@@ -70,6 +72,8 @@ interface Worker extends Common {
   readonly secrets: readonly string[];
   /** 16 bytes, alike in every process of the cluster. */
   readonly placementKey: Buffer;
+  /** Which addresses of nodes are dialled. */
+  readonly linkAllow: LinkAllow;
 }
 
 /** The place of a process that is one of its router's workers. */
@@ -291,9 +295,11 @@ function nodeConfig(parsed: Parsed, values: Values<'node'>, random: RandomSource
   const { target: _target, service: _service, health: _health, ...own } = values;
   const attends = attendsConfig(values);
   checkWebhooks(values);
+  const base = worker(parsed, values, 'node', random);
+  checkOwnAddress(base, values);
   return {
     ...own,
-    ...worker(parsed, values, 'node', random),
+    ...base,
     role: 'node',
     incarnation,
     programs: attends === undefined ? pairPrograms(values) : [],
@@ -328,6 +334,7 @@ function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   checkBacklog(values);
   checkWebhooks(values);
   pairPrograms(values);
+  linkAllowFrom(values);
   if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);
   else if (values.replicas > 0) {
     throw new ConfigError('--replicas needs --redis-url: the private Redis of bellhop start has no replicas.');
@@ -378,8 +385,9 @@ function worker(
     secrets = [DEVELOPMENT_SECRET];
     warnings.push('No BELLHOP_SECRET is set: using the development secret, which everybody knows.');
   }
+  const linkAllow = linkAllowFrom(values);
   const placementKey = placementKeyFrom(values.placementKey ?? secrets[0] ?? DEVELOPMENT_SECRET);
-  return { ...base, id, redisUrl, secrets, placementKey, warnings };
+  return { ...base, id, redisUrl, secrets, placementKey, linkAllow, warnings };
 }
 
 function advertised(values: Shared): string {
@@ -432,6 +440,24 @@ function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: stri
 function checkPattern(pattern: string): void {
   if (!isRoomPattern(pattern))
     throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
+}
+
+function linkAllowFrom({ linkAllow }: Shared): LinkAllow {
+  try {
+    return new LinkAllow(linkAllow);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`--link-allow: ${error.message}.`);
+  }
+}
+
+/** A node that nobody would dial should say so itself. */
+function checkOwnAddress({ advertise, linkAllow }: Worker, { linkPort }: Values<'node'>): void {
+  const why = linkAllow.refusal({ host: advertise, port: linkPort });
+  if (why === undefined) return;
+  throw new ConfigError(
+    `Routers would not dial this node: ${why}. Give --advertise an address of a private network, or name what it is in --link-allow, alike in every process.`,
+  );
 }
 
 function checkRedisUrl(url: string): void {

@@ -105,6 +105,10 @@ export const ROUTER_METRICS = {
   ]),
   nodes_left_total: counter('incarnations', 'Incarnations this router saw leave: a drain that ended.'),
   stale_frames_dropped_total: counter('frames', 'Frames dropped because they bore an epoch lower than one seen.'),
+  records_ignored_total: counter(
+    'records',
+    'Records of nodes that this cluster has not signed, or that name an address that is not allowed.',
+  ),
 
   takeover_seconds: histogram(
     LONG_SECONDS,
@@ -168,6 +172,10 @@ export const NODE_METRICS = {
   duplicates_total: counter('messages', 'Items that a log had already, and did not take again.'),
   senders_evicted_total: counter('senders', 'Senders that a log forgot because it remembers too many.'),
   publishes_refused_total: counter('messages', 'Publishes refused because they could not be logged in time.'),
+  records_ignored_total: counter(
+    'records',
+    'Records of nodes that this cluster has not signed, or that name an address that is not allowed.',
+  ),
 
   claim_seconds: histogram(SECONDS, 'From sending a claim to its answer.'),
   append_seconds: histogram(SECONDS, 'From handing a batch to a room’s log to its answer.'),

@@ -2,6 +2,7 @@
  *  Does not know: connections, or any one operation. */
 import type { Args, Operation, Reply } from './directory.ts';
 import type { Keys } from './keys.ts';
+import type { RecordGuard } from './record-guard.ts';
 import { loadScript, type Script } from './scripts.ts';
 
 /** One script on keys of one slot. */
@@ -21,6 +22,8 @@ export interface PlanContext {
   readonly keys: Keys;
   /** Certificates kept before the oldest are dropped. */
   readonly certsMax: number;
+  /** Signs the record of a node that is written, and tells which of those read are believed. Absent: all are. */
+  readonly guard?: RecordGuard | undefined;
 }
 
 /** Control before all else; what is said in rooms; and the projections, which may be large. None stands before another. */
@@ -31,7 +34,7 @@ export interface Plan<K extends Operation> {
   readonly connection: DirectoryConnection;
   request(args: Args<K>, context: PlanContext): Request;
   /** @throws TypeError if the reply is none of the documented ones */
-  parse(raw: unknown, args: Args<K>): Reply<K>;
+  parse(raw: unknown, args: Args<K>, context: PlanContext): Reply<K>;
 }
 
 export type Plans = { readonly [K in Operation]: Plan<K> };

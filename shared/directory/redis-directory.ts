@@ -3,12 +3,13 @@
  *  Invariant: an operation is sent at most once, only to the run of Redis that is in force.
  *  @see DESIGN §3, §4 Connections */
 import { type Clock, systemClock } from '../clock.ts';
+import type { LinkAllow } from '../link/allow.ts';
 import type { RandomSource } from '../random.ts';
 import type { Timings } from '../timing.ts';
 import { checkArgs } from './check-args.ts';
 import { type Args, type Directory, DirectoryError, type Operation, type Reply } from './directory.ts';
 import { GatedRedis, type RunInForce } from './gated-redis.ts';
-import { buildKeys } from './keys.ts';
+import { buildKeys, DEFAULT_PREFIX } from './keys.ts';
 import { DIRECTORY_CONNECTIONS, type DirectoryConnection, type Plan, type PlanContext, type Plans } from './plan.ts';
 import { logPlans } from './plans/log.ts';
 import { membershipPlans } from './plans/membership.ts';
@@ -17,6 +18,7 @@ import { outboxPlans } from './plans/outbox.ts';
 import { projectionPlans } from './plans/projections.ts';
 import { rightsPlans } from './plans/rights.ts';
 import { roomPlans } from './plans/rooms.ts';
+import { RecordGuard } from './record-guard.ts';
 import { serverComplaints } from './server-info.ts';
 
 export interface RedisDirectoryOptions {
@@ -35,6 +37,9 @@ export interface RedisDirectoryOptions {
   readonly connections?: readonly DirectoryConnection[] | undefined;
   /** Certificates kept before the oldest are dropped; default 10,000. */
   readonly certsMax?: number | undefined;
+  /** Secrets of the cluster and addresses that may be dialled: node records are signed, and those that are not are ignored. Absent: all
+   *  records are believed, which is for tools that dial nobody. */
+  readonly trust?: { readonly secrets: readonly string[]; readonly allow: LinkAllow } | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: RandomSource | undefined;
 }
@@ -49,7 +54,9 @@ export type DirectoryEvent =
       readonly operation: Operation;
       readonly ms: number;
       readonly outcome: 'ok' | DirectoryError['code'];
-    };
+    }
+  /** A node's record that is not believed; told once while it stands. */
+  | { readonly kind: 'ignored'; readonly node: string; readonly why: string };
 
 /** Certificates kept in Redis: about 1 MB. */
 export const CERTS_MAX = 10_000;
@@ -81,7 +88,18 @@ export class RedisDirectory implements Directory {
   constructor(options: RedisDirectoryOptions) {
     const { cluster, prefix, url, timings, replicas, random } = options;
     this.#run = options.run ?? { id: undefined };
-    this.#context = { keys: buildKeys({ cluster, prefix }), certsMax: options.certsMax ?? CERTS_MAX };
+    this.#context = {
+      keys: buildKeys({ cluster, prefix }),
+      certsMax: options.certsMax ?? CERTS_MAX,
+      guard:
+        options.trust &&
+        new RecordGuard({
+          ...options.trust,
+          cluster,
+          prefix: prefix ?? DEFAULT_PREFIX,
+          onIgnored: (node, why) => this.#tell({ kind: 'ignored', node, why }),
+        }),
+    };
     this.#clock = options.clock ?? systemClock;
     this.#opened = options.connections ?? DIRECTORY_CONNECTIONS;
     const open = (connection: DirectoryConnection) =>
@@ -125,7 +143,7 @@ export class RedisDirectory implements Directory {
     };
     try {
       const sent = await this.#connections[plan.connection].send(request);
-      const reply = underRun(parsed(plan, sent.raw, args), sent);
+      const reply = underRun(parsed(plan, sent.raw, args, this.#context), sent);
       tell('ok');
       return reply;
     } catch (error) {
@@ -152,9 +170,9 @@ export class RedisDirectory implements Directory {
   }
 }
 
-function parsed<K extends Operation>(plan: Plan<K>, raw: unknown, args: Args<K>): Reply<K> {
+function parsed<K extends Operation>(plan: Plan<K>, raw: unknown, args: Args<K>, context: PlanContext): Reply<K> {
   try {
-    return plan.parse(raw, args);
+    return plan.parse(raw, args, context);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     throw new DirectoryError('bad-reply', `The stored data or the reply is not the directory's: ${said}`, {

@@ -1,5 +1,6 @@
 /** Dials a link once. Owns: how an address is read. Does not know: whether to dial again (dialer.ts). */
 import { connect } from 'node:net';
+import { guardedLookup } from './allow.ts';
 import { LinkConnection, type LinkOptions } from './connection.ts';
 
 /** Where a node's link server listens, as its record names it. */
@@ -19,5 +20,9 @@ export function parseAddress(text: string): LinkAddress | undefined {
 /** Dials. What becomes of it is told by the options' events: `onUp`, or `onDown` with 'unreachable', 'handshake' or another
  *  reason, within `handshakeMs` either way. */
 export function dialLink(address: LinkAddress, options: LinkOptions): LinkConnection {
-  return new LinkConnection(connect({ host: address.host, port: address.port }), 'dialer', options);
+  return new LinkConnection(
+    connect({ host: address.host, port: address.port, lookup: guardedLookup }),
+    'dialer',
+    options,
+  );
 }

@@ -2,6 +2,7 @@
  *  text form of a node, a router and a beat. Does not know: connections. */
 import type { Beat, NodeRecord, NodeState, Pin, RouterRecord } from '../directory.ts';
 import { headAndJson, list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+import type { RecordGuard, SealedRecord } from '../record-guard.ts';
 
 type Membership = Pick<
   Plans,
@@ -18,6 +19,11 @@ type Membership = Pick<
   | 'removeRouter'
 >;
 
+/** Stands before a signature. */
+const SEAL = '~';
+/** `incarnation state weight[~signature]`, a line `~signature` where it is signed, and JSON. */
+const STORED_NODE = /^(\S+) (\S+) ([^\s~]+)(?:~([\w-]+))?\n(?:~([\w-]+)\n)?([\s\S]*)$/;
+
 const otherRun = (runId: unknown) => ({ kind: 'other-run', runId: text(runId) }) as const;
 const otherGen = (gen: unknown) => ({ kind: 'other-gen', gen: optional(gen) }) as const;
 
@@ -30,14 +36,16 @@ export const membershipPlans: Membership = {
         [cluster.meta, cluster.nodes, cluster.beats, cluster.routers, cluster.pins],
         [known?.gen ?? '', known === undefined ? '' : String(known.ver)],
       ),
-    parse(raw) {
+    parse(raw, _args, { guard }) {
       const [runId, gen, ver, beats, nodes, routers, pins] = list(raw);
       return {
         runId: text(runId),
         gen: optional(gen),
         ver: number(ver),
         beats: Object.fromEntries(pairs(beats).map(([node, beat]) => [node, parseBeat(beat)])),
-        ...(nodes === undefined ? {} : { nodes: pairs(nodes).map(([node, record]) => parseNode(node, record)) }),
+        ...(nodes === undefined
+          ? {}
+          : { nodes: pairs(nodes).flatMap(([node, record]) => believed(node, record, guard) ?? []) }),
         ...(routers === undefined
           ? {}
           : { routers: pairs(routers).map(([router, record]) => parseRouter(router, record)) }),
@@ -57,12 +65,12 @@ export const membershipPlans: Membership = {
   },
   register: {
     connection: 'control',
-    request({ record, runId, newGen }, { keys: { cluster } }) {
+    request({ record, runId, newGen }, { keys: { cluster }, guard }) {
       const { node, incarnation, state, weight, ...rest } = record;
       return scriptRequest(
         'register',
         [cluster.meta, cluster.nodes, cluster.beats, cluster.certs],
-        [runId, newGen, node, incarnation, state, String(weight), JSON.stringify(rest)],
+        [runId, newGen, node, incarnation, state, ...sealed(node, incarnation, weight, rest, guard)],
         { runIdAt: 0, confirmed: true },
       );
     },
@@ -95,11 +103,11 @@ export const membershipPlans: Membership = {
   },
   setState: {
     connection: 'control',
-    request: ({ node, incarnation, state, weight, runId }, { keys: { cluster } }) =>
+    request: ({ node, incarnation, state, weight, runId }, { keys: { cluster }, guard }) =>
       scriptRequest(
         'set-state',
         [cluster.meta, cluster.nodes, cluster.certs],
-        [runId, node, incarnation, state, weight === undefined ? '' : String(weight)],
+        [runId, node, incarnation, state, weight === undefined ? '' : sealedWeight(node, incarnation, weight, guard)],
         { runIdAt: 0 },
       ),
     parse(raw) {
@@ -212,11 +220,49 @@ function parseBeat(beat: string): Beat {
   };
 }
 
-function parseNode(node: string, record: string): NodeRecord {
-  const { words, json } = headAndJson(record);
-  const [incarnation, state, weight] = words;
-  const rest = json as Omit<NodeRecord, 'node' | 'incarnation' | 'state' | 'weight'>;
-  return { ...rest, node, incarnation: text(incarnation), state: text(state) as NodeState, weight: number(weight) };
+/** The last two arguments of `register`. Signed, the weight is `weight~signature`, and the JSON has a line `~signature` before it: both
+ *  are opaque to scripts. */
+function sealed(
+  node: string,
+  incarnation: string,
+  weight: number,
+  rest: object,
+  guard: RecordGuard | undefined,
+): [weight: string, rest: string] {
+  const json = JSON.stringify(rest);
+  const seal = guard === undefined ? '' : `${SEAL}${guard.seal(node, incarnation, json)}\n`;
+  return [sealedWeight(node, incarnation, weight, guard), `${seal}${json}`];
+}
+
+function sealedWeight(node: string, incarnation: string, weight: number, guard: RecordGuard | undefined): string {
+  const plain = String(weight);
+  return guard === undefined ? plain : `${plain}${SEAL}${guard.sealWeight(node, incarnation, plain)}`;
+}
+
+function takeApart(node: string, record: string): SealedRecord {
+  const [, incarnation, state, weight, weightSeal, seal, json] = STORED_NODE.exec(record) ?? [];
+  return {
+    node,
+    incarnation: text(incarnation),
+    state: text(state),
+    weight: text(weight),
+    weightSeal,
+    seal,
+    json: text(json),
+  };
+}
+
+function believed(node: string, record: string, guard: RecordGuard | undefined): NodeRecord | undefined {
+  const take = () => takeApart(node, record);
+  const parse = () => parseNode(take());
+  return guard === undefined ? parse() : guard.open(node, record, take, parse);
+}
+
+function parseNode({ node, incarnation, state, weight, json }: SealedRecord): NodeRecord {
+  const rest: unknown = JSON.parse(json);
+  if (typeof rest !== 'object' || rest === null) throw new TypeError('expected an object');
+  const said = rest as Omit<NodeRecord, 'node' | 'incarnation' | 'state' | 'weight'>;
+  return { ...said, node, incarnation, state: state as NodeState, weight: number(weight) };
 }
 
 function parseRouter(router: string, record: string): RouterRecord {

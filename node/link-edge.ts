@@ -9,6 +9,7 @@ import { LinkListener } from '../shared/link/listener.ts';
 import type { PongSample } from '../shared/link/liveness.ts';
 import type { Call, LinkMessage, Pong } from '../shared/link/messages.ts';
 import { LinkEncodeError } from '../shared/link/protocol-error.ts';
+import type { TlsFiles } from '../shared/tls-files.ts';
 import type { LinkPeer } from './links.ts';
 
 export interface LinkEdgeOptions {
@@ -26,6 +27,8 @@ export interface LinkEdgeOptions {
   readonly linkPressed?: (link: number, isPressed: boolean) => void;
   /** Bytes of data that a router may send ahead of what was taken. */
   readonly windowBytes?: number;
+  /** Speaks TLS on every link. */
+  readonly tls?: TlsFiles | undefined;
   readonly message: (link: number, message: LinkMessage) => void;
   readonly call: (link: number, call: Call) => void;
   readonly dropped: (link: number, message: LinkMessage) => void;
@@ -168,9 +171,10 @@ export class LinkEdge {
         this.#options.linkDown(number);
       },
     };
-    const { windowBytes } = this.#options;
+    const { windowBytes, tls } = this.#options;
     return {
       handshake: { self, secrets, accepts },
+      tls,
       events,
       gate: () => gateOpen(),
       pulse,

@@ -2,7 +2,7 @@
  *  @see DESIGN §4 */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Instant, systemClock } from '../shared/clock.ts';
-import type { NodeConfig } from '../shared/config.ts';
+import { linkTlsPaths, type NodeConfig } from '../shared/config.ts';
 import { DirectoryError, type NodeRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
 import { windowAtLoss } from '../shared/herd.ts';
@@ -11,6 +11,7 @@ import { matchesPattern } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
+import { TlsFiles } from '../shared/tls-files.ts';
 import { issueResume } from '../shared/token.ts';
 import { beginSpan, tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
@@ -47,6 +48,7 @@ export class Node {
   readonly #onEnd: (how: NodeEnd) => void;
   readonly #directory: RedisDirectory;
   readonly #links: LinkEdge;
+  readonly #linkTls: TlsFiles | undefined;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   readonly metrics: NodeMetrics;
   readonly #webhooks: AssembledWebhooks | undefined;
@@ -86,6 +88,8 @@ export class Node {
     if (this.#webhooks !== undefined) {
       webhookMetrics(this.metrics.registry, () => this.#core?.webhooks?.state() ?? []);
     }
+    const paths = linkTlsPaths(config);
+    this.#linkTls = paths && new TlsFiles(paths, (why) => log.error('certificate not read', { why }));
     this.#links = this.#makeLinks();
     this.#health = this.#makeHealth();
     this.#well =
@@ -160,6 +164,7 @@ export class Node {
     this.#webhooks?.close();
     await this.#links.closeAll();
     await this.#directory.close();
+    this.#linkTls?.close();
     this.#loop.disable();
   }
 
@@ -203,6 +208,7 @@ export class Node {
       linkDrained: (link) => this.#core?.linkDrained(link),
       linkPressed: (link, isPressed) => this.#core?.linkPressed(link, isPressed),
       windowBytes: this.#config.linkWindowBytes,
+      tls: this.#linkTls,
       message: (link, message) => this.#core?.message(link, message, now()),
       dropped: (link, message) => this.#core?.dropped(link, message),
       turnEnd: () => this.#core?.turnEnd(),

@@ -5,7 +5,7 @@
  *  socket is paused: what an eager client sends waits in the kernel, and none of it is lost.
  *  Invariant: every socket has an error listener from its first moment; each upgraded socket ends in exactly one of `accept`, a
  *  refusal with a close code, or its own death. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Server as SocketServer, WebSocketServer } from 'ws';
@@ -20,6 +20,7 @@ import { ClientSocket } from './client-socket.ts';
 import type { ComeBack } from './come-back.ts';
 import { PLAIN_CONNECTIONS_MAX } from './files-limit.ts';
 import type { Handshakes, HandshakeVerdict } from './handshakes.ts';
+import { createHttpServer, type EdgeTls, type HttpServer } from './http-server.ts';
 import { type Limits, REFUSALS } from './limits.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -59,6 +60,8 @@ export interface EdgeServerOptions {
   readonly attended?:
     | { readonly isAttended: (room: string) => boolean; readonly take: (upgrade: AttendedUpgrade) => void }
     | undefined;
+  /** Speaks TLS with this certificate, and with the next one once it changes. */
+  readonly tls?: EdgeTls | undefined;
   readonly admitTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   readonly checkIntervalMs?: number;
@@ -88,7 +91,7 @@ type ServerOptions = ConstructorParameters<typeof WebSocketServer<typeof ClientS
 
 export class EdgeServer {
   readonly #options: EdgeServerOptions;
-  readonly #server: Server;
+  readonly #server: HttpServer;
   readonly #wss: SocketServer<typeof ClientSocket>;
   readonly #upgraded = new Set<Duplex>();
   #started: Promise<number> | undefined;
@@ -112,7 +115,7 @@ export class EdgeServer {
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     };
     this.#wss = new WebSocketServer<typeof ClientSocket>(wsOptions);
-    this.#server = createServer(
+    this.#server = createHttpServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
         headersTimeout: options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS,
@@ -123,6 +126,7 @@ export class EdgeServer {
         requireHostHeader: true,
         noDelay: true,
       },
+      options.tls,
       options.request,
     );
     this.#server.maxConnections = options.connectionsMax + (options.plainConnectionsMax ?? PLAIN_CONNECTIONS_MAX);

@@ -11,6 +11,7 @@ import { LinkDialer } from '../shared/link/dialer.ts';
 import type { LinkIdentity } from '../shared/link/handshake.ts';
 import type { LinkMessage, Pong, Return } from '../shared/link/messages.ts';
 import { LinkEncodeError } from '../shared/link/protocol-error.ts';
+import { isTlsFault, type TlsFiles } from '../shared/tls-files.ts';
 import type { Holder } from './route.ts';
 
 /** A pause of the event loop after which the view is read anew before anything is forwarded. */
@@ -35,6 +36,8 @@ export interface RouterLinksOptions {
   readonly takes?: () => boolean;
   /** Bytes of data that a node may send ahead of what was taken here. */
   readonly windowBytes?: number;
+  /** Speaks TLS on every link. */
+  readonly tls?: TlsFiles | undefined;
   readonly message: (at: Holder, message: LinkMessage) => void;
   /** Calls back after a poll sent from now on. */
   readonly afterFreshPoll: (done: () => void) => void;
@@ -92,12 +95,13 @@ export class RouterLinks {
     if (known !== undefined) this.drop(at);
     const to = parseAddress(address);
     if (to === undefined) return this.#options.log('node has no usable address', { node: at.node, address });
-    const { self, secrets, pulse, takes, windowBytes } = this.#options;
+    const { self, secrets, pulse, takes, windowBytes, tls } = this.#options;
     const dialer = new LinkDialer({
       address: to,
       handshake: { self, secrets, accepts: ['node'], expect: { id: at.node, incarnation: at.incarnation } },
       pulse: () => pulse(at),
       takes,
+      tls,
       ...(windowBytes === undefined ? {} : { windowBytes }),
       pressedBytes: PRESSED_BYTES,
       events: {
@@ -107,7 +111,8 @@ export class RouterLinks {
         onIdle: () => this.#drained(at),
         onPressed: (_link, isPressed) => this.#options.linkPressed?.(at, isPressed),
         onDown: (_link, down) => {
-          if (down.code === 'handshake') this.#options.log('link refused', { node: at.node, why: down.text });
+          if (down.code === 'handshake' || isTlsFault(down.cause))
+            this.#options.log('link refused', { node: at.node, why: down.text });
           if (!down.wasUp) return;
           this.#fail(at.incarnation);
           this.#options.linkDown(at);

@@ -1,6 +1,6 @@
 /** Entry of a router's process, which is the whole router or one of its workers. Owns: configuration, signals, exit codes. Exit: 0
  *  stopped, 1 crashed, 2 may not join or is misconfigured. */
-import { ConfigError, loadConfig } from '../shared/config.ts';
+import { ConfigError, loadConfig, routerUrl } from '../shared/config.ts';
 import { workerId } from '../shared/ids.ts';
 import { createLogger } from '../shared/log.ts';
 import { reportServer } from '../shared/report-server.ts';
@@ -46,7 +46,8 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {
     if (!supervised) process.emit('SIGTERM', 'SIGTERM');
   });
-  if (worker !== undefined) process.on('SIGHUP', () => undefined);
+  const isSecured = config.tlsCert !== undefined || config.linkTlsCert !== undefined;
+  if (worker !== undefined || isSecured) process.on('SIGHUP', () => router.reloadTls());
   process.on('message', (message: unknown) => {
     router.parentSaid(message);
     if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop') {
@@ -56,7 +57,7 @@ async function main(): Promise<void> {
   process.on('disconnect', () => process.exit(0));
 
   const port = await router.start();
-  const url = `http://${config.advertise}:${port}`;
+  const url = routerUrl(config, port);
   const waiting = setInterval(() => {
     if (!router.ready) return;
     clearInterval(waiting);

@@ -3,7 +3,7 @@
  *  @see DESIGN §2, §4 Routers */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemClock } from '../shared/clock.ts';
-import type { RouterConfig } from '../shared/config.ts';
+import { linkTlsPaths, type RouterConfig, routerUrl, tlsPaths } from '../shared/config.ts';
 import { DirectoryError, type RouterRecord } from '../shared/directory/directory.ts';
 import { RedisDirectory } from '../shared/directory/redis-directory.ts';
 import { windowAtStop } from '../shared/herd.ts';
@@ -12,6 +12,7 @@ import { newIncarnation, workerId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
+import { TlsFiles, type TlsPaths } from '../shared/tls-files.ts';
 import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { admit } from './admit.ts';
@@ -62,6 +63,8 @@ export class Router {
   readonly #attended: Attended;
   readonly #links: RouterLinks;
   readonly #edge: EdgeServer;
+  readonly #tls: TlsFiles | undefined;
+  readonly #linkTls: TlsFiles | undefined;
   readonly #backend: ApiBackend;
   readonly #live: Live;
   readonly #rights: RouterRights;
@@ -96,6 +99,8 @@ export class Router {
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
     this.#limits = new Limits(systemClock, config);
     this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
+    this.#tls = this.#makeTls(tlsPaths(config));
+    this.#linkTls = this.#makeTls(linkTlsPaths(config));
     this.#clients = new Clients(
       { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, limits: this.#limits, ...config },
       {
@@ -171,7 +176,7 @@ export class Router {
     });
     this.#directory.start();
     this.#clients.start();
-    this.#watch = this.#makeWatch(`http://${this.#config.advertise}:${port}`);
+    this.#watch = this.#makeWatch(routerUrl(this.#config, port));
     this.#core = this.#makeCore(this.#watch);
     this.#ticker = setInterval(() => {
       const now = systemClock.now();
@@ -233,7 +238,20 @@ export class Router {
     await this.#edge.close();
     await this.#links.closeAll();
     await this.#directory.close();
+    this.#tls?.close();
+    this.#linkTls?.close();
     this.#loop.disable();
+  }
+
+  /** Reads certificates again now, and goes by them from the next connection on. */
+  reloadTls(): void {
+    this.#tls?.reload();
+    this.#linkTls?.reload();
+  }
+
+  #makeTls(paths: TlsPaths | undefined): TlsFiles | undefined {
+    if (paths === undefined) return undefined;
+    return new TlsFiles(paths, (why) => this.#log.error('certificate not read', { why }));
   }
 
   #makeLinks(): RouterLinks {
@@ -253,6 +271,7 @@ export class Router {
       undeliverable: (handle) => this.#core?.undeliverable(handle),
       takes: () => !this.#clients.isOverfull,
       windowBytes: this.#config.linkWindowBytes,
+      tls: this.#linkTls,
       message: (at, message) => this.#core?.message(at, message, systemClock.now()),
       afterFreshPoll: (done) => {
         if (this.#watch === undefined) done();
@@ -416,6 +435,7 @@ export class Router {
         isAttended: (room) => this.#watch !== undefined && isAttended(this.#watch.membership, room),
         take: (upgrade) => this.#attended.take(upgrade),
       },
+      tls: this.#tls,
       admitTimeoutMs: config.handshakeTimeoutMs,
       log: (event, fields) => this.#log.warn(event, fields),
     });

@@ -274,11 +274,11 @@ export class LocalCluster {
   }
 
   #publicUrl(message: Readonly<Record<string, unknown>> | undefined): string {
-    const { host, port } = this.#config;
+    const { host, port, tlsCert } = this.#config;
     if (port === 0) return String(message?.['url']);
     const name = isLoopback(host) && host !== 'localhost' ? host : '127.0.0.1';
     const reachable = host === '0.0.0.0' || host === '::' || isLoopback(host) ? name : host;
-    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+    return `${tlsCert === undefined ? 'http' : 'https'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   }
 
   #throwIfStopping(): void {

@@ -83,6 +83,19 @@ export const OPTIONS = {
     default: [],
     doc: 'Where links may be dialled, whatever a node’s record says: addresses or networks, host names (`*` for a part of one label), each with a port, a range of ports or none, e.g. `10.1.0.0/16:7070`, `node-*.internal`; `private` for loopback, the private networks and this machine’s name, which is the default. Metadata, link-local, multicast and any addresses are refused always.',
   },
+  'link-tls-cert': {
+    roles: ALL,
+    type: 'string',
+    min: 1,
+    doc: 'Certificate file (PEM) that this process shows on links, which then speak TLS. Goes with `--link-tls-key` and `--link-tls-ca`; in every process or in none. A changed file is read by itself.',
+  },
+  'link-tls-key': { roles: ALL, type: 'string', min: 1, doc: 'Its key.' },
+  'link-tls-ca': {
+    roles: ALL,
+    type: 'string',
+    min: 1,
+    doc: 'Certificate of the authority that must have signed the one of the other side. Names in certificates are not compared.',
+  },
   host: { roles: ALL, type: 'string', default: '127.0.0.1', min: 1, doc: 'Address to listen on.' },
   advertise: {
     roles: ALL,
@@ -170,6 +183,13 @@ export const OPTIONS = {
     max: 65_535,
     doc: 'Port for clients and the HTTP API; 0 takes a free one. Under `npm start` the first router’s, the next ones follow.',
   },
+  'tls-cert': {
+    roles: ROUTER,
+    type: 'string',
+    min: 1,
+    doc: 'Certificate file (PEM, with its chain) of the router’s port, which then speaks TLS 1.2 or newer. Read again when it changes and on SIGHUP, without closing a socket.',
+  },
+  'tls-key': { roles: ROUTER, type: 'string', min: 1, doc: 'Its key.' },
   'allow-origins': {
     roles: ROUTER,
     type: 'list',

@@ -14,6 +14,7 @@ import { LinkAllow } from './link/allow.ts';
 import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
+import type { TlsPaths } from './tls-files.ts';
 
 export type { Role } from './config-options.ts';
 export { ConfigError } from './config-parse.ts';
@@ -226,6 +227,7 @@ export function isLoopback(host: string): boolean {
 }
 
 function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSource): RouterConfig {
+  checkTogether(values, ['tlsCert', 'tlsKey']);
   const authenticates = checkAuthentication(values);
   const apiTokens = readApiTokens(values);
   checkBacklog(values);
@@ -357,6 +359,7 @@ type Shared = Values<'router'> | Values<'node'> | Values<'start'>;
 
 function common(parsed: Parsed, values: Shared): Common {
   const timings: Timings = pick(values, Object.keys(DEFAULT_TIMINGS) as (keyof Timings)[]);
+  checkTogether(values, ['linkTlsCert', 'linkTlsKey', 'linkTlsCa']);
   const broken = brokenRelations(timings);
   if (broken.length > 0) throw new ConfigError(`${broken.join('; ')}.`);
   return { timings, advertise: advertised(values), warnings: parsed.warnings };
@@ -440,6 +443,30 @@ function pairPrograms(values: Values<'node'> | Values<'start'>): { pattern: stri
 function checkPattern(pattern: string): void {
   if (!isRoomPattern(pattern))
     throw new ConfigError(`--rooms ${JSON.stringify(pattern)} is not a pattern of room ids.`);
+}
+
+/** Of these, all are given or none. */
+function checkTogether<T extends object>(values: T, names: readonly (keyof T & string)[]): void {
+  const given = names.filter((name) => values[name] !== undefined);
+  if (given.length === 0 || given.length === names.length) return;
+  const flags = names.map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  throw new ConfigError(`${flags.join(', ')} go together: give all or none.`);
+}
+
+/** The files of a router's own certificate; undefined where it speaks no TLS. */
+export function tlsPaths({ tlsCert: cert, tlsKey: key }: RouterConfig): TlsPaths | undefined {
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+/** Where others reach a router that listens on `port`. */
+export function routerUrl({ tlsCert, advertise }: RouterConfig, port: number): string {
+  return `${tlsCert === undefined ? 'http' : 'https'}://${advertise}:${port}`;
+}
+
+/** The files of a link's certificate; undefined where links speak no TLS. */
+export function linkTlsPaths(config: RouterConfig | NodeConfig): TlsPaths | undefined {
+  const { linkTlsCert: cert, linkTlsKey: key, linkTlsCa: ca } = config;
+  return cert === undefined || key === undefined ? undefined : { cert, key, ca };
 }
 
 function linkAllowFrom({ linkAllow }: Shared): LinkAllow {

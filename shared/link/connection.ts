@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock } from '../clock.ts';
 import { jittered, type RandomSource, systemRandom } from '../random.ts';
+import type { TlsFiles } from '../tls-files.ts';
 import { ReceiveCredit, SendCredit } from './credit.ts';
 import { FrameDecoder } from './decode.ts';
 import { encode, prepare } from './encode.ts';
@@ -93,6 +94,8 @@ export interface LinkOptions {
   readonly pulse?: ((link: LinkConnection) => Pick<Pong, 'loopDelayUs' | 'redis'>) | undefined;
   /** Whether more data can be taken now; asked when a grant is due, and by `renewCredit`. Absent: always. */
   readonly takes?: ((link: LinkConnection) => boolean) | undefined;
+  /** Speaks TLS, both sides with a certificate of one authority. */
+  readonly tls?: Pick<TlsFiles, 'current' | 'onChange'> | undefined;
   /** What is named in our HELLO, besides what `handshake.self` names. */
   readonly features?: readonly LinkFeature[];
   readonly clock?: Clock;

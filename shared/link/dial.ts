@@ -1,5 +1,7 @@
 /** Dials a link once. Owns: how an address is read. Does not know: whether to dial again (dialer.ts). */
-import { connect } from 'node:net';
+import { connect, type TcpNetConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { TLS_VERSION_MIN, type TlsFiles } from '../tls-files.ts';
 import { guardedLookup } from './allow.ts';
 import { LinkConnection, type LinkOptions } from './connection.ts';
 
@@ -20,9 +22,11 @@ export function parseAddress(text: string): LinkAddress | undefined {
 /** Dials. What becomes of it is told by the options' events: `onUp`, or `onDown` with 'unreachable', 'handshake' or another
  *  reason, within `handshakeMs` either way. */
 export function dialLink(address: LinkAddress, options: LinkOptions): LinkConnection {
-  return new LinkConnection(
-    connect({ host: address.host, port: address.port, lookup: guardedLookup }),
-    'dialer',
-    options,
-  );
+  const to: TcpNetConnectOpts = { host: address.host, port: address.port, lookup: guardedLookup };
+  return new LinkConnection(options.tls === undefined ? connect(to) : secured(to, options.tls), 'dialer', options);
+}
+
+/** The certificate must be of the cluster's authority. Its names are not compared: who answers is proved by the handshake behind. */
+function secured(to: TcpNetConnectOpts, tls: Pick<TlsFiles, 'current'>) {
+  return connectTls({ ...to, ...tls.current, minVersion: TLS_VERSION_MIN, checkServerIdentity: () => undefined });
 }

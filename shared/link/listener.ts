@@ -2,7 +2,9 @@
  *  Invariant: at most `unprovenMax` connections that have not proved themselves and `linksMax` in all; what comes beyond is cut
  *  before a byte of it is read. */
 import { createServer, type Server, type Socket } from 'node:net';
-import { LinkConnection, type LinkEvents, type LinkOptions } from './connection.ts';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { TLS_VERSION_MIN } from '../tls-files.ts';
+import { LINK_DEFAULTS, LinkConnection, type LinkEvents, type LinkOptions } from './connection.ts';
 import type { LinkAddress } from './dial.ts';
 import { checkHandshake } from './handshake.ts';
 import type { Goaway } from './messages.ts';
@@ -19,8 +21,8 @@ export interface LinkListenerOptions extends LinkOptions {
   readonly port: number;
   readonly unprovenMax?: number;
   readonly linksMax?: number;
-  /** A connection was cut because there were too many. */
-  readonly onRefused?: ((why: 'unproven' | 'links') => void) | undefined;
+  /** A connection was cut because there were too many, or it showed no certificate of the cluster's authority. */
+  readonly onRefused?: ((why: 'unproven' | 'links' | 'certificate') => void) | undefined;
 }
 
 export class LinkListener {
@@ -29,6 +31,10 @@ export class LinkListener {
   readonly #server: Server;
   readonly #links = new Set<LinkConnection>();
   #unproven = 0;
+  /** Takes no connections itself: they are handed to it. */
+  readonly #tls: TlsServer | undefined;
+  /** Connections that have not finished the handshake of TLS, by where they come from. */
+  readonly #securing = new Map<string, Socket>();
   #started: Promise<LinkAddress> | undefined;
   #closed: Promise<void> | undefined;
 
@@ -55,6 +61,7 @@ export class LinkListener {
       },
     };
     this.#server = createServer((socket) => this.#accept(socket));
+    this.#tls = this.#makeTls();
   }
 
   /** Links that are up. */
@@ -64,7 +71,7 @@ export class LinkListener {
 
   /** Connections that have not proved themselves yet. */
   get unproven(): number {
-    return this.#unproven;
+    return this.#unproven + this.#securing.size;
   }
 
   /** Listens. @returns where
@@ -94,6 +101,8 @@ export class LinkListener {
     // A server that never listened has nothing to close, which it tells as an error.
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     // The server may be done a moment before its last socket has told so.
+    for (const socket of this.#securing.values()) socket.destroy();
+    this.#securing.clear();
     await Promise.all([closed, ...[...this.#links].map((link) => link.close(goaway))]);
   }
 
@@ -102,7 +111,7 @@ export class LinkListener {
     const full =
       this.#links.size >= (linksMax ?? LISTENER_DEFAULTS.linksMax)
         ? 'links'
-        : this.#unproven >= (unprovenMax ?? LISTENER_DEFAULTS.unprovenMax)
+        : this.unproven >= (unprovenMax ?? LISTENER_DEFAULTS.unprovenMax)
           ? 'unproven'
           : undefined;
     if (full !== undefined) {
@@ -111,7 +120,39 @@ export class LinkListener {
       onRefused?.(full);
       return;
     }
+    if (this.#tls === undefined) return this.#take(socket);
+    const from = addressOf(socket);
+    this.#securing.set(from, socket);
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      if (this.#securing.get(from) === socket) this.#securing.delete(from);
+    });
+    this.#tls.emit('connection', socket);
+  }
+
+  #take(socket: Socket): void {
     this.#unproven += 1;
     this.#links.add(new LinkConnection(socket, 'acceptor', { ...this.#options, events: this.#events }));
   }
+
+  #makeTls(): TlsServer | undefined {
+    const { tls, handshakeMs, onRefused } = this.#options;
+    if (tls === undefined) return undefined;
+    const required = { requestCert: true, rejectUnauthorized: true, minVersion: TLS_VERSION_MIN } as const;
+    const handshakeTimeout = handshakeMs ?? LINK_DEFAULTS.handshakeMs;
+    const server = createTlsServer({ ...tls.current, ...required, handshakeTimeout }, (socket) => {
+      this.#securing.delete(addressOf(socket));
+      this.#take(socket);
+    });
+    server.on('tlsClientError', (_error, socket) => {
+      socket.destroy();
+      onRefused?.('certificate');
+    });
+    tls.onChange((identity) => server.setSecureContext({ ...identity, minVersion: TLS_VERSION_MIN }));
+    return server;
+  }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }

@@ -3,6 +3,7 @@
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
 import { createLogger } from '../shared/log.ts';
+import { hideSecrets } from '../shared/process-title.ts';
 import { reportServer } from '../shared/report-server.ts';
 import { attendedOffers, loadPrograms } from './load-program.ts';
 import { Node } from './node.ts';
@@ -12,6 +13,7 @@ const EXIT_CODES: Readonly<Record<NodeEnd['kind'], number>> = { left: 0, refused
 
 async function main(): Promise<void> {
   const config = loadConfig('node', process.argv.slice(2));
+  hideSecrets(`bellhop node ${config.id}`, process.argv.slice(2));
   const log = createLogger({ role: 'node', id: config.id, level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn('configuration', { warning });
   const { attends } = config;

@@ -3,12 +3,14 @@
 import { ConfigError, loadConfig, routerUrl } from '../shared/config.ts';
 import { workerId } from '../shared/ids.ts';
 import { createLogger } from '../shared/log.ts';
+import { hideSecrets } from '../shared/process-title.ts';
 import { reportServer } from '../shared/report-server.ts';
 import { Router } from './router.ts';
 import type { ToParent } from './workers/messages.ts';
 
 async function main(): Promise<void> {
   const config = loadConfig('router', process.argv.slice(2));
+  hideSecrets(`bellhop router ${config.id}`, process.argv.slice(2));
   const { worker } = config;
   if (config.workers > 1 && worker === undefined) {
     throw new ConfigError('this process can only be one worker of a router: use "bellhop router" for --workers.');

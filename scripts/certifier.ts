@@ -21,8 +21,8 @@ export function createCertifier(options: RedisDirectoryOptions, say: (sentence: 
       const directory = RedisDirectory.connect({ ...options, connections: ['control'] });
       // The first attempts come before there is a connection: the next is due when there is one, not when a pause is over.
       let cut = new AbortController();
-      directory.onState(({ kind, connection }) => {
-        if (kind === 'up' && connection === 'control') cut.abort();
+      directory.onState((event) => {
+        if (event.kind === 'up' && event.connection === 'control') cut.abort();
       });
       directory.start();
       try {

@@ -3,7 +3,7 @@
  *  Invariant: after `stop` none of its processes is left. */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { buildKeys } from '../../shared/directory/keys.ts';
+import { buildKeys, type Keys } from '../../shared/directory/keys.ts';
 import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
 import { Api } from './api.ts';
@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly gated?: boolean;
   /** A Redis that runs already and becomes the cluster's own; `redisArgs` is void then. */
   readonly redis?: RedisServer;
+  /** First part of its keys; `bh` by default. */
+  readonly prefix?: string;
   /** Further flags of one process, e.g. the way to Redis through a proxy. They come last and win. */
   readonly argsOf?: (id: string) => readonly string[];
 }
@@ -33,7 +35,6 @@ export interface RunningRouter {
 }
 
 export const CLUSTER_NAME = 'scenario';
-const KEYS = buildKeys({ cluster: CLUSTER_NAME });
 const EXAMPLES = join(ROOT, 'examples');
 
 export class Cluster {
@@ -42,6 +43,7 @@ export class Cluster {
   readonly nodes = new Map<string, ClusterProcess>();
   readonly routers = new Map<string, RunningRouter>();
   readonly #options: ClusterOptions;
+  readonly #keys: Keys;
   readonly #gates = new Map<string, RedisGate>();
   readonly #gen = randomBytes(16).toString('hex');
   /** All that ever ran, for the end and for what they said. */
@@ -50,6 +52,7 @@ export class Cluster {
   private constructor(redis: RedisServer, options: ClusterOptions) {
     this.redis = redis;
     this.#options = options;
+    this.#keys = buildKeys({ cluster: CLUSTER_NAME, prefix: options.prefix });
   }
 
   /** Starts Redis, `n1` … and `r1` …, and waits until routers see every node. */
@@ -138,7 +141,7 @@ export class Cluster {
   ): Promise<{ readonly node: string; readonly incarnation: string; readonly epoch: number } | undefined> {
     const redis = await plainRedis(this.redis.port);
     try {
-      const { node, incarnation, epoch } = await redis.hgetall(KEYS.room(room).owner);
+      const { node, incarnation, epoch } = await redis.hgetall(this.#keys.room(room).owner);
       return node === undefined || node === ''
         ? undefined
         : { node, incarnation: incarnation ?? '', epoch: Number(epoch) };
@@ -151,7 +154,7 @@ export class Cluster {
   async ownersOf(rooms: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const redis = await plainRedis(this.redis.port);
     try {
-      const owners = await Promise.all(rooms.map((room) => redis.hget(KEYS.room(room).owner, 'node')));
+      const owners = await Promise.all(rooms.map((room) => redis.hget(this.#keys.room(room).owner, 'node')));
       return new Map(rooms.map((room, i) => [room, owners[i] ?? '']));
     } finally {
       redis.disconnect();
@@ -163,9 +166,9 @@ export class Cluster {
   async untilRoutersAreKnown(): Promise<void> {
     const redis = await plainRedis(this.redis.port);
     try {
-      const ver = Number(await redis.hget(KEYS.cluster.meta, 'ver'));
+      const ver = Number(await redis.hget(this.#keys.cluster.meta, 'ver'));
       await until('every node has read which routers there are', async () => {
-        const beats = await redis.hgetall(KEYS.cluster.beats);
+        const beats = await redis.hgetall(this.#keys.cluster.beats);
         return [...this.nodes.keys()].every((id) => listedVersion(beats[id]) >= ver);
       });
     } finally {
@@ -177,7 +180,7 @@ export class Cluster {
   async changesOf(rooms: readonly string[]): Promise<ReadonlyMap<string, number>> {
     const redis = await plainRedis(this.redis.port);
     try {
-      const tags = await Promise.all(rooms.map((room) => redis.hget(KEYS.room(room).owner, 'tags')));
+      const tags = await Promise.all(rooms.map((room) => redis.hget(this.#keys.room(room).owner, 'tags')));
       return new Map(rooms.map((room, i) => [room, (tags[i] ?? '').trim().split(/\s+/).length - 1]));
     } finally {
       redis.disconnect();
@@ -225,7 +228,7 @@ export class Cluster {
 
   async #nameHistory(): Promise<void> {
     const redis = await plainRedis(this.redis.port);
-    await redis.hset(KEYS.cluster.meta, 'gen', this.#gen, 'schema', '1');
+    await redis.hset(this.#keys.cluster.meta, 'gen', this.#gen, 'schema', '1');
     redis.disconnect();
   }
 
@@ -234,7 +237,9 @@ export class Cluster {
   }
 
   #common(id: string): string[] {
-    return ['--id', id, '--redis-url', this.#gates.get(id)?.url ?? this.redis.url, '--cluster', CLUSTER_NAME];
+    const { prefix } = this.#options;
+    const where = ['--redis-url', this.#gates.get(id)?.url ?? this.redis.url, '--cluster', CLUSTER_NAME];
+    return ['--id', id, ...where, ...(prefix === undefined ? [] : ['--prefix', prefix])];
   }
 }
 

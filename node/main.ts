@@ -44,6 +44,9 @@ async function main(): Promise<void> {
     if (signals === 1 && started) node.drain();
     else process.exit(0);
   });
+  if ([config.linkTlsCert, config.secretFile].some((file) => file !== undefined)) {
+    process.on('SIGHUP', () => node.reload());
+  }
   const supervised = process.send !== undefined;
   process.on('SIGINT', () => {
     if (!supervised) process.emit('SIGTERM', 'SIGTERM');

@@ -11,6 +11,7 @@ import { matchesPattern } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
+import { followSecrets } from '../shared/secret-file.ts';
 import { TlsFiles } from '../shared/tls-files.ts';
 import { issueResume } from '../shared/token.ts';
 import { beginSpan, tracedCall } from '../shared/tracing.ts';
@@ -49,6 +50,7 @@ export class Node {
   readonly #directory: RedisDirectory;
   readonly #links: LinkEdge;
   readonly #linkTls: TlsFiles | undefined;
+  readonly #secretFile: ReturnType<typeof followSecrets>;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
   readonly metrics: NodeMetrics;
   readonly #webhooks: AssembledWebhooks | undefined;
@@ -88,6 +90,7 @@ export class Node {
     if (this.#webhooks !== undefined) {
       webhookMetrics(this.metrics.registry, () => this.#core?.webhooks?.state() ?? []);
     }
+    this.#secretFile = followSecrets(config.secretFile, secrets, log);
     const paths = linkTlsPaths(config);
     this.#linkTls = paths && new TlsFiles(paths, (why) => log.error('certificate not read', { why }));
     this.#links = this.#makeLinks();
@@ -143,6 +146,12 @@ export class Node {
     return link;
   }
 
+  /** Reads certificates and secrets again now. What this node has signed stays as it is until its next life. */
+  reload(): void {
+    this.#linkTls?.reload();
+    this.#secretFile.reload();
+  }
+
   /** What Redis has to be told to change, read once it answers; empty when nothing. */
   checkServer(): Promise<string[]> {
     return this.#directory.checkServer();
@@ -165,6 +174,7 @@ export class Node {
     await this.#links.closeAll();
     await this.#directory.close();
     this.#linkTls?.close();
+    this.#secretFile.close();
     this.#loop.disable();
   }
 

@@ -48,8 +48,8 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {
     if (!supervised) process.emit('SIGTERM', 'SIGTERM');
   });
-  const isSecured = config.tlsCert !== undefined || config.linkTlsCert !== undefined;
-  if (worker !== undefined || isSecured) process.on('SIGHUP', () => router.reloadTls());
+  const rereads = [config.tlsCert, config.linkTlsCert, config.secretFile].some((file) => file !== undefined);
+  if (worker !== undefined || rereads) process.on('SIGHUP', () => router.reload());
   process.on('message', (message: unknown) => {
     router.parentSaid(message);
     if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop') {

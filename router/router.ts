@@ -12,6 +12,7 @@ import { newIncarnation, workerId } from '../shared/ids.ts';
 import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
+import { followSecrets } from '../shared/secret-file.ts';
 import { TlsFiles, type TlsPaths } from '../shared/tls-files.ts';
 import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
@@ -65,6 +66,7 @@ export class Router {
   readonly #edge: EdgeServer;
   readonly #tls: TlsFiles | undefined;
   readonly #linkTls: TlsFiles | undefined;
+  readonly #secretFile: ReturnType<typeof followSecrets>;
   readonly #backend: ApiBackend;
   readonly #live: Live;
   readonly #rights: RouterRights;
@@ -99,6 +101,7 @@ export class Router {
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
     this.#limits = new Limits(systemClock, config);
     this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
+    this.#secretFile = followSecrets(config.secretFile, secrets, log);
     this.#tls = this.#makeTls(tlsPaths(config));
     this.#linkTls = this.#makeTls(linkTlsPaths(config));
     this.#clients = new Clients(
@@ -239,12 +242,14 @@ export class Router {
     await this.#links.closeAll();
     await this.#directory.close();
     this.#tls?.close();
+    this.#secretFile.close();
     this.#linkTls?.close();
     this.#loop.disable();
   }
 
-  /** Reads certificates again now, and goes by them from the next connection on. */
-  reloadTls(): void {
+  /** Reads certificates and secrets again now, and goes by them from the next connection on. */
+  reload(): void {
+    this.#secretFile.reload();
     this.#tls?.reload();
     this.#linkTls?.reload();
   }

@@ -58,12 +58,12 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
     const endAtOnce = () => void workers.stop();
     // A terminal's Ctrl-C reaches a supervised process too; its supervisor says by itself what is to be done.
     const signals: NodeJS.Signals[] = process.send === undefined ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGTERM'];
-    // Where there are certificates it means to read them again; workers see by themselves that the files have changed.
-    const isSecured = config.tlsCert !== undefined || config.linkTlsCert !== undefined;
-    if (isSecured) process.on('SIGHUP', () => undefined);
+    // Where there are certificates or secrets in files it means to read them again; workers see by themselves that the files have changed.
+    const rereads = [config.tlsCert, config.linkTlsCert, config.secretFile].some((file) => file !== undefined);
+    if (rereads) process.on('SIGHUP', () => undefined);
     const endListening = onStopRequests({
       watchParent: startedByNpm(),
-      signals: isSecured ? signals.filter((signal) => signal !== 'SIGHUP') : signals,
+      signals: rereads ? signals.filter((signal) => signal !== 'SIGHUP') : signals,
       on: (nth, why) => {
         log.info(nth === 1 ? 'stopping' : 'ending at once', { why });
         if (nth > 1) return endAtOnce();

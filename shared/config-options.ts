@@ -69,6 +69,12 @@ export const OPTIONS = {
     secret: true,
     doc: 'Cluster secret: proves links and signs resume tokens. The first is used, all are accepted, so that it can be rotated. `npm start` makes one where it listens beyond this machine.',
   },
+  'secret-file': {
+    roles: ['router', 'node'],
+    type: 'string',
+    min: 1,
+    doc: 'File with the cluster secrets, one a line, in the place of `--secret`. Read again when it changes and on SIGHUP, without closing a socket; what a node has signed stays signed as it is until its next start.',
+  },
   'placement-key': {
     roles: ALL,
     type: 'string',

@@ -13,6 +13,7 @@ import { isIncarnation, isNodeId, isRoomPattern, newIncarnation, workerId } from
 import { LinkAllow } from './link/allow.ts';
 import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
+import { readSecrets } from './secret-file.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
 import type { TlsPaths } from './tls-files.ts';
 
@@ -69,8 +70,8 @@ interface Common {
 interface Worker extends Common {
   readonly id: string;
   readonly redisUrl: string;
-  /** The first is used, all are accepted. At least one. */
-  readonly secrets: readonly string[];
+  /** The first is used, all are accepted. At least one. Those of a file are replaced in place when it changes. */
+  readonly secrets: string[];
   /** 16 bytes, alike in every process of the cluster. */
   readonly placementKey: Buffer;
   /** Which addresses of nodes are dialled. */
@@ -378,7 +379,10 @@ function worker(
   const redisUrl = values.redisUrl ?? DEFAULT_REDIS_URL;
   checkRedisUrl(redisUrl);
   const warnings = [...base.warnings];
-  let secrets = values.secret ?? [];
+  if (values.secret !== undefined && values.secretFile !== undefined) {
+    throw new ConfigError('Give either --secret or --secret-file, not both.');
+  }
+  let secrets = [...(values.secretFile === undefined ? (values.secret ?? []) : readSecrets(values.secretFile))];
   if (secrets.length === 0) {
     if (!isLoopback(values.host) || !isLoopback(base.advertise)) {
       throw new ConfigError(

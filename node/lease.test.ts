@@ -60,7 +60,7 @@ describe('joining', () => {
     expect(bench.directory.waiting).toEqual(['register']);
   });
 
-  it('refuses to join those whose periods do not go with its own', () => {
+  it('52 refuses to join those whose periods do not go with its own', () => {
     const bench = new LeaseBench();
     bench.tick();
     const slow = nodeRecord('n2', OTHER, { timings: { fenceMs: 5_000, deadMs: 9_000 } });

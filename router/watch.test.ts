@@ -90,7 +90,7 @@ describe('joining', () => {
     expect(bench.watch.registered).toBe(true);
   });
 
-  it('refuses where its periods do not go with the others’', () => {
+  it('52 refuses where its periods do not go with the others’', () => {
     const bench = new Bench();
     bench.tick();
     bench.read(cluster([nodeRecord('n1', inc('a'), { timings: { fenceMs: 9_000, deadMs: 20_000 } })]));

@@ -222,3 +222,14 @@ test('51 the password of Redis is in nothing that a process says or answers, nor
   const all = [...answers, ...shown, one.said(), locked.said].join('\n');
   expect(all).not.toMatch(/planted-(router|node)-word/);
 });
+
+test('52 a process whose periods do not go with those of the cluster, or whose Redis URL is none, ends with 2 and a sentence', async () => {
+  const slow = ['--fence-ms', '60000', '--dead-ms', '70000', '--grace-ms', '70000'];
+  const late = other.launchNode('late', slow);
+  expect(await late.exited).toEqual({ code: 2, signal: null });
+  expect(late.said).toMatch(/bellhop node: fenceMs \(60000\) is too long for a living observer's deadMs/);
+  const lost = other.launchNode('lost', ['--redis-url', 'redis://somebody:planted-url-word@host:port']);
+  expect(await lost.exited).toEqual({ code: 2, signal: null });
+  expect(lost.said).toMatch(/bellhop node: --redis-url: /);
+  expect(lost.said).not.toMatch(/planted-url-word/);
+});

@@ -61,7 +61,7 @@ describe('parseRedisUrl', () => {
     expect(() => parseRedisUrl(url)).toThrow(RangeError);
   });
 
-  it('shows no password', () => {
+  it('51 shows no password', () => {
     expect(redactRedisUrl('redis+sentinel://u:hidden@s1/main?sentinelPassword=hidden&db=1')).toBe(
       'redis+sentinel://***@s1/main?sentinelPassword=***&db=1',
     );

@@ -81,7 +81,7 @@ describe('two of one cluster', () => {
     expect(dialer).toMatchObject({ kind: 'done', peer: { version: 4 } });
   });
 
-  test('come up at every stage of a rotation of the secret', () => {
+  test('47 come up at every stage of a rotation of the secret', () => {
     const stages = [['old'], ['old', 'new'], ['new', 'old'], ['new']];
     for (const [at, secrets] of stages.entries()) {
       // At any moment, processes of two neighbouring stages live together.
@@ -94,20 +94,20 @@ describe('two of one cluster', () => {
 });
 
 describe('those who do not belong together', () => {
-  test('with another secret: the acceptor proves nothing', () => {
+  test('47 with another secret: the acceptor proves nothing', () => {
     const { dialer, acceptor, order } = talk({ ...router, secrets: ['guess'] }, node);
     expect(faultOf(acceptor)).toBe('proof');
     expect(faultOf(dialer)).toBe('proof');
     expect(order).toEqual(['dialer hello', 'acceptor hello', 'dialer proof', 'acceptor goaway']);
   });
 
-  test('of another cluster', () => {
+  test('52 of another cluster', () => {
     const { dialer, acceptor } = talk({ ...router, self: { ...router.self, cluster: 'green' } }, node);
     expect(faultOf(acceptor)).toBe('cluster');
     expect(faultOf(dialer)).toBe('cluster');
   });
 
-  test('without a version in common: both ranges are named', () => {
+  test('52 without a version in common: both ranges are named', () => {
     const newer = { ...node, self: { ...node.self, versionMin: 2, versionMax: 3 } };
     const { dialer, acceptor } = talk(router, newer);
     expect(faultOf(acceptor)).toBe('version');
@@ -133,7 +133,7 @@ describe('those who do not belong together', () => {
 });
 
 describe('one without the secret', () => {
-  test('cannot replay a proof: the acceptor’s nonce is another', () => {
+  test('47 cannot replay a proof: the acceptor’s nonce is another', () => {
     const dialer = new Handshake(router);
     const first = new Handshake(node);
     const hello = only(dialer.start());
@@ -145,7 +145,7 @@ describe('one without the secret', () => {
     expect(faultOf(second.receive(proof))).toBe('proof');
   });
 
-  test('cannot reflect a proof to the one who made it', () => {
+  test('47 cannot reflect a proof to the one who made it', () => {
     // Two nodes may take each other’s place, so that not the role tells the reflection apart, but the label.
     const dialer = new Handshake({ ...router, self: { ...router.self, role: 'node' } });
     dialer.start();
@@ -177,7 +177,7 @@ describe('one without the secret', () => {
     expect(faultOf(acceptor.receive(proof))).toBe('proof');
   });
 
-  test('cannot talk versions or features down on the way', () => {
+  test('52 cannot talk versions or features down on the way', () => {
     const dialer = new Handshake({ ...router, self: { ...router.self, versionMax: 2 } });
     const acceptor = new Handshake({ ...node, self: { ...node.self, versionMax: 2 } });
     const weakened = only(new Handshake({ ...router, secrets: ['guess'] }).start());

@@ -8,7 +8,7 @@ import { expectSound, useCluster } from './suite.ts';
 import { pause, until } from './wait.ts';
 
 const MIB = 1_048_576;
-const cluster = useCluster({ nodes: 1, routers: 1 });
+const cluster = useCluster({ nodes: 1, routers: 1, routerArgs: ['--user-sessions-max', '20'] });
 const sockets: Socket[] = [];
 afterAll(() => {
   for (const socket of sockets) socket.destroy();
@@ -102,4 +102,21 @@ test('38 a flood of pings from peers that never read: what waits for them is bou
   expect(most - before).toBeLessThan(50 * MIB);
   expectSound(cluster(), [good]);
   good.close();
+});
+
+test('44 a user who is in as many rooms as it may be is told so, and may enter another once it has left one', async () => {
+  const { url } = cluster().router('r1');
+  const join = (n: number) => ScenarioClient.join({ url, room: `room-${n}`, user: 'ann' });
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => join(n)));
+  const late = new ScenarioClient({ url, room: 'room-20', user: 'ann' });
+  await until('it is sent away', () => late.closes.length > 0);
+  expect(late.closes).toMatchObject([{ code: 1013 }]);
+  expect(late.errors).toMatchObject([{ code: 'too_many', retryable: true }]);
+  expect(late.notices).toMatchObject([{ kind: 'try_later' }]);
+  expect(await counted('limited_total{limit="user_sessions"}')).toBe(1);
+  clients.pop()?.close();
+  const again = await until('it may enter', async () => join(20).catch(() => undefined));
+  await again.say('here');
+  expectSound(cluster(), [...clients, again]);
+  for (const client of [...clients, again]) client.close();
 });

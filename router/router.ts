@@ -21,6 +21,7 @@ import { Attended } from './attended/attended.ts';
 import type { Grant } from './authenticate.ts';
 import { ApiBackend } from './backend.ts';
 import { isAttended } from './candidates.ts';
+import { clientAddress } from './client-address.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Clients } from './clients.ts';
 import { ComeBack } from './come-back.ts';
@@ -475,6 +476,7 @@ export class Router {
       now: () => systemClock.now(),
       authenticates: this.#config.authenticates,
       newHandle: () => ++this.#handles,
+      addressOf: clientAddress(this.#config.trustedProxies),
       opened: (handle, client, grant) => {
         this.#core?.clientOpened(handle, client, systemClock.now());
         this.#rights.accepted(handle, client, grant);

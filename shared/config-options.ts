@@ -202,6 +202,13 @@ export const OPTIONS = {
     default: [],
     doc: 'Origins whose pages may connect, e.g. `https://example.org`; `*` for any. Without it only pages of the router’s own host.',
   },
+  'trusted-proxies': {
+    roles: ROUTER,
+    type: 'list',
+    default: [],
+    max: 64,
+    doc: 'Addresses and ranges, e.g. `10.0.0.0/8`, of the proxies whose `X-Forwarded-For` is believed. Without it the address of a client is that of its socket.',
+  },
   'jwt-secret': {
     roles: ROUTER,
     type: 'string',

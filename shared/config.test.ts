@@ -86,6 +86,7 @@ describe('loadConfig', () => {
     expect(loadConfig('start', [], { BELLHOP_WORKERS: '4' }).workers).toBe(4);
     expect(complaint('router', ['--workers=2', '--worker=3'])).toContain('beyond');
     expect(complaint('router', ['--workers=2', '--worker=2'])).toContain('--router-incarnation');
+    expect(complaint('router', ['--trusted-proxies=10.0.0.0/8,example.org'])).toContain('example.org');
     expect(complaint('router', ['--workers=64', `--id=${'r'.repeat(61)}`])).toContain('60 characters');
     expect(loadConfig('router', [`--id=${'r'.repeat(64)}`], {}).workers).toBe(1);
   });

@@ -4,6 +4,7 @@
  *  @see STYLE Config */
 import { hostname } from 'node:os';
 import { type ApiToken, parseApiToken } from './api-token.ts';
+import { addressRanges } from './address-ranges.ts';
 import { addressOf, isService, targetTemplate } from './attended.ts';
 import type { OPTIONS, OptionName, Role } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
@@ -232,6 +233,7 @@ function routerConfig(parsed: Parsed, values: Values<'router'>, random: RandomSo
   const authenticates = checkAuthentication(values);
   const apiTokens = readApiTokens(values);
   checkBacklog(values);
+  checkProxies(values.trustedProxies);
   const base = worker(parsed, values, 'router', random);
   const { worker: position, routerIncarnation, apiToken: _tokens, ...own } = values;
   checkRouterId(base.id, values.workers);
@@ -279,6 +281,15 @@ function workerPlace(
 function checkBacklog({ backlogBytesMax, payloadBytesMax }: Values<'router'> | Values<'start'>): void {
   if (backlogBytesMax < 2 * payloadBytesMax) {
     throw new ConfigError('--backlog-bytes-max must be at least twice --payload-bytes-max.');
+  }
+}
+
+function checkProxies(trusted: readonly string[]): void {
+  try {
+    addressRanges(trusted);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(`--trusted-proxies: ${error.message}.`);
   }
 }
 
@@ -336,6 +347,7 @@ function startConfig(parsed: Parsed, values: Values<'start'>): StartConfig {
   const apiTokens = readApiTokens(values);
   checkBacklog(values);
   checkWebhooks(values);
+  checkProxies(values.trustedProxies);
   pairPrograms(values);
   linkAllowFrom(values);
   if (values.redisUrl !== undefined) checkRedisUrl(values.redisUrl);

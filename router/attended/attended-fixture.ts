@@ -7,6 +7,7 @@ import { ManualClock } from '../../shared/clock.ts';
 import { SeededRandom } from '../../shared/random.ts';
 import type { Admission } from '../admit.ts';
 import { ComeBack } from '../come-back.ts';
+import { clientAddress } from '../client-address.ts';
 import { EdgeServer } from '../edge-server.ts';
 import type { Holder } from '../route.ts';
 import type { UpgradeRequest } from '../upgrade.ts';
@@ -129,7 +130,13 @@ export class AttendedBench {
   #handles = 0;
   readonly #clients: Peer[] = [];
 
-  constructor(options: { readonly timeoutMs?: number; readonly authenticates?: boolean } = {}) {
+  constructor(
+    options: {
+      readonly timeoutMs?: number;
+      readonly authenticates?: boolean;
+      readonly trustedProxies?: readonly string[];
+    } = {},
+  ) {
     const clock = new ManualClock();
     const random = new SeededRandom(1);
     this.admit = async ({ room, user }) => ({
@@ -142,6 +149,7 @@ export class AttendedBench {
     this.attended = new Attended({
       random,
       now: () => clock.now(),
+      addressOf: clientAddress(options.trustedProxies ?? []),
       authenticates: options.authenticates === true,
       newHandle: () => ++this.#handles,
       opened: (handle) => {

@@ -12,7 +12,7 @@ const codeOf = (heard: string) => JSON.parse(heard.split('\r\n\r\n')[1] ?? '{}')
 const bodyOf = (heard: string) => heard.slice(heard.indexOf('\r\n\r\n') + 4);
 
 describe('a proxied upgrade', () => {
-  it('reaches the server with our headers, and none of the client’s that could pass for them', async () => {
+  it('18 reaches the server with our headers, and none of the client’s that could pass for them', async () => {
     const lines = [
       'X-Bellhop-User: root',
       'X-Forwarded-For: 1.2.3.4',
@@ -51,6 +51,14 @@ describe('a proxied upgrade', () => {
     expect(headers).toContain('X-Bellhop-Epoch: 7');
     expect(headers).toContain('X-Forwarded-For: 127.0.0.1');
     expect(headers).toContain('Sec-WebSocket-Protocol: y');
+  });
+
+  it('19 names the client that a trusted proxy saw', async () => {
+    const behind = await new AttendedBench({ trustedProxies: ['127.0.0.0/8'] }).start();
+    const client = await behind.client(request(['X-Forwarded-For: 6.6.6.6, 198.51.100.7, 127.0.0.9']));
+    await client.until(({ heard }) => heard.endsWith('\r\n\r\n'));
+    expect(behind.atServer[0]?.heard).toContain('X-Forwarded-For: 198.51.100.7\r\n');
+    await behind.stop();
   });
 
   it.each([

@@ -13,6 +13,7 @@ import { closeRow, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
 import type { RandomSource } from '../../shared/random.ts';
 import type { Admission } from '../admit.ts';
 import type { Grant } from '../authenticate.ts';
+import type { ClientAddress } from '../client-address.ts';
 import type { AcceptedClient, ClientClose } from '../ports.ts';
 import type { Holder } from '../route.ts';
 import { RawClient, type RawClientEvents } from './raw-client.ts';
@@ -39,6 +40,8 @@ export interface AttendedOptions {
   /** Where the server of this very incarnation is; undefined where it is not an attendant's. */
   readonly targetOf: (at: Holder) => string | undefined;
   readonly now: () => Instant;
+  /** Where a client is, as its server is told. */
+  readonly addressOf: ClientAddress;
   readonly timeoutMs?: number;
   readonly log?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -94,7 +97,7 @@ export class Attended {
     this.#all.add(raw);
     const request = readRequest(incoming.rawHeaders, incoming.url ?? '', !authenticates);
     if (typeof request === 'string') return raw.refuse('bad_request', request);
-    const remoteAddress = incoming.socket.remoteAddress ?? '';
+    const remoteAddress = this.#options.addressOf(incoming);
     void admission.then((verdict) => {
       if (raw.isClosed) return;
       if (!verdict.ok) return raw.refuse(verdict.code, verdict.message);

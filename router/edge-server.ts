@@ -70,9 +70,9 @@ export interface EdgeServerOptions {
 
 const HEADER_BYTES_MAX = 16_384;
 /** With the checking interval on top, slow headers end within ten seconds. */
-const HEADERS_TIMEOUT_MS = 8_000;
+export const HEADERS_TIMEOUT_MS = 8_000;
 const REQUEST_TIMEOUT_MS = 15_000;
-const CHECK_INTERVAL_MS = 1_000;
+export const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 const ADMIT_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -130,6 +130,8 @@ export class EdgeServer {
       options.request,
     );
     this.#server.maxConnections = options.connectionsMax + (options.plainConnectionsMax ?? PLAIN_CONNECTIONS_MAX);
+    // Node would leave out silently what is beyond its own bound; `requestFault` refuses it.
+    this.#server.maxHeadersCount = 0;
     const upgraded = this.#upgraded;
     this.#forget = function (this: Duplex) {
       upgraded.delete(this);

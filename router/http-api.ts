@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Registry } from 'prom-client';
 import type { ApiToken, Scope } from '../shared/api-token.ts';
 import { type Clock, systemClock } from '../shared/clock.ts';
-import { BellhopError } from '../shared/errors.ts';
+import { BellhopError, errorBody } from '../shared/errors.ts';
 import { ApiAccess, type Caller } from './api-access.ts';
 import type { ApiPorts } from './api-ports.ts';
 import { answerKill, KILL_PATH } from './development.ts';
@@ -25,6 +25,7 @@ import { webhookRoutes } from './http-routes/webhooks.ts';
 import { RequestTrace } from './http-trace.ts';
 import type { Live } from './live/live.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
+import { requestFault } from './request-form.ts';
 import type { StaticPages } from './static-pages.ts';
 
 /** What /metrics answers with. */
@@ -120,6 +121,11 @@ export function httpApi(options: HttpApiOptions): RequestListener {
   let running = 0;
 
   const dispatch = async (request: IncomingMessage, trace: RequestTrace): Promise<Answer> => {
+    const fault = requestFault(request);
+    if (fault !== undefined) {
+      const { status, code, message } = fault;
+      return { status, body: errorBody(code, message), headers: { Connection: 'close' } };
+    }
     const target = request.url ?? '';
     const mark = target.indexOf('?');
     const path = mark < 0 ? target : target.slice(0, mark);

@@ -86,7 +86,7 @@ describe('an upgrade', () => {
     ['/rooms/', 'not_found'],
     ['/rooms/a/', 'not_found'],
     ['/rooms/a/b', 'not_found'],
-    ['//rooms/a', 'not_found'],
+    ['//rooms/a', 'bad_request'],
     ['/x/../rooms/a', 'not_found'],
     ['/Rooms/a', 'not_found'],
     ['/rooms/a%2Fb', 'bad_room'],

@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ErrorCode } from '../shared/errors.ts';
 import { isSessionId, isTag, parseRoomId } from '../shared/ids.ts';
 import { BEARER_SUBPROTOCOL_PREFIX, SUBPROTOCOL } from '../shared/protocol.ts';
+import { requestFault } from './request-form.ts';
 
 /** What the checks read of a request. */
 export type UpgradeHead = Pick<IncomingMessage, 'method' | 'httpVersion' | 'url' | 'rawHeaders'>;
@@ -55,6 +56,8 @@ const PARAMETERS = ['user', 'ticket', 'session', 'resume', 'after', 'tag', 'hist
  *  @param origins  origins that may connect, exactly as browsers write them; undefined: the same host as the request's own.
  *                  A request without an Origin comes from no browser and is let through. `null` never is. */
 export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | undefined): UpgradeVerdict {
+  const fault = requestFault(head);
+  if (fault !== undefined) return { ok: false, ...fault };
   const headers = headerLists(head.rawHeaders);
   const all = (name: string): readonly string[] => headers.get(name) ?? [];
   const only = (name: string): string | undefined => (all(name).length === 1 ? all(name)[0] : undefined);
@@ -69,7 +72,6 @@ export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | und
   if (all('content-length').some((length) => length !== '0')) return bad('an upgrade has no body');
 
   const target = head.url ?? '';
-  if (!target.startsWith('/') || target.includes('#')) return bad('the target must be a path');
   const query = target.indexOf('?');
   const segment = ROOM_PATH.exec(query < 0 ? target : target.slice(0, query))?.[1];
   if (segment === undefined) {

@@ -1,0 +1,38 @@
+/** What every request must be like before its path is looked at, upgrade or not. Owns: the form of the target, one Host, and how many
+ *  headers there may be. Does not know: paths, methods.
+ *  A target that a proxy and the router could read in two ways is refused, whatever stands behind it: absolute forms, a second
+ *  slash in front (`//host`), backslashes, and line ends or NUL in an escape.
+ *  @see RFC 9112 §3.2, RFC 9110 §7.2 */
+import type { IncomingMessage } from 'node:http';
+import type { ErrorCode } from '../shared/errors.ts';
+
+export interface RequestFault {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly message: string;
+}
+
+/** Browsers send some 15, proxies add a few. */
+export const HEADERS_MAX = 100;
+const ENDS_A_LINE = /%(?:0[ad]|00)/i;
+
+export function requestFault(request: Pick<IncomingMessage, 'url' | 'rawHeaders'>): RequestFault | undefined {
+  const { rawHeaders } = request;
+  if (rawHeaders.length > 2 * HEADERS_MAX) {
+    return { code: 'payload_too_large', status: 431, message: `a request has at most ${HEADERS_MAX} headers` };
+  }
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts++;
+  if (hosts > 1) return bad('exactly one Host header is needed');
+  const target = request.url ?? '';
+  if (!target.startsWith('/') || target.startsWith('//') || target.includes('#') || target.includes('\\')) {
+    return bad('the target must be a path');
+  }
+  const query = target.indexOf('?');
+  if (ENDS_A_LINE.test(query < 0 ? target : target.slice(0, query))) return bad('a path holds no line end and no NUL');
+  return undefined;
+}
+
+function bad(message: string): RequestFault {
+  return { code: 'bad_request', status: 400, message };
+}

@@ -150,7 +150,7 @@ describe('a client', () => {
     expect(fixture.clients.sessions).toBe(0);
   });
 
-  it('that sends binary is closed with 1003, broken UTF-8 1007, too much 1009', async () => {
+  it('36 that sends binary is closed with 1003, broken UTF-8 1007, too much 1009', async () => {
     const list = await members(3);
     at(list, 0).ws.send(Buffer.from('binary'));
     at(list, 1).ws.send(Buffer.from([0xff, 0xfe]), { binary: false });

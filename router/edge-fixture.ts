@@ -3,8 +3,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
 import type { Admission } from './admit.ts';
+import { ComeBack } from './come-back.ts';
 import { EdgeServer, type EdgeServerOptions } from './edge-server.ts';
 import type { UpgradeRequest } from './upgrade.ts';
 
@@ -52,7 +54,7 @@ export class EdgeBench {
       port: 0,
       payloadBytesMax: 1_024,
       connectionsMax: 2_000,
-      random: new SeededRandom(1),
+      comeBack: new ComeBack(new ManualClock(), new SeededRandom(1), 0),
       request: (_request, response) => response.end('plain'),
       isReady: () => true,
       accept: ({ room }, ws) => {

@@ -122,7 +122,7 @@ describe('requests', () => {
     expect((await first).status).toBe(200);
   });
 
-  it('show nothing of a fault inside', async () => {
+  it('57 show nothing of a fault inside', async () => {
     ports.addNode('n1', [summary('a')]);
     ports.answers.set('n1', () => {
       throw new TypeError('secret detail');

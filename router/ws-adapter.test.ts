@@ -223,7 +223,7 @@ it('finds where frames end, and notices one that is cut', () => {
   }
 });
 
-it('cuts a close reason to what a frame holds, between characters', () => {
+it('59 cuts a close reason to what a frame holds, between characters', () => {
   expect(cutReason('short')).toBe('short');
   const cut = cutReason('é'.repeat(100));
   expect(Buffer.byteLength(cut)).toBe(122);

@@ -5,7 +5,8 @@
  *  names in a Map, never as keys of a plain object. */
 import type { RandomSource } from './random.ts';
 
-const ROOM = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
+/** What a room id is, for the edge, links, nodes and keys alike. */
+export const ROOM_ID = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
 const USER = /^[A-Za-z0-9][A-Za-z0-9._~:@+|-]{0,127}$/;
 const NODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const SESSION = /^[A-Za-z0-9_-]{22}$/;
@@ -18,7 +19,7 @@ const ROOM_PATTERN = /^[A-Za-z0-9*][A-Za-z0-9._~:@*-]{0,127}$/;
 const SEGMENT_CHARS_MAX = 128 * 3;
 
 export function isRoomId(text: string): boolean {
-  return ROOM.test(text);
+  return ROOM_ID.test(text);
 }
 
 /** Reads a room id from one segment of a URL's path: exactly one percent-decode, so `%2541` is not a room.
@@ -36,7 +37,7 @@ export function parseRoomId(
   } catch {
     return badRoom('the room id is not percent-encoded UTF-8');
   }
-  if (!ROOM.test(room)) {
+  if (!ROOM_ID.test(room)) {
     return badRoom('a room id is 1–128 of A–Z a–z 0–9 . _ ~ : @ - and starts with a letter or a digit');
   }
   return { ok: true, room };

@@ -44,7 +44,7 @@ describe('createLogger', () => {
     expect(lines.map((line) => JSON.parse(line).event)).toEqual(['c', 'd']);
   });
 
-  it.each(['json', 'text'] as const)('cannot be made to write a second line or an escape (%s)', (format) => {
+  it.each(['json', 'text'] as const)('60 cannot be made to write a second line or an escape (%s)', (format) => {
     const { log, lines } = logged(format);
     log.warn(EVIL, { [EVIL]: EVIL, nested: { deep: [EVIL] }, error: new Error(EVIL) });
     expect(lines).toHaveLength(1);

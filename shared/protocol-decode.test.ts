@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { DEPTH_MAX, decodeClientMessage } from './protocol-decode.ts';
 
 function nested(levels: number): string {
@@ -55,7 +55,7 @@ describe('what is taken', () => {
     expect(decoded).toMatchObject({ ok: true, message: { data: { b: 2 }, dataText: '{"b":2}' } });
   });
 
-  it('keeps prototypes as they are', () => {
+  it('35 keeps prototypes as they are', () => {
     const decoded = decodeClientMessage(
       '{"type":"publish","__proto__":{"data":1},"id":3,"data":{"__proto__":{"polluted":1}}}',
     );
@@ -149,6 +149,21 @@ describe('what is refused', () => {
   });
 });
 
+test('35 every such text is an error, and leaves prototypes as they are', () => {
+  const before = Object.getOwnPropertyNames(Object.prototype);
+  for (const data of ['1e400', '-1e400', '"\\ud800"', '"\\udc00x"', nested(10_000)]) {
+    expect(decodeClientMessage(publish(data)), data.slice(0, 20)).toMatchObject({ ok: false, code: 'bad_message' });
+  }
+  // Of keys that occur twice the last counts, here and in every other reader of what is passed on.
+  expect(decodeClientMessage('{"type":"publish","type":"ping","id":1,"id":2}')).toMatchObject({
+    message: { type: 'ping' },
+  });
+  expect(decodeClientMessage('{"type":"ping","type":"dance"}')).toMatchObject({ code: 'unknown_type' });
+  expect(decodeClientMessage('{"type":"publish","id":1,"data":1,"id":"x"}')).toMatchObject({ code: 'bad_message' });
+  decodeClientMessage('{"type":"publish","id":1,"data":{"constructor":{"prototype":{"polluted":1}}}}');
+  expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before);
+});
+
 describe('depth', () => {
   it('is counted with the message itself', () => {
     expect(decodeClientMessage(publish(nested(DEPTH_MAX - 1)))).toMatchObject({ ok: true });
@@ -159,7 +174,7 @@ describe('depth', () => {
     expect(decodeClientMessage(publish(`"${'['.repeat(200)}"`))).toMatchObject({ ok: true });
   });
 
-  it.each([10_000, 1_000_000])('of %d is an error, not a crash', (levels) => {
+  it.each([10_000, 1_000_000])('35 of %d is an error, not a crash', (levels) => {
     expect(decodeClientMessage(publish(nested(levels)))).toMatchObject({ ok: false, code: 'bad_message' });
     expect(decodeClientMessage('{"a":'.repeat(levels))).toMatchObject({ ok: false, code: 'bad_message' });
     // Also behind another fault: nothing so deep is ever parsed.

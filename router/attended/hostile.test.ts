@@ -25,34 +25,34 @@ async function expectRefused(client: Peer, status: number, code: string): Promis
 }
 
 const answers: readonly (readonly [string, string])[] = [
-  ['200', 'HTTP/1.1 200 OK\r\nX: SERVER\r\nContent-Length: 6\r\n\r\nSERVER'],
+  ['10 200', 'HTTP/1.1 200 OK\r\nX: SERVER\r\nContent-Length: 6\r\n\r\nSERVER'],
   [
-    '426',
+    '10 426',
     'HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\nX: SERVER\r\n\r\n',
   ],
-  ['401', 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="SERVER"\r\nContent-Length: 0\r\n\r\n'],
-  ['302', 'HTTP/1.1 302 Found\r\nLocation: http://SERVER/\r\nContent-Length: 0\r\n\r\n'],
-  ['101 with a wrong accept key', switched(['X: SERVER'], acceptFor('AAAAAAAAAAAAAAAAAAAAAA=='))],
-  ['101 without an accept key', 'HTTP/1.1 101 SERVER\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'],
-  ['101 with two accept keys', switched([`Sec-WebSocket-Accept: ${acceptFor(KEY)}`, 'X: SERVER'])],
+  ['10 401', 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="SERVER"\r\nContent-Length: 0\r\n\r\n'],
+  ['10 302', 'HTTP/1.1 302 Found\r\nLocation: http://SERVER/\r\nContent-Length: 0\r\n\r\n'],
+  ['11 101 with a wrong accept key', switched(['X: SERVER'], acceptFor('AAAAAAAAAAAAAAAAAAAAAA=='))],
+  ['11 101 without an accept key', 'HTTP/1.1 101 SERVER\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'],
+  ['11 101 with two accept keys', switched([`Sec-WebSocket-Accept: ${acceptFor(KEY)}`, 'X: SERVER'])],
   [
-    '101 without Upgrade',
+    '10 101 without Upgrade',
     `HTTP/1.1 101 SERVER\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(KEY)}\r\n\r\n`,
   ],
   [
-    '101 without Connection',
+    '10 101 without Connection',
     `HTTP/1.1 101 SERVER\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${acceptFor(KEY)}\r\n\r\n`,
   ],
   [
-    '101 to something else',
+    '10 101 to something else',
     `HTTP/1.1 101 SERVER\r\nUpgrade: h2c\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(KEY)}\r\n\r\n`,
   ],
-  ['101 with a subprotocol nobody offered', switched(['Sec-WebSocket-Protocol: SERVER'])],
-  ['101 with an extension nobody offered', switched(['Sec-WebSocket-Extensions: SERVER'])],
-  ['64 KiB of headers', switched([`X: ${'SERVER'.repeat(11_000)}`])],
-  ['a thousand headers', switched(Array.from({ length: 3_000 }, (_, i) => `X-${i}: SERVER`))],
-  ['what is not HTTP', 'SERVER hello\r\n\r\n'],
-  ['a line ending of its own', switched().replaceAll('\r\n', '\n')],
+  ['10 101 with a subprotocol nobody offered', switched(['Sec-WebSocket-Protocol: SERVER'])],
+  ['10 101 with an extension nobody offered', switched(['Sec-WebSocket-Extensions: SERVER'])],
+  ['12 64 KiB of headers', switched([`X: ${'SERVER'.repeat(11_000)}`])],
+  ['12 a thousand headers', switched(Array.from({ length: 3_000 }, (_, i) => `X-${i}: SERVER`))],
+  ['10 what is not HTTP', 'SERVER hello\r\n\r\n'],
+  ['10 a line ending of its own', switched().replaceAll('\r\n', '\n')],
 ];
 
 describe('a server that answers', () => {
@@ -69,19 +69,19 @@ describe('a server that', () => {
     await expectRefused(await bench.client(), 502, 'target_failed');
   });
 
-  it('never answers leads to 504', async () => {
+  it('12 never answers leads to 504', async () => {
     bench.script = () => undefined;
     const client = await bench.client();
     await expectRefused(client, 504, 'target_timeout');
     await bench.atServer[0]?.over();
   });
 
-  it('answers a byte at a time, too slowly, leads to 504', async () => {
+  it('12 answers a byte at a time, too slowly, leads to 504', async () => {
     bench.script = (peer) => peer.write('HTTP/1.1 101 Swi');
     await expectRefused(await bench.client(), 504, 'target_timeout');
   });
 
-  it('says 100 Continue for ever leads to 504', async () => {
+  it('12 says 100 Continue for ever leads to 504', async () => {
     let timer: NodeJS.Timeout | undefined;
     bench.script = (peer) => {
       timer = setInterval(() => peer.write('HTTP/1.1 100 Continue\r\n\r\n'), 10);
@@ -128,7 +128,7 @@ describe('a client that', () => {
     await patient.stop();
   });
 
-  it('goes on sending after it was refused is not forwarded', async () => {
+  it('10 goes on sending after it was refused is not forwarded', async () => {
     bench.script = (peer) => peer.write('HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\n\r\n');
     const client = await bench.client(`${request()}SMUGGLED`);
     await client.over();
@@ -141,7 +141,7 @@ describe('a client that', () => {
     expect(bodyOf(server?.heard ?? '')).toBe('');
   });
 
-  it('sends without end before its 101 is held back', async () => {
+  it('12 sends without end before its 101 is held back', async () => {
     bench.script = () => undefined;
     const client = await bench.client();
     await expect.poll(() => bench.atServer.length).toBe(1);
@@ -168,7 +168,7 @@ describe('a client that', () => {
 });
 
 describe('two hundred rounds of resets at every stage', () => {
-  it('leave no socket, no session and no exception', async () => {
+  it('17 leave no socket, no session and no exception', async () => {
     const random = new SeededRandom(7);
     const faults: unknown[] = [];
     const hear = (error: unknown) => void faults.push(error);

@@ -12,7 +12,7 @@ const hostile = fc.string({
 });
 
 describe('text for a terminal', () => {
-  it('never holds what a terminal obeys, whatever was said', () => {
+  it('60 never holds what a terminal obeys, whatever was said', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         expect(plainOf(['a ', styled('red', text), text])).not.toMatch(OBEYED);
@@ -29,7 +29,7 @@ describe('text for a terminal', () => {
     expect(shown('grüße 漢字 👍')).toBe('grüße 漢字 👍');
   });
 
-  it('makes JSON that parses to the same, and holds nothing that a terminal obeys', () => {
+  it('60 makes JSON that parses to the same, and holds nothing that a terminal obeys', () => {
     fc.assert(
       fc.property(fc.dictionary(hostile, fc.array(hostile)), (value) => {
         const text = safeJson(value);

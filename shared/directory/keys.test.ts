@@ -1,7 +1,27 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildKeys, slotOf } from './keys.ts';
 
 const keys = buildKeys({ cluster: 'prod' });
+
+/** The keys of what `id` may name, a room, a user, both or nothing; each with the form of its family. */
+function namesOf(id: string) {
+  const room = attempt(() => Object.values(keys.room(id)));
+  const user = attempt(() => [keys.user(id)]);
+  return [
+    { id, family: /^bh:room:\{[^{}]+\}:(?:owner|log|senders|order|state|presence|[a-z]+)$/, names: room },
+    { id, family: /^bh:user:\{[^{}]+\}$/u, names: user },
+  ];
+}
+
+function attempt(names: () => string[]): string[] {
+  try {
+    return names();
+  } catch (error) {
+    expect(error).toBeInstanceOf(RangeError);
+    return [];
+  }
+}
 
 describe('keys', () => {
   it('names every key as the design does', () => {
@@ -38,6 +58,35 @@ describe('keys', () => {
     expect(slots(keys.cluster).size).toBe(1);
     for (const room of ['lobby', 'a', 'game:1@eu', 'x'.repeat(128)]) expect(slots(keys.room(room)).size).toBe(1);
     expect(slots(keys.room('lobby'))).not.toEqual(slots(keys.room('hall')));
+  });
+
+  const id = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 140 }),
+    fc.string({ unit: fc.constantFrom(...'{}:*ab~@-._', '\r', '\n', '\0', ' '), maxLength: 12 }),
+    fc.constantFrom('a}:owner', 'a}', '{a', 'a}:log{b', 'room:{a}', '{prod}:meta', 'a:owner', 'constructor'),
+    fc.string({ unit: fc.constantFrom(...'abc019:~@-._'), minLength: 1, maxLength: 128 }),
+  );
+
+  it('34 of no id leave its slot or its family, whatever it holds', () => {
+    const cluster = new Set(Object.values(keys.cluster));
+    fc.assert(
+      fc.property(id, id, (one, other) => {
+        const [mine, others] = [namesOf(one), namesOf(other)];
+        for (const { id: tag, family, names } of mine) {
+          for (const name of names) {
+            // What Redis hashes is the id, the whole id, and nothing else.
+            expect(name.slice(name.indexOf('{') + 1, name.indexOf('}'))).toBe(tag);
+            expect(slotOf(name)).toBe(slotOf(tag));
+            expect(name).toMatch(family);
+            expect(cluster.has(name)).toBe(false);
+          }
+        }
+        if (one === other) return;
+        const all = [...mine, ...others].flatMap(({ names }) => names);
+        expect(new Set(all).size).toBe(all.length);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('computes the slots of the Redis Cluster specification', () => {

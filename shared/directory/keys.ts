@@ -2,9 +2,10 @@
  *  cluster's membership, into one slot. Does not know: what the keys hold.
  *  Invariant: no id can leave its own hash tag, since a brace or a control character never gets into a key.
  *  @see DESIGN §3; Redis Cluster specification, "Hash tags" */
+import { ROOM_ID } from '../ids.ts';
 
-/** Ids of rooms, nodes and routers, and the name of a cluster. */
-export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._~:@-]{0,127}$/;
+/** Ids of rooms, nodes and routers, and the name of a cluster: whatever may name a room may name those. */
+export const ID_PATTERN = ROOM_ID;
 /** Users come from tokens of other systems: any printable text of at most 256 characters without braces. */
 export const USER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}{}]{1,256}$/u;
 /** Sessions are fields of a hash; `*` is taken by the head of a presence. */

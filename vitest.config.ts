@@ -1,4 +1,4 @@
-/** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for half a minute. `model` has Spin search
+/** Shares of the test suite. `unit` runs in parallel. `fuzz` gives what is compiled hostile bytes for three quarters of a minute. `model` has Spin search
  *  the models of docs/model in small bounds. A `scenario` starts a cluster of processes from dist/ and needs the machine for itself, so
  *  its files run one after another; `npm test` builds first. A `browser` test does so too, and opens pages in a Chromium. */
 import { defineConfig } from 'vitest/config';

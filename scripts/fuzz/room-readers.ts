@@ -71,9 +71,7 @@ function byOpen(room: string): string | undefined {
   header.writeUIntBE(payload.length, 0, 3);
   header[3] = FRAME_TYPES.open.code;
   try {
-    const decoder = new FrameDecoder();
-    decoder.push(Buffer.concat([header, payload]));
-    const message = decoder.next();
+    const [message] = new FrameDecoder().push(Buffer.concat([header, payload]));
     return message?.type === 'open' ? message.room : undefined;
   } catch (error) {
     if (error instanceof LinkProtocolError) return undefined;

@@ -6,8 +6,10 @@ import { ConnectionTarget } from './connection-target.ts';
 import { NodeTarget } from './node-target.ts';
 import { RouterTarget } from './router-target.ts';
 import type { Target } from './target.ts';
+import { TextTarget } from './text-target.ts';
 
 const MAKERS: readonly (() => Target)[] = [
+  () => new TextTarget(),
   () => new CodecTarget(),
   () => new ConnectionTarget(),
   () => new ClientTarget(),
@@ -34,6 +36,12 @@ export function watchedFiles(): { readonly url: string; readonly isGoal: boolean
     'router/clients.js',
     'router/fan-out.js',
     'router/upgrade.js',
+    'router/authenticate.js',
+    'router/http-answer.js',
+    'router/http-api.js',
+    'router/request-form.js',
+    'shared/ids.js',
+    'shared/token.js',
     'shared/protocol-decode.js',
     'shared/json-scan.js',
   ];

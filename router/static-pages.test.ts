@@ -31,7 +31,7 @@ function ask(port: number, path: string, { method = 'GET', headers = {}, body }:
   });
 }
 
-it('serves what browsers need, under a policy that allows this router alone', async () => {
+it('61 serves what browsers need, under a policy that allows this router alone', async () => {
   const port = await start({ pages: new StaticPages(false) });
   const page = await ask(port, '/dashboard/icon.svg');
   expect([page.status, page.headers['content-type']]).toEqual([200, 'image/svg+xml']);

@@ -13,6 +13,7 @@ export async function check(root) {
     ['types', program('typescript', 'bin', 'tsc'), ['--noEmit', '-p', '.']],
     ['pages', program('typescript', 'bin', 'tsc'), ['--noEmit', '-p', 'tsconfig.pages.json']],
     ['imports', join(root, 'dist', 'scripts', 'check-imports.js'), [root]],
+    ['depends', join(root, 'scripts', 'bootstrap', 'dependencies.mjs'), [root]],
     ['unused', program('knip', 'bin', 'knip.js'), ['--no-progress']],
   ];
   const lines = [];

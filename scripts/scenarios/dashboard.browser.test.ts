@@ -57,14 +57,14 @@ test('it has data as soon as it is there', async () => {
   await again.page.context().close();
 });
 
-test('its policy lets nothing run but its own files', async () => {
+test('61 its policy lets nothing run but its own files', async () => {
   const policy = (await fetch(`${url}/dashboard`)).headers.get('content-security-policy') ?? '';
   expect(policy).toContain("default-src 'none'");
   expect(policy).toContain("frame-ancestors 'none'");
   expect(policy).not.toMatch(/unsafe|https?:|\*/);
 });
 
-test('a room’s page says where it is and why, and shows what is said there as text', async () => {
+test('61 a room’s page says where it is and why, and shows what is said there as text', async () => {
   const [client] = clients;
   if (client === undefined) throw new Error('nobody joined');
   await page().goto(`${url}/dashboard#/rooms/room-1`);

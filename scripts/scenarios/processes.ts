@@ -92,14 +92,22 @@ export class ClusterProcess {
   }
 }
 
-/** Starts a compiled script of the build. */
-export function launch(name: string, script: string, argv: readonly string[]): ClusterProcess {
+/** In every scenario code is made of files alone: what made some of a text would throw. */
+const NO_CODE_FROM_TEXT = '--disallow-code-generation-from-strings';
+
+/** Starts a compiled script of the build. @param flags  of Node's */
+export function launch(
+  name: string,
+  script: string,
+  argv: readonly string[],
+  flags: readonly string[] = [],
+): ClusterProcess {
   const path = join(DIST, script);
   if (!existsSync(path)) throw new Error(`${path} is missing: run "npm run build" first`);
   const child = fork(path, [...argv], {
     env: plainEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    execArgv: [],
+    execArgv: [NO_CODE_FROM_TEXT, ...flags],
   });
   return new ClusterProcess(name, child);
 }

@@ -1,6 +1,8 @@
 /** Upgrades that are malformed, foreign or meant to be read in two ways, as bytes on real sockets. */
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { SignJWT } from 'jose';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../shared/clock.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -9,6 +11,8 @@ import { Authenticator } from './authenticate.ts';
 import { until } from './clients-fixture.ts';
 import { EdgeBench, KEY, textFromClient, upgrade } from './edge-fixture.ts';
 import { CHECK_INTERVAL_MS, type EdgeServerOptions, HEADERS_TIMEOUT_MS } from './edge-server.ts';
+import { FakeApiPorts } from './fake-api-ports.ts';
+import { httpApi } from './http-api.ts';
 import { HEADERS_MAX } from './request-form.ts';
 import { checkUpgrade } from './upgrade.ts';
 
@@ -205,6 +209,51 @@ describe('what could be read in two ways', () => {
   ])('14 %s gets 400', async (_name, bytes) => {
     await expectRefused(bytes, 400, 'bad_request');
   });
+});
+
+describe('a request to the API that could be read in two ways', () => {
+  beforeEach(async () => {
+    await bench.stop();
+    await start({ request: httpApi({ ports: new FakeApiPorts(), registry: new Registry(), open: true }) });
+  });
+
+  test.each([
+    'http://evil.example/api/v1/nodes',
+    '//evil.example/api/v1/nodes',
+    '/api\\v1/nodes',
+    '/api/v1/rooms/a%0d%0ab',
+    '/api/v1/rooms/%00',
+  ])('13 for %s gets 400', async (target) => {
+    const heard = await bench.raw(`GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+    expect([heard.status, heard.answers]).toEqual([400, 1]);
+  });
+
+  test('14 with two Hosts gets 400, and with too many headers 431; its errors show nothing of the inside', async () => {
+    const two = await bench.raw('GET /api/v1/nodes HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n');
+    const many = await bench.raw(`GET /api/v1/nodes HTTP/1.1\r\nHost: a\r\n${'X: 1\r\n'.repeat(HEADERS_MAX)}\r\n`);
+    expect([two.status, many.status]).toEqual([400, 431]);
+    for (const { headers, body } of [two, many]) {
+      expect(headers + body).not.toMatch(/\bat \S+ \(|node_modules|\.[jt]s\b|server:|x-powered-by/i);
+      expect(headers + body).not.toContain(hostname());
+    }
+  });
+});
+
+test('57 errors before an upgrade show no stack, no path and no host name', async () => {
+  const requests = [
+    upgrade({ Origin: 'null' }),
+    upgrade({ 'Sec-WebSocket-Version': '8' }),
+    upgrade({}, 'GET /rooms/%ff HTTP/1.1'),
+    upgrade({}, 'GET /nowhere HTTP/1.1'),
+    'hello\r\n\r\n',
+    upgrade({ X: 'x'.repeat(17_000) }),
+  ];
+  for (const bytes of requests) {
+    const { headers, body, status } = await bench.raw(bytes);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect(headers + body).not.toMatch(/\bat \S+ \(|node_modules|\.[jt]s\b|server:|x-powered-by/i);
+    expect(headers + body).not.toContain(hostname());
+  }
 });
 
 describe('too much', () => {

@@ -4,15 +4,17 @@ import { hostname } from 'node:os';
 import { SignJWT } from 'jose';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { systemClock } from '../shared/clock.ts';
+import { ManualClock, systemClock } from '../shared/clock.ts';
 import { systemRandom } from '../shared/random.ts';
 import { admit } from './admit.ts';
 import { Authenticator } from './authenticate.ts';
+import { clientAddress } from './client-address.ts';
 import { until } from './clients-fixture.ts';
 import { EdgeBench, KEY, textFromClient, upgrade } from './edge-fixture.ts';
 import { CHECK_INTERVAL_MS, type EdgeServerOptions, HEADERS_TIMEOUT_MS } from './edge-server.ts';
 import { FakeApiPorts } from './fake-api-ports.ts';
 import { httpApi } from './http-api.ts';
+import { Limits } from './limits.ts';
 import { HEADERS_MAX } from './request-form.ts';
 import { checkUpgrade } from './upgrade.ts';
 
@@ -321,6 +323,30 @@ describe('sockets that lead to nothing', () => {
     expect(bench.accepted).toEqual([]);
     await until(() => bench.edge.connections === 0);
   });
+});
+
+test('19 limits by address count whom a trusted proxy saw, and nobody a client made up', async () => {
+  for (const [trusted, counted] of [
+    [['127.0.0.0/8'], '198.51.100.7'],
+    [[], '127.0.0.1'],
+  ] as const) {
+    await bench.stop();
+    const asked: (string | undefined)[] = [];
+    const clock = new ManualClock();
+    const rates = { userConnectRate: 0, userSessionsMax: 1_000, userMessageRate: 0 };
+    const limits = new Limits(clock, { addressConnectRate: 1, ...rates });
+    await start({
+      limits,
+      addressOf: (request) => {
+        asked.push(clientAddress(trusted)(request));
+        return asked.at(-1);
+      },
+    });
+    const socket = await bench.open();
+    socket.write(upgrade({ 'X-Forwarded-For': '6.6.6.6, 198.51.100.7' }));
+    await until(() => bench.accepted.length === 1);
+    expect(asked).toEqual([counted]);
+  }
 });
 
 test('18 headers that pass for ours change nothing of what is known of a client', () => {

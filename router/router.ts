@@ -21,7 +21,7 @@ import { Attended } from './attended/attended.ts';
 import type { Grant } from './authenticate.ts';
 import { ApiBackend } from './backend.ts';
 import { isAttended } from './candidates.ts';
-import { clientAddress } from './client-address.ts';
+import { type ClientAddress, clientAddress } from './client-address.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Clients } from './clients.ts';
 import { ComeBack } from './come-back.ts';
@@ -54,6 +54,8 @@ export class Router {
   readonly #killNode: ((node: string) => void) | undefined;
   /** Of a worker: what binds it to the others of its router. */
   readonly #group: GroupEnd | undefined;
+  /** Where a client is, by what trusted proxies say. */
+  readonly #addressOf: ClientAddress;
   readonly #incarnation = newIncarnation(systemRandom);
   readonly #directory: RedisDirectory;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
@@ -93,6 +95,7 @@ export class Router {
     killNode?: (node: string) => void,
   ) {
     this.#config = config;
+    this.#addressOf = clientAddress(config.trustedProxies);
     this.#log = log;
     this.#onRefused = onRefused;
     this.#killNode = killNode;
@@ -418,6 +421,7 @@ export class Router {
       origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
       handshakes: this.#handshakes,
       limits: this.#limits,
+      addressOf: (request) => this.#addressOf(request) || undefined,
       comeBack: this.#comeBack,
       request: httpApi({
         ports: this.#backend,
@@ -476,7 +480,7 @@ export class Router {
       now: () => systemClock.now(),
       authenticates: this.#config.authenticates,
       newHandle: () => ++this.#handles,
-      addressOf: clientAddress(this.#config.trustedProxies),
+      addressOf: this.#addressOf,
       opened: (handle, client, grant) => {
         this.#core?.clientOpened(handle, client, systemClock.now());
         this.#rights.accepted(handle, client, grant);

@@ -8,20 +8,20 @@ import {
   DirectoryError,
   type NodeRecord,
   type Operation,
-  type Pin,
   type Reply,
   type RouterRecord,
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
 import { lists, programOf } from '../shared/programs.ts';
-import { jittered } from '../shared/random.ts';
 import { Standby } from './attendant/standby.ts';
+import { ClusterView } from './cluster-view.ts';
 import type { DrainOrder } from './drain.ts';
-import { Farewell } from './farewell.ts';
-import { type HandoverEnd, Handovers } from './handover.ts';
+import { HandedOver } from './handed-over.ts';
+import { Handovers } from './handover.ts';
 import { HeatMeter } from './heat.ts';
 import type { OwnerHint } from './hosted.ts';
 import { Lease, type LeaseEvent } from './lease.ts';
+import { Leaving } from './leaving.ts';
 import { assembleOpen, inTurn, type LinkPeer, LinkTable, type NodeLink } from './links.ts';
 import { Mover } from './mover.ts';
 import type { NodeCoreOptions } from './options.ts';
@@ -33,17 +33,9 @@ import { RoomHost } from './room-host.ts';
 import { Orphans } from './webhooks/orphans.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 
-const VIEW_EVERY_MS = 1_000;
-/** Where a read failed that would have shown a change. */
-const VIEW_AGAIN_MS = 100;
-/** How many sessions routers hold changes without a new version of the membership: every so many reads are whole ones. */
-const WHOLE_VIEW_EVERY = 5;
-const HANDOVER_RETRY_MS = 500;
 /** Read of a log for a client that comes back: more messages than are replayed, so that what came meanwhile is among them. */
 const REPLAY_READ_MAX = 1_100;
 const REPLAY_BYTES_MAX = 8 * 1_048_576;
-/** Handovers that ended lately: how a late message for a room is pointed on. */
-const MOVED_MEMORY_MAX = 10_000;
 /** Rooms that a leaving node names when it leaves them behind. */
 const LEFT_NAMED_MAX = 20;
 
@@ -61,19 +53,9 @@ export class NodeCore {
   readonly webhooks: Webhooks | undefined;
   readonly #orphans: Orphans | undefined;
   readonly #links: LinkTable;
-  readonly #movedTo = new Map<string, OwnerHint>();
-  #view: readonly NodeRecord[] = [];
-  #routers: readonly RouterRecord[] = [];
-  #viewReads = 0;
-  #viewKnown: { gen: string; ver: number } | undefined;
-  #viewAtMs = 0;
-  #viewSentMs = 0;
-  /** How long the last read of it took. */
-  #viewTookMs = 0;
-  /** As it stood with the last read that found a change. */
-  #pins: ReadonlyMap<string, Pin> = new Map();
-  #viewBusy = false;
-  #farewell: Farewell | undefined;
+  readonly #handedOver: HandedOver;
+  readonly #view: ClusterView;
+  #leaving: Leaving | undefined;
   #ended = false;
   #drainTraced: ReturnType<BeginTrace> | undefined;
 
@@ -103,6 +85,12 @@ export class NodeCore {
       ask: (incarnations) => this.#askRouters(incarnations),
       on: (event, at) => this.#onLease(event, at),
     });
+    this.#view = new ClusterView({
+      ...{ random, now, lease: this.lease, ownRecord: this.ownRecord },
+      read: (args, done) => call('readCluster', args, done),
+      hurriedMs: () => (this.draining ? timings.pollMs : undefined),
+      saw: ({ nodes, pins }, beats, isNews, at) => this.mover.saw({ nodes, beats, pins }, isNews, at),
+    });
     this.rooms = new RoomHost({
       options,
       ports,
@@ -112,8 +100,14 @@ export class NodeCore {
       projections: () => this.projections,
       webhooks: () => this.webhooks,
       draining: () => this.draining,
-      view: () => this.#view,
-      movedTo: (room) => this.#movedTo.get(room),
+      view: () => this.#view.nodes,
+      movedTo: (room) => this.#handedOver.movedTo(room),
+    });
+    this.#handedOver = new HandedOver({
+      ...{ rooms: this.rooms, lease: this.lease, flushAcks: () => this.#links.flushAcks() },
+      count: (metric, by) => ports.count(metric, by),
+      observe: (metric, ms) => ports.observe(metric, ms),
+      log: (event, fields) => ports.log(event, fields),
     });
     this.handovers = new Handovers({
       random,
@@ -131,7 +125,10 @@ export class NodeCore {
       head: (room) => this.rooms.get(room)?.room?.head,
       quiet: (room, done) => this.rooms.quiet(room, done),
       stopOutput: (room) => this.rooms.get(room)?.ownership.beginTransfer(),
-      ended: (room, end, at) => this.#handedOver(room, end, at),
+      ended: (room, end, at) => {
+        this.mover.ended(room, end);
+        this.#handedOver.ended(room, end, at);
+      },
       refuse: (room) => this.rooms.refuseHandover(room),
       named: (room, triple, pausedMs, at) => this.rooms.named(room, triple, pausedMs, at),
       trace: ports.trace,
@@ -175,10 +172,13 @@ export class NodeCore {
     const isLiving = ({ state }: NodeRecord) => state === 'active' || state === 'draining';
     return new Orphans({
       ...{ random, now, call: this.#ports.call },
-      living: () => this.#viewKnown && new Set(this.#view.filter(isLiving).map(({ incarnation }) => incarnation)),
+      living: () =>
+        this.#view.isRead
+          ? new Set(this.#view.nodes.filter(isLiving).map(({ incarnation }) => incarnation))
+          : undefined,
       isMine: (room) => {
-        const program = programOf(this.#view, room);
-        const able = this.#view.filter(
+        const program = programOf(this.#view.nodes, room);
+        const able = this.#view.nodes.filter(
           (one) => one.state === 'active' && program !== undefined && lists(one, room, program),
         );
         return placement.first(room, able) === record.node;
@@ -211,12 +211,12 @@ export class NodeCore {
   }
 
   get view(): readonly NodeRecord[] {
-    return this.#view;
+    return this.#view.nodes;
   }
 
   /** Routers as last read, a few seconds ago at most. */
   get routers(): readonly RouterRecord[] {
-    return this.#routers;
+    return this.#view.routers;
   }
 
   load(): { rooms: number; sessions: number } {
@@ -244,11 +244,11 @@ export class NodeCore {
     this.projections.tick(now);
     this.webhooks?.tick(now);
     if (open) this.#orphans?.tick(now);
-    this.#refreshView(now);
+    this.#view.tick(now);
     this.mover.tick(now);
     if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');
     if (this.#ended) return;
-    this.#farewell?.tick(now);
+    this.#leaving?.tick(now);
     if (this.#ended) return;
     this.standby.tick();
     const mayStep = this.mover.why === undefined && !this.draining;
@@ -256,37 +256,6 @@ export class NodeCore {
     this.#heat.tick(this.rooms.all(), now.monoMs);
     this.rooms.flush();
     this.#links.flushAcks();
-  }
-
-  #refreshView(now: Instant): void {
-    // A heartbeat has told of a change that was not read yet.
-    const isBehind = this.#viewKnown !== undefined && this.#viewKnown.ver < this.lease.ver;
-    const dueMs = isBehind ? Math.min(this.#viewAtMs, this.#viewSentMs + VIEW_AGAIN_MS) : this.#viewAtMs;
-    if (this.#viewBusy || now.monoMs < dueMs || this.lease.state.kind !== 'living') return;
-    this.#viewSentMs = now.monoMs;
-    this.#viewBusy = true;
-    const every = this.draining ? this.#options.timings.pollMs : VIEW_EVERY_MS;
-    this.#viewAtMs = now.monoMs + jittered(this.#options.random, every);
-    const { round } = this.ownRecord;
-    const known = this.#viewKnown;
-    const isWhole = this.#viewReads++ % WHOLE_VIEW_EVERY === 0;
-    this.#call('readCluster', { known: isWhole ? undefined : known }, (reply) => {
-      this.#viewBusy = false;
-      const at = this.#options.now();
-      this.#viewTookMs = at.monoMs - now.monoMs;
-      // A version of another history would later pass for one that is known.
-      if (reply instanceof DirectoryError || !this.lease.sawCluster(reply)) return;
-      if (reply.routers !== undefined) this.#routers = reply.routers;
-      // A whole read brings all of it also where nothing has changed.
-      const isNews = reply.nodes !== undefined && (reply.gen !== known?.gen || reply.ver !== known?.ver);
-      if (reply.nodes !== undefined && isNews) {
-        this.#view = reply.nodes;
-        this.#pins = new Map((reply.pins ?? []).map((pin) => [pin.room, pin]));
-        this.ownRecord.saw(reply.nodes, round);
-      }
-      this.mover.saw({ nodes: this.#view, beats: reply.beats, pins: this.#pins }, isNews, at);
-      if (reply.gen !== undefined) this.#viewKnown = { gen: reply.gen, ver: reply.ver };
-    });
   }
 
   // --- links ---------------------------------------------------------------------------------------------------------------------
@@ -298,7 +267,7 @@ export class NodeCore {
 
   linkDown(number: number, now: Instant): void {
     if (!this.#links.down(number)) return;
-    this.#farewell?.linkDown(number, now);
+    this.#leaving?.linkDown(number, now);
     this.handovers.linkDown(number, now);
     for (const hosted of this.rooms.all()) hosted.room?.linkLost(number, now);
   }
@@ -306,7 +275,7 @@ export class NodeCore {
   /** The router at this link answered: did its last poll of Redis fail? */
   pong(number: number, askedAt: Instant, redis: 'unknown' | 'answered' | 'failed', now: Instant): void {
     const peer = this.#links.get(number)?.peer;
-    this.#farewell?.answered(number, askedAt, now);
+    this.#leaving?.answered(number, askedAt, now);
     if (peer?.role === 'router' && !this.#ended) this.lease.routerSaid(peer.incarnation, askedAt, redis, now);
   }
 
@@ -490,9 +459,7 @@ export class NodeCore {
           runId: this.lease.runId,
           gen: this.lease.gen,
         });
-        this.#viewKnown = undefined;
-        // Until it names the routers of this history, they wait for as long as an island lasts before they take it for dead.
-        this.#viewAtMs = now.monoMs;
+        this.#view.historyChanged(now);
         this.#links.takeBack();
         this.handovers.historyChanged();
         for (const hosted of [...this.rooms.all()]) {
@@ -511,65 +478,11 @@ export class NodeCore {
 
   // --- handover ------------------------------------------------------------------------------------------------------------------
 
-  #handedOver(name: string, end: HandoverEnd, now: Instant): void {
-    this.mover.ended(name, end);
-    const hosted = this.rooms.get(name);
-    if (hosted === undefined) return;
-    switch (end.kind) {
-      case 'moved': {
-        this.#ports.count('handovers');
-        this.#ports.observe('handover_pause_ms', end.pausedMs);
-        const told = { room: name, to: end.target.node, epoch: end.record.epoch, pausedMs: Math.round(end.pausedMs) };
-        this.#ports.log('room handed over', told);
-        const hint = { node: end.target.node, incarnation: end.target.incarnation, epoch: end.record.epoch };
-        this.#remember(name, hint);
-        hosted.ownership.forget();
-        this.#links.flushAcks();
-        this.rooms.drop(hosted, hint);
-        return this.rooms.tell(hosted, 'not-owner', hint);
-      }
-      case 'cancelled':
-        this.#ports.count('handovers_failed');
-        this.#ports.log('handover called off', { room: name, why: end.why });
-        hosted.retryHandoverAtMs = now.monoMs + HANDOVER_RETRY_MS;
-        this.rooms.goOn(hosted);
-        return;
-      case 'changed':
-        // Gone, or older than what is held: Redis lost it, and the owner takes the room back.
-        if (end.record === undefined || end.record.epoch < (hosted.room?.epoch ?? 0)) {
-          return hosted.ownership.claimAgain(now);
-        }
-        hosted.ownership.forget();
-        this.rooms.drop(hosted, undefined);
-        return this.rooms.tell(hosted, 'not-owner');
-      case 'rolled-back':
-        this.#ports.count('handovers_failed');
-        this.#ports.log('handover called off', { room: name, why: 'Redis has lost what the room had logged' });
-        hosted.ownership.resumeAfterTransfer();
-        hosted.quiet = false;
-        return this.lease.wentBack(now);
-      case 'unknown':
-        return hosted.ownership.claimAgain(now);
-      default:
-        end satisfies never;
-    }
-  }
-
-  #remember(name: string, hint: OwnerHint): void {
-    this.#movedTo.set(name, hint);
-    if (this.#movedTo.size > MOVED_MEMORY_MAX) {
-      for (const oldest of this.#movedTo.keys()) {
-        this.#movedTo.delete(oldest);
-        break;
-      }
-    }
-  }
-
   /** Hands one room to a named node. @returns a sentence when that cannot be tried */
   moveRoom(name: string, node: string, now: Instant): string | undefined {
     const hosted = this.rooms.get(name);
     if (hosted === undefined || hosted.ownership.held === undefined) return 'this node does not hold the room';
-    const to = this.#view.find((one) => one.node === node && one.state === 'active');
+    const to = this.#view.nodes.find((one) => one.node === node && one.state === 'active');
     if (to === undefined) return `there is no active node ${node}`;
     if (to.incarnation === this.#options.record.incarnation) return undefined;
     if (!this.lease.leaseOpen(now)) return 'Redis does not answer this node';
@@ -584,7 +497,7 @@ export class NodeCore {
   drain(now: Instant, order?: DrainOrder): void {
     if (this.#ended || (order === undefined && this.mover.leavesBy(now.monoMs + this.#options.drainDeadlineMs))) return;
     const last = { deadlineMs: this.#options.drainDeadlineMs, roomsPerSecond: undefined, leaves: true, by: 'sigterm' };
-    this.#viewAtMs = now.monoMs;
+    this.#view.hurry(now);
     const { by, leaves } = order ?? last;
     this.#ports.log('draining', { rooms: this.load().rooms, by, leaves });
     this.mover.begin(order ?? last, now);
@@ -615,8 +528,8 @@ export class NodeCore {
     if (!this.lease.leaseOpen(now) || this.lease.failing) return 'Redis does not answer this node';
     const slowMs = this.#options.timings.commandTimeoutMs / 2;
     // One that is to end cannot wait for better times.
-    return this.#viewTookMs > slowMs && !this.mover.leaves
-      ? `Redis took ${Math.round(this.#viewTookMs)} ms to answer`
+    return this.#view.tookMs > slowMs && !this.mover.leaves
+      ? `Redis took ${Math.round(this.#view.tookMs)} ms to answer`
       : undefined;
   }
 
@@ -626,26 +539,22 @@ export class NodeCore {
       const named = left.slice(0, LEFT_NAMED_MAX);
       this.#ports.log('leaving with rooms that could not be handed over', { rooms: left.length, named });
     }
-    this.#dropRooms();
-    const routers = this.#links.ofRouters().map((link) => link.number);
-    this.#farewell = new Farewell(this.#ports, routers, this.#options.now, (at) => this.#sayLeft(at, untilMs));
-  }
-
-  #sayLeft(now: Instant, untilMs: number): void {
-    if (this.#ended) return;
-    const { runId } = this.lease;
-    const { node, incarnation } = this.#options.record;
-    this.#dropRooms();
-    if (runId === undefined || now.monoMs >= untilMs) return this.#end({ kind: 'left' });
-    this.#call('leave', { node, incarnation, runId }, (reply) => {
-      const at = this.#options.now();
-      if (reply instanceof DirectoryError && at.monoMs < untilMs) {
-        // Only an unanswered question is worth another; each takes the whole time-out.
-        this.#sayLeft(at, reply.code === 'timeout' ? untilMs : at.monoMs);
-      } else {
-        this.#end({ kind: 'left' });
-      }
-    });
+    const { now, record: self } = this.#options;
+    const { afterHandedOver, ping } = this.#ports;
+    this.#leaving = new Leaving(
+      {
+        ...{ self, now },
+        afterHandedOver: (links, done) => afterHandedOver(links, done),
+        ping: (link) => ping(link),
+        runId: () => this.lease.runId,
+        routers: () => this.#links.ofRouters().map((link) => link.number),
+        dropRooms: () => this.#dropRooms(),
+        leave: (args, done) => this.#call('leave', args, done),
+        isEnded: () => this.#ended,
+        end: () => this.#end({ kind: 'left' }),
+      },
+      untilMs,
+    );
   }
 
   #end(how: Parameters<NodePorts['end']>[0]): void {

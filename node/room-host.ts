@@ -19,6 +19,7 @@ import type { Handovers } from './handover.ts';
 import { pauseOf } from './handover-pause.ts';
 import { noHeat } from './heat.ts';
 import type { Hosted, OwnerHint, Waiter } from './hosted.ts';
+import { type HostedOutputParts, outputOf } from './hosted-output.ts';
 import type { Lease } from './lease.ts';
 import type { LinkTable } from './links.ts';
 import { CAUGHT_UP_MAX, claimedPart, FILL_AFTER_MS, OPENED_BYTES_MAX, snapshotOf } from './log-opening.ts';
@@ -29,9 +30,8 @@ import type { Json } from './program.ts';
 import { OPENED_AFTER_MS, type Projections } from './projection.ts';
 import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
-import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
-import { HIDDEN_MEMBERS, type LogOutput, type RoomOutput } from './room-output.ts';
+import { HIDDEN_MEMBERS } from './room-output.ts';
 import { Standings } from './standings.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
 
@@ -69,7 +69,7 @@ export class RoomHost {
   /** Durable rooms in which something was said since the last flush. */
   readonly #spoke = new Set<Hosted>();
   readonly #logBudget: LogBudget;
-  readonly #keyBudget: KeyBudget = { count: 0, countMax: KEYS_MAX };
+  readonly #output: HostedOutputParts;
   readonly #standings: Standings;
   #handles = 0;
   #waiting = 0;
@@ -81,6 +81,19 @@ export class RoomHost {
     this.#ports = parts.ports;
     this.#logBudget = { bytes: 0, bytesMax: parts.options.logBytesMax };
     this.#standings = new Standings(parts.ports.call);
+    this.#output = {
+      ...parts,
+      isEnded: () => this.#ended,
+      roomNow: (name) => this.#hosted.get(name)?.room,
+      newHandle: () => ++this.#handles,
+      wake: (hosted, atMs) => {
+        if (this.#hosted.get(hosted.name) === hosted) this.#due.wake(hosted, atMs);
+      },
+      failed: (name, error) => this.#programFailed(name, error),
+      spoke: (hosted) => this.#spoke.add(hosted),
+      keys: { count: 0, countMax: KEYS_MAX },
+      logs: this.#logBudget,
+    };
   }
 
   all(): IterableIterator<Hosted> {
@@ -266,65 +279,6 @@ export class RoomHost {
     hosted.waiters = [];
     this.#waiting -= waiters.length;
     for (const waiter of waiters) waiter(outcome, hint);
-  }
-
-  #outputFor(hosted: Hosted): RoomOutput {
-    const { name } = hosted;
-    return {
-      // A program may speak at any time, also while the room is being handed over or is to be claimed again.
-      send: (link, message) =>
-        hosted.ownership.held !== undefined && !this.#ended && this.#parts.links.send(link, message, name),
-      raisesSeats: (link) => this.#parts.links.get(link)?.peer?.features?.includes('seats') !== false,
-      newHandle: () => ++this.#handles,
-      ack: (link, session, cseq) => this.#parts.links.get(link)?.acks.set(session, cseq),
-      seated: (session) => {
-        const { place } = session;
-        const seat = { room: name, session, behind: false };
-        hosted.pause?.seated(this.#options.now().monoMs);
-        if (place !== undefined) this.#parts.links.get(place.link)?.seats.set(place.handle, seat);
-      },
-      unseated: (link, handle) => this.#parts.links.get(link)?.seats.delete(handle),
-      changed: (session) => {
-        const room = this.#hosted.get(name)?.room;
-        if (room === undefined) return;
-        this.#parts.projections().changed(room, session);
-        this.#parts.webhooks()?.changed(room, session);
-      },
-      wake: (atMs) => {
-        if (this.#hosted.get(name) === hosted) this.#due.wake(hosted, atMs);
-      },
-      now: () => this.#options.now(),
-      failed: (error) => this.#programFailed(name, error),
-      resumeToken: (session) => this.#options.resumeToken(name, session, this.#options.now()),
-      count: (metric, by) => this.#ports.count(metric, by),
-      spoke: () => this.#spoke.add(hosted),
-      flushAcks: ({ place }) => {
-        if (place !== undefined) this.#parts.links.flushAcksOf(place.link);
-      },
-      keys: this.#keyBudget,
-      log: hosted.isDurable ? this.#logFor(hosted) : undefined,
-    };
-  }
-
-  #logFor(hosted: Hosted): LogOutput {
-    const { lease } = this.#parts;
-    const now = this.#options.now;
-    return {
-      rules: this.#options.logRules,
-      budget: this.#logBudget,
-      append: (args, done) =>
-        this.#ports.call('append', args, (result) => {
-          if (this.#ended) return;
-          if (result instanceof DirectoryError && result.runId !== undefined) lease.metRun(result.runId, now());
-          done(result);
-          if (!(result instanceof DirectoryError)) hosted.pause?.logged(now().monoMs);
-        }),
-      // While it settles, its memory does not know yet where the log ends under the new triple.
-      mayAppend: () => (!this.#ended && !hosted.settling && lease.gateOpen(now()) ? hosted.ownership.held : undefined),
-      fenced: (record) => hosted.ownership.fenced(record, now()),
-      wentBack: () => lease.wentBack(now()),
-      observe: (metric, ms) => this.#ports.observe(metric, ms),
-    };
   }
 
   /** Bytes that wait for logs in all rooms together. */
@@ -518,7 +472,7 @@ export class RoomHost {
     const { limits: shown, hidesMembers } = this.#options;
     const limits = hidesMembers?.(hosted.name) === true ? { ...shown, ...HIDDEN_MEMBERS } : shown;
     try {
-      const output = this.#outputFor(hosted);
+      const output = outputOf(hosted, this.#output);
       hosted.room = new Room(hosted.name, triple, hosted.make, limits, output, now, state, program);
       return hosted.room;
     } catch (error) {

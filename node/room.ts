@@ -12,10 +12,10 @@ import {
   tagOf,
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, Open, OpenSession, RefusedReason } from '../shared/link/messages.ts';
-import { decodeClientMessage } from '../shared/protocol-decode.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
 import { unheard } from './answers.ts';
+import { ClientFrames } from './client-frames.ts';
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
 import { ProgramHost } from './program-host.ts';
 import { Recent, type ResetReason } from './recent.ts';
@@ -28,9 +28,6 @@ import { type Published, RoomSpeech } from './room-speech.ts';
 import { boundedFrame, carriedRecent, entryFrom, type RoomState } from './room-state.ts';
 import { isForgotten, welcomeText } from './room-words.ts';
 import { judgeSeat, type Place, type RoomSession, Roster } from './roster.ts';
-
-/** Largest `meta` of a member, as JSON text. */
-const META_CHARS_MAX = 2_048;
 
 export class Room implements RoomContext {
   readonly room: string;
@@ -49,6 +46,7 @@ export class Room implements RoomContext {
   #serial = 0;
   readonly #keys: RoomKeys;
   readonly #speech: RoomSpeech;
+  readonly #frames: ClientFrames;
   readonly #history: RoomHistory;
 
   constructor(
@@ -78,6 +76,11 @@ export class Room implements RoomContext {
       program: () => this.#program,
       triple: () => this.#triple,
       tag: () => this.#tag,
+      direct: (session, text) => this.#direct(session, text),
+    });
+    this.#frames = new ClientFrames({
+      ...{ limits, speech: this.#speech, news: this.#news, bindings: this.#bindings },
+      changed: (session) => output.changed(session),
       direct: (session, text) => this.#direct(session, text),
     });
     this.#history = new RoomHistory(this.#recent, this.#roster, this.#speech.log, this.#keys);
@@ -428,49 +431,7 @@ export class Room implements RoomContext {
   /** Takes one frame of a client, unless this seat's frames were taken up to it already. */
   frame(session: RoomSession, frame: ClientFrame, now: Instant): void {
     this.#now = now;
-    const { place } = session;
-    if (place === undefined || frame.cseq <= session.cseq) return;
-    session.cseq = frame.cseq;
-    // What comes for the first time, comes after all that the lost owner may have had.
-    if (!frame.resent) session.ownerLost = false;
-    this.#take(session, frame);
-    // What waits for the log is acked once that has it, and what came after it then too.
-    if (session.waiting === 0) this.#speech.acked(session, session.cseq);
-  }
-
-  #take(session: RoomSession, frame: ClientFrame): void {
-    const decoded = decodeClientMessage(frame.payload.toString('utf8'));
-    if (!decoded.ok) {
-      session.lastId = Math.max(session.lastId, decoded.id ?? 0);
-      return this.#speech.error(session, frame.cseq, decoded.code, decoded.message, decoded.id);
-    }
-    const { message } = decoded;
-    switch (message.type) {
-      case 'publish':
-        return this.#speech.publish(session, message, message.dataText, frame.cseq, frame.resent);
-      case 'signal':
-        if (!frame.resent) this.#signal(session, message.dataText);
-        return;
-      case 'meta':
-        if (message.dataText.length > META_CHARS_MAX) {
-          const text = `meta may be at most ${META_CHARS_MAX} characters`;
-          return this.#speech.error(session, frame.cseq, 'too_large', text, undefined);
-        }
-        session.meta = message.data === null ? undefined : message.data;
-        this.#news.changed();
-        this.#output.changed(session);
-        this.#news.summarise('presence', this.#now);
-        return;
-      case 'ping':
-        return this.#direct(session, encode.pong());
-      default:
-        message satisfies never;
-    }
-  }
-
-  #signal(session: RoomSession, dataText: string): void {
-    const text = encode.signal({ from: session.user, session: session.session, dataText });
-    this.#bindings.cast('ephemeral', 0, boundedFrame(text, this.#limits), session.place);
+    this.#frames.take(session, frame, now);
   }
 
   /** Publishes in a backend's name; `done` is told once it is known where it went. @param key  under which a repetition is known

@@ -45,6 +45,12 @@ it('tells when Redis goes, comes back, and is another', () => {
   expect(kinds(diff, look({ nodes: [], runId: 'y'.repeat(40) }))).toEqual(['redis.back', 'redis.history']);
 });
 
+it('does not tell that Redis is back where it was not there before', () => {
+  const diff = new ClusterDiff();
+  expect(kinds(diff, look({ nodes: [], redis: 'failed', runId: undefined }))).toEqual([]);
+  expect(kinds(diff, look({ nodes: [] }))).toEqual([]);
+});
+
 it('tells of a router once, however many workers it has', () => {
   const diff = new ClusterDiff();
   const workerOf = { router: 'r1', incarnation: inc('e'), pid: 1 };

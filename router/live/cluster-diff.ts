@@ -18,6 +18,8 @@ export class ClusterDiff {
   readonly #nodes = new Map<string, NodeRecord>();
   #routers = new Map<string, string>();
   #redis: ClusterLook['redis'] = 'unknown';
+  /** A router that starts has not reached it yet: that is no loss. */
+  #isRedisMissed = false;
   #runId: string | undefined;
 
   /** What is new since the last look. The first one finds everything that is there. */
@@ -30,8 +32,14 @@ export class ClusterDiff {
     this.#redis = redis;
     this.#runId = runId ?? before.runId;
     const changes: Change[] = [];
-    if (redis === 'failed' && before.redis === 'answered') changes.push({ kind: 'redis.away' });
-    if (redis === 'answered' && before.redis === 'failed') changes.push({ kind: 'redis.back' });
+    if (redis === 'failed' && before.redis === 'answered') {
+      this.#isRedisMissed = true;
+      changes.push({ kind: 'redis.away' });
+    }
+    if (redis === 'answered' && this.#isRedisMissed) {
+      this.#isRedisMissed = false;
+      changes.push({ kind: 'redis.back' });
+    }
     if (runId !== undefined && before.runId !== undefined && runId !== before.runId) {
       changes.push({ kind: 'redis.history', why: `run ${runId.slice(0, 12)}` });
     }

@@ -39,8 +39,9 @@ export function Tail({ room }: { readonly room: string }) {
         setLines([...kept]);
       }, SHOW_MS);
     };
+    let isOver = false;
     const run = async () => {
-      while (!stop.signal.aborted) {
+      while (!stop.signal.aborted && !isOver) {
         try {
           // What it had shown before it broke off is shown already.
           const history = keys === 0 ? 30 : 0;
@@ -54,7 +55,10 @@ export function Tail({ room }: { readonly room: string }) {
             else if (event === 'reset') add({ from: '', text: 'the numbering began anew' });
             else if (event === 'owner')
               add({ from: '', text: told['node'] === null ? 'nobody owns the room' : `owned by ${told['node']}` });
-            else if (event === 'end') setState(`cannot be listened to: ${told['code']}`);
+            else if (event === 'end') {
+              isOver = true;
+              setState(`cannot be listened to: ${told['code']}`);
+            }
           });
         } catch (error) {
           if (stop.signal.aborted) return;

@@ -190,6 +190,10 @@ describe('a room’s tail', () => {
       { event: 'reset' },
       { event: 'message', data: { seq: 1, from: 'ada', data: 'm1' } },
     ]);
+    // What was numbered before is no past of this.
+    const anew = await listen('/rooms/room-1/tail?history=100');
+    await until(() => anew.told.length === 2);
+    expect(anew.told.map(({ data }) => data['node'] ?? data['seq'])).toEqual(['n2', 1]);
     said = say(100, 50);
     await until(() => told.some(({ data }) => data['seq'] === 149));
     expect(told.find(({ event }) => event === 'skipped')?.data).toEqual({ from: 2, to: 49 });
@@ -214,6 +218,8 @@ describe('a room’s tail', () => {
     });
     const attended = await listen('/rooms/room-1/tail');
     await until(() => attended.told.some(({ event }) => event === 'end'));
+    const again = await listen('/rooms/room-1/tail');
+    await until(() => again.told.some(({ event }) => event === 'end'));
     expect((await listen('/rooms/%20/tail')).status).toBe(400);
   });
 });

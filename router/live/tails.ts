@@ -46,13 +46,15 @@ export class Tails {
 
   /** Begins to listen. @param history  how many of the last messages are told first, of those that the owner remembers */
   listen(room: string, response: ServerResponse, history: number): void {
-    const tail = this.#rooms.get(room) ?? new RoomTail(room, this.#ports);
+    const known = this.#rooms.get(room);
+    // One that has ended has listeners for as long as their connections take to close.
+    const tail = known === undefined || known.isEnded ? new RoomTail(room, this.#ports) : known;
     this.#rooms.set(room, tail);
     const listener = this.#listeners.add(response, () => {
       tail.leave(listener);
       if (tail.size > 0) return;
       tail.end();
-      this.#rooms.delete(room);
+      if (this.#rooms.get(room) === tail) this.#rooms.delete(room);
     });
     tail.join(listener, history);
   }
@@ -88,6 +90,10 @@ class RoomTail {
     return this.#listeners.size;
   }
 
+  get isEnded(): boolean {
+    return this.#ended;
+  }
+
   join(listener: Listener, history: number): void {
     this.#listeners.set(listener, history);
     if (this.#toldOwner !== '') listener.send('owner', JSON.stringify(this.#owner ?? NOBODY));
@@ -121,6 +127,7 @@ class RoomTail {
       } else if (retryable) {
         pauseMs = TROUBLE_MS;
       } else {
+        this.end();
         this.#send('end', { code });
         for (const listener of this.#listeners.keys()) listener.end();
         return;
@@ -169,6 +176,7 @@ class RoomTail {
       // The numbering began anew: the owner of a relay room was lost.
       this.#send('reset', { head });
       this.#after = 0;
+      this.#recent.length = 0;
       return true;
     }
     for (const message of messages) {

@@ -64,8 +64,14 @@ async function tail(
     try {
       for await (const { event, data } of router.stream(`/rooms/${segment(room)}/tail`, cli.signal)) {
         attempts = 0;
+        const told = fieldsOf(readMessage(data));
+        if (event === 'end') throw new Failure('failed', `${room} cannot be listened to (${textOf(told['code'])}).`);
+        if (event === 'reset') {
+          last = 0;
+          cli.err.line(styled('yellow', 'The numbering began anew.'));
+        }
         if (event !== 'message') continue;
-        const message = fieldsOf(readMessage(data));
+        const message = told;
         const seq = numberOf(message['seq']);
         if (seq !== undefined && last > 0 && seq > last + 1) {
           cli.err.line(styled('yellow', `Not seen here: ${last + 1} to ${seq - 1}.`));
@@ -76,7 +82,7 @@ async function tail(
         if (++heard >= limit) return;
       }
     } catch (error) {
-      if (error instanceof ApiFailure && (error.status < 500 || error.status === 501)) throw error;
+      if (!mayPass(error)) throw error;
       why = error instanceof Error ? error.message : String(error);
     }
     if (cli.signal.aborted) return;
@@ -84,6 +90,13 @@ async function tail(
     cli.err.line(styled('yellow', `${why}: listening again.`));
     await cli.pause(AGAIN_MS);
   }
+}
+
+/** Whether it may help to listen again. */
+function mayPass(error: unknown): boolean {
+  if (error instanceof ApiFailure) return error.status >= 500 && error.status !== 501;
+  // A router that does not answer has answered before: it may be starting again.
+  return !(error instanceof Failure) || error.ending === 'wrong';
 }
 
 export function renderMessage({ seq, at, from, data }: Fields, now: number): Line {

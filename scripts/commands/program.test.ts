@@ -174,6 +174,15 @@ describe('commands that look', () => {
     expect(some.err).toBe('Not complete: n3 did not answer.\n');
   });
 
+  it('who says what it knows, and of when', async () => {
+    const empty = { room: 'a', source: 'projection', asOf: null, count: 0, users: [] };
+    expect((await ask(['who', 'a'], () => ({ body: empty }))).out).toBe('a: 0 sessions, as far as Redis knows\n');
+    const known = { ...empty, asOf: NOW, count: 1, users: [{ user: 'ada', sessions: ['s'], since: NOW }] };
+    expect((await ask(['who', 'a'], () => ({ body: known }))).out).toMatch(
+      /^a: 1 session, as Redis had it .+ ago\n.*\nada/,
+    );
+  });
+
   it('tail shows what is said, notices gaps, and listens again where the stream breaks', async () => {
     const message = (seq: number) => `event: message\ndata: {"seq":${seq},"at":0,"from":"ada","data":{"n":${seq}}}\n\n`;
     let opened = 0;
@@ -196,6 +205,21 @@ describe('commands that look', () => {
     expect(err).toContain('Not seen here: 3 to 4.');
     expect(lines).toEqual(['GET /rooms/lobby/tail', 'GET /rooms/lobby/tail']);
     expect((await ask(['tail', 'lobby'], () => refusal(400, 'bad_room', 'no'))).code).toBe(2);
+  });
+
+  it('tail says where the numbering began anew, and ends for a room that cannot be listened to', async () => {
+    const events = [
+      'event: message\ndata: {"seq":9,"at":0,"from":"ada","data":1}\n\n',
+      'event: reset\ndata: {"head":4}\n\n',
+      'event: message\ndata: {"seq":4,"at":0,"from":"ada","data":2}\n\n',
+      'event: end\ndata: {"code":"unsupported"}\n\n',
+    ];
+    const answer = (): FakeAnswer => ({ stream: (response) => response.end(events.join('')) });
+    const { code, out, err, lines } = await ask(['tail', 'lobby'], answer);
+    expect(code).toBe(1);
+    expect(out.match(/#\d/g)).toEqual(['#9', '#4']);
+    expect(err).toBe('The numbering began anew.\nbellhop: lobby cannot be listened to (unsupported).\n');
+    expect(lines).toEqual(['GET /rooms/lobby/tail']);
   });
 
   it('events and audit show the last ones, page by page', async () => {

@@ -92,7 +92,12 @@ export function renderWho(body: Fields, now: number): Line[] {
     ago(numberOf(user['since']), now),
     user['meta'] === undefined ? '' : cut(safeJson(user['meta']), META_COLUMNS),
   ]);
-  const since = source === 'owner' ? 'as its owner says' : `as Redis had it ${ago(numberOf(asOf), now)}`;
+  const since =
+    source === 'owner'
+      ? 'as its owner says'
+      : typeof asOf === 'number'
+        ? `as Redis had it ${ago(asOf, now)}`
+        : 'as far as Redis knows';
   const head = [styled('bold', textOf(room)), `: ${many(numberOf(members), 'session')}, ${since}`];
   const settles = settling === true ? [styled('yellow', ' (its owner is gone: members are still connected)')] : [];
   return [

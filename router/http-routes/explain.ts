@@ -181,12 +181,11 @@ function becauseOf(ports: ApiPorts, room: string, { record }: NodeView, { moving
   if (pin?.node === record.node && lost === undefined) return `, since ${pin.by} pinned it there.`;
   const first = ports.placementOrder(room)[0]?.node;
   if (first === record.node && (pin === undefined || lost !== undefined)) return `, where placement puts it.${tail}`;
-  const to =
-    pin !== undefined && lost === undefined
-      ? `${pin.by} pinned it to ${pin.node}`
-      : `placement prefers ${first ?? 'nobody'}`;
+  const isPinned = pin !== undefined && lost === undefined;
+  const wanted = (isPinned ? pin.node : first) ?? 'nobody';
+  const to = isPinned ? `${pin.by} pinned it to ${wanted}` : `placement prefers ${wanted}`;
   if (belongs !== undefined && belongs.why !== undefined) return `, though ${to}: ${belongs.why}.${tail}`;
-  return `, though ${to}: it was opened, moved or taken over there while that was not so or had no room, and goes back with the next change of nodes.${tail}`;
+  return `, though ${to}: when it came to ${record.node} that was not so yet, or ${wanted} held more than its share of rooms. It moves with the next change of nodes.${tail}`;
 }
 
 /** Who would open it. */

@@ -81,7 +81,7 @@ const isLiving = ({ record }: NodeView): boolean => record.state === 'active' ||
 function livingNode(ports: ApiPorts, node: string): NodeView {
   const view = ports.nodes().find(({ record }) => record.node === node);
   if (view === undefined) throw new BellhopError('not_found', 'there is no such node');
-  if (!isLiving(view)) throw new BellhopError('conflict', `the node is ${view.record.state}`);
+  if (!isLiving(view)) throw new BellhopError('conflict', `node ${view.record.node} is ${view.record.state}`);
   return view;
 }
 
@@ -139,7 +139,8 @@ async function move(request: RouteRequest): Promise<Answer> {
   const pinned = flagOf(body, 'pin', true);
   const view = ports.nodes().find(({ record }) => record.node === to);
   if (view === undefined) throw new BellhopError('not_found', 'there is no such node');
-  if (view.record.state !== 'active') throw new BellhopError('conflict', `the node is ${view.record.state}`);
+  if (view.record.state !== 'active')
+    throw new BellhopError('conflict', `node ${view.record.node} is ${view.record.state}`);
   if (!ports.placementOrder(room).some(({ node }) => node === to))
     throw new BellhopError('conflict', 'the node takes no rooms of this kind');
   if (pinned) {

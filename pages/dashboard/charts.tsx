@@ -106,7 +106,7 @@ function Chart({ spec, samples }: { readonly spec: ChartSpec; readonly samples: 
         <span class="values">{shown.join(' · ')}</span>
       </figcaption>
       <div class="plot" ref={box} role="img" aria-label={`${spec.title}: ${shown.join(', ')}`} />
-      {isEmpty && <p class="chart-empty muted">{spec.isSparse ? 'None in the last five minutes' : 'Nothing yet'}</p>}
+      {isEmpty && <p class="chart-empty muted">{spec.isSparse ? 'None while this was looked at' : 'Nothing yet'}</p>}
     </figure>
   );
 }

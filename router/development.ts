@@ -2,7 +2,7 @@
  *  started the node does it.
  *  Invariant: it is there only where `npm start` runs everything on loopback under the development secret (config.ts checks that), and
  *  only for this machine's own programs and the pages of this very router: the connection must have come from and to a loopback
- *  address, be meant for one, and name this origin or none. */
+ *  address, not through a proxy, be meant for one, and name this origin or none. */
 import type { IncomingMessage } from 'node:http';
 import { BellhopError } from '../shared/errors.ts';
 import { isNodeId } from '../shared/ids.ts';
@@ -17,8 +17,10 @@ export const KILL_PATH = '/development/kill';
 export async function answerKill(request: IncomingMessage, kill: (node: string) => void): Promise<Answer> {
   if (request.method !== 'POST') throw new BellhopError('method_not_allowed');
   const { remoteAddress, localAddress } = request.socket;
-  const { host = '', origin } = request.headers;
-  const isLocal = isLoopbackAddress(remoteAddress ?? '') && isLoopbackAddress(localAddress ?? '');
+  const { host = '', origin, forwarded, 'x-forwarded-for': forwardedFor } = request.headers;
+  // A proxy on this machine speaks for somebody who may be anywhere, and may have named any host.
+  const isDirect = forwarded === undefined && forwardedFor === undefined;
+  const isLocal = isDirect && isLoopbackAddress(remoteAddress ?? '') && isLoopbackAddress(localAddress ?? '');
   if (!isLocal || !isLoopbackHost(host) || (origin !== undefined && !isOriginAllowed(origin, host, undefined))) {
     throw new BellhopError('not_allowed', 'only this machine, and the pages of this router, may do this');
   }

@@ -73,6 +73,7 @@ it('kills a node for this machine alone, and only in development', async () => {
   expect(await kill(port, { origin: 'http://evil.example' })).toBe(403);
   expect(await kill(port, { origin: 'null' })).toBe(403);
   expect(await kill(port, { host: 'evil.example' })).toBe(403);
+  expect(await kill(port, { 'x-forwarded-for': '192.0.2.1' })).toBe(403);
   expect(await kill(port, { 'content-type': 'text/plain' })).toBe(415);
   expect(await kill(port, {}, JSON.stringify({ node: '../n1' }))).toBe(400);
   expect((await ask(port, '/development/kill')).status).toBe(405);

@@ -203,7 +203,7 @@ async function kill(): Promise<void> {
     body: JSON.stringify({ node }),
   }).catch(() => undefined);
   if (answer?.ok !== true) return endMeasure('–', 'the node could not be killed');
-  event(`${node} was killed.`);
+  event(`${node} is being killed.`);
   show('0', SO_FAR, 'running');
   setTimeout(() => {
     if (

@@ -88,16 +88,25 @@ test('61 a room’s page says where it is and why, and shows what is said there 
   await window.shot('room-light');
 });
 
-test('the search finds rooms and users', async () => {
-  const search = page().getByRole('combobox', { name: 'Room or user' });
+test('the search finds rooms, users and nodes, and says what it has not found until something else is looked at', async () => {
+  const search = page().getByRole('combobox', { name: 'Room, user or node' });
+  await search.fill('n2');
+  await search.press('Enter');
+  await page().getByRole('heading', { level: 1, name: 'n2' }).waitFor();
   await search.fill('room-2');
   await search.press('Enter');
   await page().getByRole('heading', { level: 1, name: 'room-2' }).waitFor();
   await search.fill('of-room-3');
   await search.press('Enter');
   await page().getByRole('link', { name: 'room-3', exact: true }).waitFor();
+  await search.fill('nobody');
+  await search.press('Enter');
+  const word = page().getByText('There is no open room, no user and no node nobody.');
+  await word.waitFor();
+  await page().goto(`${url}/dashboard#/nodes/n2`);
+  await word.waitFor({ state: 'detached' });
   // The question whether it is a room is answered by a 404, which a browser writes to its console.
-  const isExpected = (line: string) => /404 .*\/api\/v1\/rooms\/of-room-3$/.test(line);
+  const isExpected = (line: string) => /404 .*\/api\/v1\/(rooms|users)\/(of-room-3|nobody)$/.test(line);
   expect(window.complaints.filter((line) => !isExpected(line))).toEqual([]);
   window.complaints.length = 0;
   await page().goto(`${url}/dashboard#/`);

@@ -31,7 +31,9 @@ export function ok(body: unknown): Answer {
 export function errorAnswer(error: unknown): Answer {
   const known =
     error instanceof DirectoryError
-      ? new BellhopError(error.code === 'timeout' ? 'timeout' : 'redis_unavailable', undefined, { cause: error })
+      ? error.code === 'timeout'
+        ? new BellhopError('timeout', 'Redis did not answer in time', { cause: error })
+        : new BellhopError('redis_unavailable', undefined, { cause: error })
       : asBellhopError(error);
   const { retryAfterMs } = known;
   return {

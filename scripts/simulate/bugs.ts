@@ -30,20 +30,20 @@ const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
     breaks: /^invariant [156] /,
-    seed: 23,
+    seed: 73,
     mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    seed: 272,
+    seed: 132,
     mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
     rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
-    seed: 18,
+    seed: 14,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
@@ -61,7 +61,7 @@ const LIST = {
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
-    seed: 198,
+    seed: 68,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -104,7 +104,7 @@ const LIST = {
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
-    seed: 121,
+    seed: 65,
     mix: { 'redis-clock': 10, 'redis-rollback': 8, 'redis-rewind': 6, 'node-crash': 3, move: 10 },
   },
   'dedupe-outside': {
@@ -122,13 +122,13 @@ const LIST = {
   'replay-after-live': {
     doc: 'a client that comes back is sent what is said now before what it missed',
     breaks: /^invariant 4 /,
-    seed: 1,
+    seed: 2,
     mix: { 'client-break': 6, 'join-storm': 1 },
   },
   'presence-unfenced': {
     doc: 'presence is written whatever epoch its writer had',
     breaks: /^invariant 6 /,
-    seed: 16,
+    seed: 24,
     mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
   },
   'drain-accepts-claims': {
@@ -140,20 +140,20 @@ const LIST = {
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    seed: 11,
+    seed: 17,
     mix: { 'redis-lost': 4, 'redis-late': 4, 'node-drain': 10, move: 10, 'join-storm': 6 },
     aims: ['seeking'],
   },
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 10,
+    seed: 19,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {
     doc: 'after an outage a router has rooms claimed at once',
     breaks: /^invariant [15] /,
-    seed: 221,
+    seed: 208,
     mix: { 'island-cut': 6, 'redis-flush': 4, 'client-break': 6 },
   },
 } as const satisfies Record<string, BugInfo>;

@@ -7,10 +7,10 @@ import {
   type Cluster,
   DirectoryError,
   type NodeRecord,
-  type Pin,
   type Reply,
   type RouterRecord,
 } from '../shared/directory/directory.ts';
+import type { Pin } from '../shared/directory/orders.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
 import type { Lease } from './lease.ts';
 import type { OwnRecord } from './own-record.ts';

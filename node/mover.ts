@@ -5,7 +5,8 @@
  *  newcomers have all their weight, and stays for the cooldown where it came by a handover; while a takeover, another drain or trouble with Redis is under way nothing is begun.
  *  @see docs/moves.md */
 import type { Instant } from '../shared/clock.ts';
-import type { Beat, NodeRecord, Pin } from '../shared/directory/directory.ts';
+import type { Beat, NodeRecord } from '../shared/directory/directory.ts';
+import type { Pin } from '../shared/directory/orders.ts';
 import type { Placement } from '../shared/placement.ts';
 import { lists } from '../shared/programs.ts';
 import { Drain, type DrainOrder, type DrainPlan, type DrainStatus } from './drain.ts';

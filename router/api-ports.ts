@@ -1,7 +1,8 @@
 /** What the HTTP API asks of its router. Owns: the seam between HTTP and the cluster, and what a node answers to each question.
  *  Does not know: HTTP, links.
  *  @see DESIGN §8 */
-import type { Beat, Directory, NodeRecord, Pin, RouterRecord } from '../shared/directory/directory.ts';
+import type { Beat, Directory, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
+import type { Pin } from '../shared/directory/orders.ts';
 
 /** A node as this router sees it. */
 export interface NodeView {

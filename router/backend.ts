@@ -3,13 +3,8 @@
  *  @see DESIGN §8 */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Instant } from '../shared/clock.ts';
-import {
-  type Directory,
-  DirectoryError,
-  type Pin,
-  type RoomRecord,
-  type RouterRecord,
-} from '../shared/directory/directory.ts';
+import { type Directory, DirectoryError, type RoomRecord, type RouterRecord } from '../shared/directory/directory.ts';
+import type { Pin } from '../shared/directory/orders.ts';
 import { BellhopError } from '../shared/errors.ts';
 import type { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';

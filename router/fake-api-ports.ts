@@ -2,16 +2,15 @@
  *  place. Does not know: HTTP. */
 import type {
   Args,
-  AuditEntry,
   Directory,
   NodeRecord,
   Operation,
-  Pin,
   Reply,
   RoomRecord,
   RouterRecord,
 } from '../shared/directory/directory.ts';
 import { DirectoryError } from '../shared/directory/directory.ts';
+import type { AuditEntry, Pin } from '../shared/directory/orders.ts';
 import { BellhopError } from '../shared/errors.ts';
 import type { ApiPorts, NodeOperation, NodeView, OwnerAnswer, RoomMove, RoomSummary } from './api-ports.ts';
 

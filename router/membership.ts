@@ -1,7 +1,8 @@
 /** The cluster as this router last read it: which nodes live, how loaded they are, which other routers there are. Owns: that view and
  *  what has changed between two reads. Does not know: why a node is dead, or who says so.
  *  @see DESIGN §4 Routers */
-import type { Beat, Cluster, NodeRecord, Pin, RouterRecord } from '../shared/directory/directory.ts';
+import type { Beat, Cluster, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
+import type { Pin } from '../shared/directory/orders.ts';
 
 export interface MembershipChange {
   /** Incarnations that this history has certified since the last read. */

@@ -1,33 +1,10 @@
 /** The table of options. Owns: every setting's name, roles, type, bounds, default and meaning, once. Does not know: argv, the
  *  environment, or what follows from a setting (config.ts). The parser, `--help` and the table in the docs are made from it.
  *  Invariant: a flag `--some-name` is the environment's `BELLHOP_SOME_NAME` and the property `someName`. */
+
 import { ACCEPT_RATE_DEFAULT } from './herd.ts';
+import type { OptionSpec, Role } from './option-spec.ts';
 import { DEFAULT_TIMINGS } from './timing.ts';
-
-/** What a process is started as. `start` runs a whole cluster on this machine and hands on what it was given. */
-export type Role = 'start' | 'router' | 'node';
-
-export interface OptionSpec {
-  readonly roles: readonly Role[];
-  /** `duration` is an integer of milliseconds; a `list` may be repeated, or separated by commas. */
-  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'list' | 'duration';
-  readonly unit?: 'bytes' | 'messages/s' | 'connections/s';
-  /** Absent: undefined unless given. */
-  readonly default?: string | number | boolean | readonly string[];
-  /** Takes the place of `default` under `start`. */
-  readonly startDefault?: string | number;
-  /** Bounds of a number, or of a text's (each list item's) length. */
-  readonly min?: number;
-  readonly max?: number;
-  readonly choices?: readonly string[];
-  /** Another spelling of the flag. */
-  readonly alias?: string;
-  /** Never shown again, and better given by the environment: a command line is public on its machine. */
-  readonly secret?: true;
-  /** Given by Bellhop to what it starts, not by people. */
-  readonly internal?: true;
-  readonly doc: string;
-}
 
 const ALL = ['start', 'router', 'node'] as const;
 const ROUTER = ['start', 'router'] as const;

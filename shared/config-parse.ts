@@ -2,16 +2,8 @@
  *  and the sentences for what it does not. Does not know: any single option, or relations between them (config.ts).
  *  Invariant: a secret's value is never part of a sentence. */
 import { parseArgs } from 'node:util';
-import {
-  envNameOf,
-  OPERATOR_VARIABLES,
-  OPTION_NAMES,
-  type OptionName,
-  type OptionSpec,
-  optionsOf,
-  type Role,
-  specOf,
-} from './config-options.ts';
+import { envNameOf, OPERATOR_VARIABLES, OPTION_NAMES, type OptionName, optionsOf, specOf } from './config-options.ts';
+import type { OptionSpec, Role } from './option-spec.ts';
 
 /** Wrong settings. The message is one sentence for the operator; whoever catches it exits with code 2. */
 export class ConfigError extends Error {

@@ -1,7 +1,8 @@
 /** The table of options as text. Owns: `--help` and the table in the docs. Does not know: what was given. */
 
-import { envNameOf, OPTION_NAMES, type OptionName, optionsOf, type Role, specOf } from './config-options.ts';
+import { envNameOf, OPTION_NAMES, type OptionName, optionsOf, specOf } from './config-options.ts';
 import { defaultOf } from './config-parse.ts';
+import type { Role } from './option-spec.ts';
 
 const HELP_WIDTH = 100;
 

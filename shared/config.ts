@@ -3,23 +3,24 @@
  *  Invariant: what `loadConfig` returns can be used as it is; everything wrong is one sentence in a ConfigError.
  *  @see STYLE Config */
 import { hostname } from 'node:os';
-import { type ApiToken, parseApiToken } from './api-token.ts';
 import { addressRanges } from './address-ranges.ts';
+import { type ApiToken, parseApiToken } from './api-token.ts';
 import { addressOf, isService, targetTemplate } from './attended.ts';
-import type { OPTIONS, OptionName, Role } from './config-options.ts';
+import type { OPTIONS, OptionName } from './config-options.ts';
 import { ConfigError, type Parsed, parseOptions } from './config-parse.ts';
 import { checkWebhooks } from './config-webhooks.ts';
 import { parseRedisUrl } from './directory/redis-url.ts';
 import { isIncarnation, isNodeId, isRoomPattern, newIncarnation, workerId } from './ids.ts';
 import { LinkAllow } from './link/allow.ts';
+import type { Role } from './option-spec.ts';
 import { placementKeyFrom } from './placement.ts';
 import { type RandomSource, systemRandom } from './random.ts';
 import { readSecrets } from './secret-file.ts';
 import { brokenRelations, DEFAULT_TIMINGS, type Timings } from './timing.ts';
 import type { TlsPaths } from './tls-files.ts';
 
-export type { Role } from './config-options.ts';
 export { ConfigError } from './config-parse.ts';
+export type { Role } from './option-spec.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

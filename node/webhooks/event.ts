@@ -1,6 +1,6 @@
 /** What a webhook tells. Owns: the shape of an event, its id, its JSON. Does not know: who is told.
  *  Invariant: an event has one JSON and one id for good, whoever delivers it, however often. */
-import type { OutboxId } from '../../shared/directory/directory.ts';
+import type { OutboxId } from '../../shared/directory/outbox.ts';
 
 export const WEBHOOK_EVENTS = ['room.occupied', 'room.vacated', 'member.joined', 'member.left'] as const;
 export type WebhookEventType = (typeof WEBHOOK_EVENTS)[number];

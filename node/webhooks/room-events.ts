@@ -1,7 +1,7 @@
 /** Who came and went in one room, as events in order. Owns: who is there as far as was told, and the numbering under an owner's epoch.
  *  Does not know: Redis, receivers, why somebody came.
  *  Invariants: of one session join and leave alternate, of the room occupied and vacated; the numbers of an epoch have no gap. */
-import type { OutboxEvent, OutboxId } from '../../shared/directory/directory.ts';
+import type { OutboxEvent, OutboxId } from '../../shared/directory/outbox.ts';
 import { eventJson, type WebhookEventType } from './event.ts';
 
 export interface Transition {

@@ -10,13 +10,8 @@
  *  what waits for Redis is bounded, and where the bound is passed the room is compared anew.
  *  @see docs/decisions.md */
 import type { Instant } from '../../shared/clock.ts';
-import {
-  type Args,
-  DirectoryError,
-  type OutboxEvent,
-  type OutboxId,
-  type Reply,
-} from '../../shared/directory/directory.ts';
+import { type Args, DirectoryError, type Reply } from '../../shared/directory/directory.ts';
+import type { OutboxEvent, OutboxId } from '../../shared/directory/outbox.ts';
 import type { CallDirectory } from '../ports.ts';
 import type { ProjectedRoom } from '../projection.ts';
 import type { RoomSession } from '../roster.ts';

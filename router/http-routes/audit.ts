@@ -1,6 +1,6 @@
 /** The audit log: who ordered what. Owns: how an order is written down, and the reading of it. Does not know: what an order does.
  *  An order that was carried out and cannot be written down stands: the answer says so in a header, rather than that it failed. */
-import type { Order } from '../../shared/directory/directory.ts';
+import type { Order } from '../../shared/directory/orders.ts';
 import { BellhopError } from '../../shared/errors.ts';
 import { QUESTION_MS, within } from '../ask.ts';
 import { numberFrom, ok } from '../http-answer.ts';

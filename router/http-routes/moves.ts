@@ -1,7 +1,7 @@
 /** Planned moves: drains, pins, what moves now and what is hot. Owns: the reading of orders, and the merging of what nodes answer.
  *  Does not know: how a room moves; its owner does.
  *  @see docs/moves.md */
-import type { Pin } from '../../shared/directory/directory.ts';
+import type { Pin } from '../../shared/directory/orders.ts';
 import { BellhopError } from '../../shared/errors.ts';
 import { isNodeId } from '../../shared/ids.ts';
 import type { ApiPorts, NodeView } from '../api-ports.ts';

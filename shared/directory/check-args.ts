@@ -1,8 +1,9 @@
 /** What every implementation of the directory refuses to store. Owns: the shape of ids, tokens and numbers that become part of a
  *  record's text. Does not know: what an operation does. Both implementations ask here first, so that both refuse the same.
  *  Invariant: nothing that passes can be read back as another record than the one written. */
-import type { AppendItem, Args, LogEntry, Operation, OutboxEvent, SenderMark } from './directory.ts';
+import type { AppendItem, Args, LogEntry, Operation, SenderMark } from './directory.ts';
 import { HASH_PATTERN, ID_PATTERN, SESSION_PATTERN, USER_PATTERN } from './keys.ts';
+import type { OutboxEvent } from './outbox.ts';
 import type { TicketGrant } from './rights-operations.ts';
 
 /** Incarnations, nonces and names of histories: they stand in records between spaces, colons and dots. */

@@ -2,7 +2,8 @@
  *  reply. Does not know: Redis or memory. */
 import { describe, expect, it } from 'vitest';
 import type { ConformanceFixture } from './conformance.ts';
-import { AUDIT_MAX, type Directory, PINS_MAX, type Pin } from './directory.ts';
+import type { Directory } from './directory.ts';
+import { AUDIT_MAX, PINS_MAX, type Pin } from './orders.ts';
 
 export function orderConformance(fixture: () => ConformanceFixture): void {
   const call: Directory['call'] = (operation, args) => fixture().directory.call(operation, args);

@@ -3,7 +3,10 @@
  *  Implemented by RedisDirectory (one Lua script an operation) and MemoryDirectory (the simulator's); one conformance suite
  *  and a differential test hold both to the same replies.
  *  @see DESIGN §3, §4 */
+
 import type { PublishedTimings } from '../timing.ts';
+import type { AuditEntry, Order, Pin } from './orders.ts';
+import type { OutboxEvent, OutboxId } from './outbox.ts';
 import type { RightsOperations } from './rights-operations.ts';
 
 /** What names one ownership of a room: an owner, its epoch, and 64 random bits that tell two histories apart. */
@@ -192,40 +195,6 @@ export interface Snapshot {
   /** JSON text. */
   readonly state: string;
 }
-
-/** An operator's word on where a room is to be, whatever placement says. */
-export interface Pin {
-  readonly room: string;
-  readonly node: string;
-  /** Who said so. */
-  readonly by: string;
-  /** Unix ms by the clock of the router that carried it out; for display. */
-  readonly at: number;
-}
-
-/** What an operator did. */
-export interface Order {
-  /** What whoever gave it is called. */
-  readonly by: string;
-  readonly action: string;
-  readonly node?: string | undefined;
-  readonly room?: string | undefined;
-  readonly user?: string | undefined;
-  readonly detail?: string | undefined;
-}
-
-/** An order as the audit log keeps it. */
-export interface AuditEntry extends Order {
-  /** Grows by one with each entry. */
-  readonly id: number;
-  /** Unix ms by Redis' clock. */
-  readonly at: number;
-}
-
-/** Pins of a cluster: every poll that finds a change reads them all. */
-export const PINS_MAX = 1_000;
-/** Entries of the audit log that are kept. */
-export const AUDIT_MAX = 1_000;
 
 /** What a new owner needs of a room's log. `first`: seq of the oldest entry kept; head + 1 where there is none. */
 export interface LogOpening {
@@ -589,19 +558,6 @@ export interface DirectoryOperations extends RightsOperations {
     args: Readonly<Record<never, never>>;
     reply: { readonly tellers: readonly { readonly room: string; readonly incarnation: string }[] };
   };
-}
-
-/** Names an event of a room, and orders it among the others: the epoch of the owner that made it, and its number under that. */
-export interface OutboxId {
-  readonly epoch: number;
-  readonly number: number;
-}
-
-export interface OutboxEvent {
-  readonly id: OutboxId;
-  readonly change?: { readonly session: string; readonly user: string; readonly present: boolean } | undefined;
-  /** What receivers are told; absent where nobody wants to know. */
-  readonly json?: string | undefined;
 }
 
 export type Operation = keyof DirectoryOperations;

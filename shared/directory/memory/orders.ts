@@ -1,6 +1,6 @@
 /** What operators order, in memory. Owns: the same decisions, in the same order, as the scripts of the same names. Does not know:
  *  connections. */
-import { AUDIT_MAX, type Order, PINS_MAX } from '../directory.ts';
+import { AUDIT_MAX, type Order, PINS_MAX } from '../orders.ts';
 import type { Executors } from './state.ts';
 
 type Orders = Pick<Executors, 'setPin' | 'removePin' | 'appendAudit' | 'readAudit'>;

@@ -1,6 +1,6 @@
 /** What webhooks have to tell, in memory. Owns: the same decisions as the scripts of the same names. Does not know: connections; time is
  *  an argument. */
-import type { OutboxId } from '../directory.ts';
+import type { OutboxId } from '../outbox.ts';
 import { type ExecuteContext, type Executors, type StoredOutbox, sorted, unexpired } from './state.ts';
 
 export const outboxExecutors: Pick<

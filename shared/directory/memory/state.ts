@@ -2,20 +2,19 @@
  *  Values are kept as the JSON text that Redis would hold, so that nothing is shared with a caller and `undefined` is lost alike. */
 import type {
   Args,
-  AuditEntry,
   Beat,
   LogEntry,
   NodeRecord,
   NodeState,
   Operation,
-  OutboxId,
-  Pin,
   Reply,
   RoomRecord,
   RouterRecord,
   SenderMark,
   Snapshot,
 } from '../directory.ts';
+import type { AuditEntry, Pin } from '../orders.ts';
+import type { OutboxId } from '../outbox.ts';
 
 /** Something that Redis would expire. It is gone once the clock has passed `expireAtMs`. */
 export interface Expiring {

@@ -1,6 +1,7 @@
 /** How the operations on nodes, certificates and routers travel to Redis. Owns: the order of KEYS and ARGV of each script, and the
  *  text form of a node, a router and a beat. Does not know: connections. */
-import type { Beat, NodeRecord, NodeState, Pin, RouterRecord } from '../directory.ts';
+import type { Beat, NodeRecord, NodeState, RouterRecord } from '../directory.ts';
+import type { Pin } from '../orders.ts';
 import { headAndJson, list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
 import type { RecordGuard, SealedRecord } from '../record-guard.ts';
 

@@ -1,6 +1,6 @@
 /** How what operators order travels to Redis: pins and the audit log. Owns: the order of KEYS and ARGV of each script, and the text
  *  form of an entry. Does not know: connections. */
-import { AUDIT_MAX, type AuditEntry, type Order, PINS_MAX } from '../directory.ts';
+import { AUDIT_MAX, type AuditEntry, type Order, PINS_MAX } from '../orders.ts';
 import { list, number, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
 
 type Orders = Pick<Plans, 'setPin' | 'removePin' | 'appendAudit' | 'readAudit'>;

@@ -1,6 +1,6 @@
 /** How what webhooks have to tell travels to Redis. Owns: the order of KEYS and ARGV of each script. Does not know: connections, what an
  *  event says. */
-import type { OutboxId } from '../directory.ts';
+import type { OutboxId } from '../outbox.ts';
 import { list, number, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
 
 /** The field of `told` that holds the epoch of who wrote last; no session is called so. */

@@ -21,8 +21,9 @@ it('opens the rooms it names to a router, until it has expired', async () => {
   };
   const bearer = await makeToken(wanted);
   const enter = (room: string) => authenticator.identify({ room, bearer, user: undefined, guest: 'guest' });
-  expect(await enter('lobby')).toEqual({ ok: true, user: 'ada' });
-  expect(await enter('chess:1')).toEqual({ ok: true, user: 'ada' });
+  const grant = { issuedAtMs: now, expiresAtMs: now + 60_000, mayPublish: true };
+  expect(await enter('lobby')).toEqual({ ok: true, user: 'ada', grant });
+  expect(await enter('chess:1')).toMatchObject({ ok: true, user: 'ada' });
   expect(await enter('other')).toMatchObject({ ok: false, code: 'not_allowed' });
   clock.advance(70_000);
   expect(await enter('lobby')).toMatchObject({ ok: false, code: 'not_authenticated' });

@@ -71,7 +71,7 @@ describe('a fourth node is added to three', () => {
   const nodeArgs = IS_FULL ? [] : ['--rebalance-step-ms', '300', '--rebalance-rooms-per-second', '100'];
   /** Ten steps, the last step's rooms at the rate, and as long again for a machine that does other things. */
   const statedMs = IS_FULL ? 40_000 : LONG_MS;
-  const cluster = useCluster({ nodes: 3, routers: 2, nodeArgs });
+  const cluster = useCluster({ nodes: 3, routers: 2, nodeArgs, routerArgs: ['--accept-rate', '0'] });
   let load: Load | undefined;
   afterAll(() => load?.close());
 
@@ -130,7 +130,8 @@ describe('a node is drained by order', () => {
     ...(id === 'n2' || id === 'n3' ? ['--weight', '0.001'] : []),
     ...(IS_FULL ? PATIENT : []),
   ];
-  const cluster = useCluster({ nodes: 3, routers: 2, argsOf });
+  // All clients come at once.
+  const cluster = useCluster({ nodes: 3, routers: 2, routerArgs: ['--accept-rate', '0'], argsOf });
   let load: Load | undefined;
   afterAll(() => load?.close());
 

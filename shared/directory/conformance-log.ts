@@ -2,30 +2,10 @@
  *  of telling repetitions apart, and of what a claim puts back. Does not know: Redis or memory. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ConformanceFixture } from './conformance.ts';
-import type { AppendItem, AppendOutcome, Args, LogEntry, Reply, RoomRecord, SenderMark } from './directory.ts';
+import type { AppendItem, Args, LogEntry, Reply, RoomRecord, SenderMark } from './directory.ts';
 import { tagOf } from './directory.ts';
 import { token, tripleOf } from './example-records.ts';
-
-const A = token('a');
-const B = token('b');
-const N1 = token('n1', 16);
-const N2 = token('n2', 16);
-const DAY_MS = 86_400_000;
-const LARGE = 1_000_000;
-
-/** A publish of session `sender` with its id, each frame with the number of the id. */
-const said = (sender: string, id: number, more: Partial<AppendItem> = {}): AppendItem => ({
-  sender,
-  seat: 1,
-  cseq: id,
-  id,
-  isResumed: false,
-  message: { from: 'ann', session: sender, data: JSON.stringify(`${sender}${id}`) },
-  ...more,
-});
-const logged = (seq: number): AppendOutcome => ({ kind: 'logged', seq });
-const duplicate = (seq: number): AppendOutcome => ({ kind: 'duplicate', seq });
-const UNKNOWN: AppendOutcome = { kind: 'unknown' };
+import { A, B, CLAIM, DAY_MS, duplicate, entries, entry, logged, MANY, N1, N2, said, UNKNOWN } from './log-examples.ts';
 
 /** Part of the suite of conformance.ts; the caller's fixture is made anew for each test. */
 export function logConformance(fixture: () => ConformanceFixture): void {
@@ -37,13 +17,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
 
     const claim = async (more: Partial<Args<'claim'>> = {}): Promise<RoomRecord> => {
       const reply = await call('claim', {
-        room: 'lobby',
-        seen: undefined,
-        node: 'n1',
-        incarnation: A,
-        nonce: N1,
-        floor: 0,
-        numbering: { kind: 'continue' },
+        ...CLAIM,
         runId: fixture().runId,
         ...more,
       });
@@ -66,9 +40,9 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         batch: ++batch,
         head: record.head,
         items,
-        keep: { entries: LARGE, ms: DAY_MS },
+        keep: { entries: MANY, ms: DAY_MS },
         forget: [],
-        sendersMax: LARGE,
+        sendersMax: MANY,
         ...more,
       });
     /** Appends as an owner does, who remembers the head. */
@@ -80,29 +54,16 @@ export function logConformance(fixture: () => ConformanceFixture): void {
     };
     const outcomes = async (items: readonly AppendItem[], more: Partial<Args<'append'>> = {}) =>
       (await appended(items, more)).outcomes;
-    const readLog = async (after = 0, limit = 100, bytesMax = LARGE) => {
+    const readLog = async (after = 0, limit = 100, bytesMax = MANY) => {
       const reply = await call('readLog', { room: 'lobby', after, limit, bytesMax });
       if (reply.kind !== 'log') throw new Error('expected a log');
       return reply;
     };
     const seqs = async () => (await readLog()).entries.map(({ seq }) => seq);
-    const openLog = (last = 100, bytesMax = LARGE) => call('openLog', { room: 'lobby', last, bytesMax });
+    const openLog = (last = 100, bytesMax = MANY) => call('openLog', { room: 'lobby', last, bytesMax });
     const marks = async () => (await openLog()).senders;
 
     const tenSaid = () => appended(Array.from({ length: 10 }, (_, i) => said('s1', i + 1)));
-    const entry = (seq: number, tag: string, more: Partial<LogEntry> = {}): LogEntry => ({
-      seq,
-      tag,
-      from: null,
-      session: undefined,
-      id: undefined,
-      at: 1_000 + seq,
-      data: `${seq}`,
-      ...more,
-    });
-    const entries = (from: number, to: number, tag: string) =>
-      Array.from({ length: to - from + 1 }, (_, i) => entry(from + i, tag));
-
     beforeEach(async () => {
       await claim();
     });
@@ -367,7 +328,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         const opened = async (more: Partial<Args<'claim'>>) => {
           const reply = await call('claim', {
             ...{ room: 'lobby', seen, node: 'n1', incarnation: B, nonce: N2, floor: 0 },
-            ...{ numbering: { kind: 'continue' }, open: { last: 3, bytesMax: LARGE }, runId: fixture().runId },
+            ...{ numbering: { kind: 'continue' }, open: { last: 3, bytesMax: MANY }, runId: fixture().runId },
             ...more,
           });
           return reply.kind === 'owned' ? reply.opening : undefined;
@@ -521,7 +482,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
           { tag: `8.${N2}`, firstSeq: 7 },
           { tag: tagOf(reply.record), firstSeq: 8 },
         ]);
-        const opened = await call('openLog', { room: 'hall', last: 9, bytesMax: LARGE });
+        const opened = await call('openLog', { room: 'hall', last: 9, bytesMax: MANY });
         expect(opened).toEqual({ first: 5, entries: given, senders, snapshot: undefined });
       });
 

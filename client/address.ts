@@ -4,7 +4,8 @@
 export interface Introduction {
   readonly user: string | undefined;
   readonly history: number | undefined;
-  readonly resume: { readonly session: string; readonly token: string } | undefined;
+  /** `sent`: the highest id of its publishes. */
+  readonly resume: { readonly session: string; readonly token: string; readonly sent: number } | undefined;
   readonly cursor: { readonly seq: number; readonly tag: string } | undefined;
 }
 
@@ -29,6 +30,7 @@ export function addressOf(base: URL, { user, history, resume, cursor }: Introduc
   if (resume === undefined) {
     set('history', history);
   } else {
+    set('sent', resume.sent);
     set('after', cursor?.seq);
     set('tag', cursor?.tag);
   }

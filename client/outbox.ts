@@ -43,6 +43,11 @@ export class Outbox {
     return this.#waiting.length > 0;
   }
 
+  /** The highest id that was ever sent in this session. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
   /** Takes a publish. @returns its outcome; rejects at once where it cannot be kept */
   add(data: Json): Promise<Published> {
     return new Promise((resolve, reject) => {

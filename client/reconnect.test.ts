@@ -63,8 +63,8 @@ describe('after a loss', () => {
     bench.seat({ seq: 3 });
     bench.say(4, 'a');
     bench.lose();
-    const shown = ['user', 'session', 'resume', 'after', 'history'].map((name) => bench.socket.parameter(name));
-    expect(shown).toEqual(['ada', SESSION, 'token-1', '4', null]);
+    const shown = ['user', 'session', 'resume', 'sent', 'after', 'history'].map((name) => bench.socket.parameter(name));
+    expect(shown).toEqual(['ada', SESSION, 'token-1', '0', '4', null]);
     bench.seat({ seq: 4 });
     expect(bench.room.state).toMatchObject({ status: 'open', resumed: true });
     bench.lose();

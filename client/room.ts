@@ -191,7 +191,8 @@ export class Room {
   #address(): string {
     const { user, history } = this.#options;
     const welcome = this.#welcome;
-    const resume = welcome === undefined ? undefined : { session: welcome.session, token: welcome.resume };
+    const sent = this.#outbox.lastId;
+    const resume = welcome && { session: welcome.session, token: welcome.resume, sent };
     // Its index is always taken modulo the length, which is not 0.
     return addressOf(this.#urls[this.#router] as URL, { user, history, resume, cursor: this.#cursor.at });
   }

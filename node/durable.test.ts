@@ -301,6 +301,45 @@ describe('a client that comes back', () => {
     router.frame(5, 2, 'new', 8);
     expect(events(router.take(), 'message')).toMatchObject([{ id: 8, data: 'new' }]);
   });
+
+  it('to a room that does not remember it: what it sent before is unknown, what it says now is new', () => {
+    const { cluster, router } = one();
+    router.open(ROOM, [
+      { session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 },
+      { session: 'mute', handle: 6, kind: 'resume', seat: 3, sent: 0 },
+    ]);
+    const welcomes = events(router.take(), 'welcome');
+    expect(welcomes.map(({ session, forgotten }) => [session, forgotten])).toEqual([
+      ['old', true],
+      ['mute', undefined],
+    ]);
+    for (const id of [5, 6, 7]) router.frame(5, id, id, id);
+    router.frame(6, 1, 'first', 1);
+    expect(events(router.take(), 'error')).toMatchObject([
+      { code: 'outcome_unknown', id: 5 },
+      { code: 'outcome_unknown', id: 6 },
+    ]);
+    expect(said(cluster)).toEqual(['1:7', '2:"first"']);
+  });
+
+  it('after its mark was forgotten, to an owner that is too young to have seen that: nothing is logged twice', () => {
+    const { cluster, node, router } = one(['a', 'b']);
+    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+    router.frame(1, 1, 'x');
+    node.fate = () => undefined;
+    router.say({ type: 'close-session', session: 1, how: 'broken' });
+    cluster.run(150_000, 500);
+    router.frame(2, 1, 'y');
+    certify(cluster, node);
+    const second = cluster.livingNode('n2').router();
+    second.open(ROOM, [{ session: 'a', kind: 'resume', seat: 2, sent: 1 }]);
+    expect(events(second.take(), 'welcome')).toMatchObject([{ forgotten: true }]);
+    second.frame(1, 1, 'x');
+    expect(events(second.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+    expect(said(cluster)).toEqual(['1:"x"', '2:"y"']);
+    second.frame(1, 2, 'z');
+    expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
+  });
 });
 
 describe('when Redis lost something', () => {

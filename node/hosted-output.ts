@@ -48,7 +48,12 @@ export function outputOf(hosted: Hosted, parts: HostedOutputParts): RoomOutput {
       hosted.pause?.seated(options.now().monoMs);
       if (place !== undefined) links.get(place.link)?.seats.set(place.handle, seat);
     },
-    unseated: (link, handle) => links.get(link)?.seats.delete(handle),
+    unseated: (number, handle) => {
+      const link = links.get(number);
+      link?.seats.delete(handle);
+      link?.acks.delete(handle);
+    },
+    takeBack: (link) => links.takeBack(link),
     changed: (session) => {
       const room = parts.roomNow(name);
       if (room === undefined) return;

@@ -4,13 +4,13 @@
  *  In a relay room there is no log, and every answer is memory's own.
  *  @see DESIGN §4 History changes, §6 */
 import type { Args, LogEntry, Reply, RoomRecord, SenderMark } from '../shared/directory/directory.ts';
-import type { Cursor, Open } from '../shared/link/messages.ts';
+import type { Cursor, Open, OpenSession } from '../shared/link/messages.ts';
 import type { Recent, RecentEntry, Standing } from './recent.ts';
 import { endAt, logEntryOf, recentOf } from './room-entries.ts';
 import { isKeySender, keyOf, type RoomKeys } from './room-keys.ts';
-import type { RoomLog } from './room-log.ts';
+import { FORGOTTEN, FORGOTTEN_MARK, type RoomLog } from './room-log.ts';
 import type { RoomState } from './room-state.ts';
-import type { RoomSession, Roster } from './roster.ts';
+import { type RoomSession, type Roster, UNTOLD } from './roster.ts';
 
 /** More messages than this are not replayed to one reader: what a router keeps for a client that is being seated is bounded. */
 const REPLAYED_MAX = 900;
@@ -103,6 +103,7 @@ export class RoomHistory {
     if (record?.head === head && (isPrefix || isVoid)) return undefined;
     const after = isPrefix ? record.head : 0;
     const senders: Record<string, SenderMark> = Object.fromEntries([...this.#keys.marks(), ...this.#marks]);
+    if (!this.#knowsAll) senders[FORGOTTEN] = FORGOTTEN_MARK;
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
     return {
       afresh: record !== undefined && !isPrefix,
@@ -156,18 +157,22 @@ export class RoomHistory {
     return { kind: 'resumed', missed: [...before.map(recentOf), ...entries] };
   }
 
+  /** Whether who has no mark here has nothing in the log. Not once a log has forgotten a sender: its token outlives its mark. */
+  get #knowsAll(): boolean {
+    return this.#marksUntilMs !== Number.POSITIVE_INFINITY && !this.#marks.has(FORGOTTEN);
+  }
+
   /** What the log knows of a session that has not come back. */
   markOf(session: string): SenderMark | undefined {
     return this.#marks.get(session);
   }
 
-  /** A session is here that was not. @param isResumed  it says that it was before */
-  recall(session: RoomSession, isResumed: boolean): void {
+  /** A session is here that was not. */
+  recall(session: RoomSession, { kind, sent }: Pick<OpenSession, 'kind' | 'sent'>): void {
     const mark = this.#marks.get(session.session);
     if (mark === undefined) {
-      // Until then the log's marks are of all that can come back: who has none has nothing there.
-      const isKnown = this.#marksUntilMs !== Number.POSITIVE_INFINITY;
-      session.isUnsure = isResumed && !isKnown && this.#log !== undefined;
+      const used = sent ?? (kind === 'resume' ? UNTOLD : 0);
+      session.unsureTo = this.#log === undefined || this.#knowsAll ? 0 : used;
       return;
     }
     session.mark = mark;

@@ -6,11 +6,13 @@
  *  @see DESIGN §4 Append, §6 */
 import type { Instant } from '../shared/clock.ts';
 import {
+  type AppendItem,
   type AppendOutcome,
   type Args,
   DirectoryError,
   type Reply,
   type RoomRecord,
+  type SenderMark,
   type Triple,
 } from '../shared/directory/directory.ts';
 import { bytesOf, type Call, type Said, type Unit } from './room-unit.ts';
@@ -25,6 +27,10 @@ const AGAIN_MS = 100;
 /** Senders that cannot come back are forgotten with the next batch, at most so many with one. */
 const FORGET_AT_ONCE = 256;
 const FORGET_MAX = 100_000;
+/** The sender of the mark that says that marks were forgotten before: with it, who has none may have published all the same. */
+export const FORGOTTEN = '!';
+export const FORGOTTEN_MARK: SenderMark = { seat: 1, cseq: 1, id: 0, seq: 0 };
+const FORGOTTEN_ITEM: AppendItem = { sender: FORGOTTEN, seat: 1, cseq: 1, id: 0, isResumed: false };
 /** Calls of the program that wait for publishes before them; one more is made out of its turn. */
 const CALLS_MAX = 10_000;
 
@@ -97,6 +103,8 @@ export class RoomLog {
   #round = 0;
   #idle: (() => void) | undefined;
   readonly #forget = new Set<string>();
+  /** Senders were evicted, and the log does not say so yet. */
+  #hasEvicted = false;
   /** The program's state as it was written last, and when. */
   #stateWritten: string | undefined;
   #stateAtMs = Number.NEGATIVE_INFINITY;
@@ -168,6 +176,9 @@ export class RoomLog {
     if (units.length === 0) return this.#tellIdle();
     const said = units.flatMap((unit) => unit.said ?? []);
     const forget = this.#takeForgotten(units);
+    const items = said.map(({ item }) => item);
+    if (forget.length > 0 || this.#hasEvicted) items.push(FORGOTTEN_ITEM);
+    this.#hasEvicted = false;
     if (snapshot !== undefined) {
       this.#stateWritten = snapshot;
       this.#stateAtMs = this.#ports.now().monoMs;
@@ -178,7 +189,7 @@ export class RoomLog {
       triple,
       batch: ++this.#batch,
       head: this.#ports.head(),
-      items: said.map(({ item }) => item),
+      items,
       keep: rules.keep,
       forget,
       sendersMax: rules.sendersMax,
@@ -394,6 +405,7 @@ export class RoomLog {
     count('appends');
     count('appended', outcomes.length);
     if (evicted > 0) count('senders_evicted', evicted);
+    this.#hasEvicted ||= evicted > 0;
     observe('append_ms', now().monoMs - flight.sinceMs);
     observe('append_items', outcomes.length);
     let index = 0;

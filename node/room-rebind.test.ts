@@ -37,6 +37,15 @@ describe('a group that binds again', () => {
     expect(bench.room.memberCount).toBe(3);
   });
 
+  it('too late is given up, and nothing that is queued for it may leave any more', () => {
+    const bench = talked();
+    bench.room.bindLost(1, bench.room.handleOn(1) ?? 0);
+    bench.tick(900);
+    expect([bench.room.links, bench.takenBack]).toEqual([[1, 2], []]);
+    bench.tick(200);
+    expect([bench.room.links, bench.takenBack]).toEqual([[2], [1]]);
+  });
+
   it('without one of its sessions lets that one leave in its time', () => {
     const bench = talked();
     bench.open(1, [rebind('a', 1)], { cursor: { seq: 3, tag: TAG } });

@@ -19,7 +19,7 @@ import { RoomLog } from './room-log.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { boundedFrame, MessageTooLarge } from './room-state.ts';
 import { bytesOf, type Done, type Fault, type Said, type Unit, unitOf } from './room-unit.ts';
-import type { RoomSession } from './roster.ts';
+import { isUnsure, type RoomSession, UNTOLD } from './roster.ts';
 
 /** Where a backend's publish went: its number, and the epoch under which that was given out. `lost`: it may have been logged, the same key
  *  finds out. `unknown`: it may have been, and nobody can find out. */
@@ -160,12 +160,13 @@ export class RoomSpeech {
 
   /** What is logged of a publish: all that its program says to it, and its sender's mark. */
   #make({ session, seat, cseq, id, data, dataText }: Taken): readonly Said[] {
-    const { isUnsure, session: sender } = session;
-    const item = { sender, seat, cseq, id: id ?? 0, isResumed: isUnsure };
+    const isResumed = isUnsure(session, id);
+    const item = { sender: session.session, seat, cseq, id: id ?? 0, isResumed };
     const mark: Said = { item, by: session, isRepeat: false };
-    session.isUnsure = false;
+    // Its mark tells the rest.
+    if (session.unsureTo === UNTOLD) session.unsureTo = 0;
     // Whether it was logged before is not known here: the log tells, and the program may not say anything twice.
-    if (isUnsure && id !== undefined && id > 1) return [{ ...mark, isRepeat: true }];
+    if (isResumed) return [{ ...mark, isRepeat: true }];
     this.#mark = mark;
     this.#unit = [];
     this.#unitBytes = 0;
@@ -208,7 +209,7 @@ export class RoomSpeech {
     if (this.log === undefined) return this.#unknown(session, cseq, id);
     // Its sender's mark tells.
     this.log.keep(session.session);
-    const item = { sender: session.session, seat: session.seat, cseq, id, isResumed: session.isUnsure };
+    const item = { sender: session.session, seat: session.seat, cseq, id, isResumed: isUnsure(session, id) };
     // Its first saying may still wait, and be logged.
     if (!this.#say(unitOf({ item, by: session, isRepeat: true }, this.#parts.output.now().monoMs)))
       this.#unknown(session, cseq, id);

@@ -36,6 +36,6 @@ export function isForgotten(
   session: RoomSession,
   isLogged: boolean,
 ): true | undefined {
-  const isUnknown = isLogged ? session.isUnsure : known === undefined || known.seat === 0;
+  const isUnknown = isLogged ? session.unsureTo > 0 : known === undefined || known.seat === 0;
   return kind === 'resume' && isUnknown ? true : undefined;
 }

@@ -206,7 +206,7 @@ export class Room implements RoomContext {
     for (const one of members) {
       if (this.#roster.get(one.session) !== undefined) continue;
       const session = this.#roster.add({ ...one, handle: 0, seat: 0, kind: 'rebind' }, one.router);
-      this.#history.recall(session, false);
+      this.#history.recall(session, { kind: 'rebind' });
       this.#roster.markPresent(session, true);
       this.#roster.unseat(session, 'router-lost', now.monoMs);
     }
@@ -240,7 +240,7 @@ export class Room implements RoomContext {
       const isStranger = known === undefined || known.seat === 0;
       session.ownerLost ||= isStranger;
       if (isStranger) session.seat = one.seat;
-      if (known === undefined) this.#history.recall(session, false);
+      if (isStranger && session.mark === undefined) this.#history.recall(session, one);
       this.#place(session, one, { link, router, handle: one.handle }, binding);
       const sinceMs = this.#now.monoMs - this.#limits.resumeMs;
       // Before OPENED, which acks the frames that they answer: whoever has that has these.
@@ -272,7 +272,7 @@ export class Room implements RoomContext {
     if (known === undefined && this.#roster.size >= this.#limits.sessionsMax)
       return this.#refuse(link, one.handle, 'full');
     const session = known ?? this.#roster.add(one, router);
-    if (known === undefined) this.#history.recall(session, one.kind === 'resume');
+    if ((known === undefined || known.seat === 0) && session.mark === undefined) this.#history.recall(session, one);
     const forgotten = isForgotten(one, known, session, this.#speech.log !== undefined);
     this.#speech.log?.keep(session.session);
     const bound = this.#bindings.get(link);
@@ -507,7 +507,11 @@ export class Room implements RoomContext {
   tick(now: Instant): void {
     this.#now = now;
     this.#news.forgetList();
-    for (const link of this.#bindings.givenUp(now.monoMs)) this.#unbind(link);
+    for (const link of this.#bindings.givenUp(now.monoMs)) {
+      this.#unbind(link);
+      // A handover waits for the links that the room is bound on, and for no others.
+      this.#output.takeBack(link);
+    }
     for (const session of this.#roster.due(now.monoMs, (one) => this.#speech.log?.forget(one.session)))
       this.#depart(session);
     this.#history.tick(now.monoMs);

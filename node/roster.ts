@@ -41,8 +41,8 @@ export interface RoomSession extends Member {
   answers: Answer[] | undefined;
   /** What the room's log remembers of it. */
   mark: SenderMark | undefined;
-  /** It resumed here though nothing was known of it. */
-  isUnsure: boolean;
+  /** It came back though nothing was known of it: ids up to this one may be in the log, from `UNTOLD` on all but the first of it. */
+  unsureTo: number;
   /** Last publish id of the client that was taken. */
   lastId: number;
   /** Seated after the loss of an owner: what the router sends again has an unknown outcome. */
@@ -70,7 +70,7 @@ export interface CarriedSession {
   readonly lastId: number;
   readonly answers?: readonly Omit<Answer, 'atMs'>[];
   readonly ownerLost?: boolean;
-  readonly isUnsure?: boolean;
+  readonly unsureTo?: number;
   readonly mark?: SenderMark;
   readonly router: string;
 }
@@ -89,6 +89,15 @@ export function judgeSeat(
   if (seat > last || (seat === last && (kind !== 'resume' || isHere))) return 'granted';
   const least = known?.seat === last ? known.seatFrom : last;
   return kind === 'resume' && seat >= least ? { next: last + 1 } : 'replaced';
+}
+
+/** Which ids it has used is not known. A number, since a handover carries it as JSON. */
+export const UNTOLD = Number.MAX_SAFE_INTEGER;
+
+/** Whether a publish may be in the log from before this session came back, though nothing is known of that. */
+export function isUnsure({ unsureTo }: RoomSession, id: number | undefined): boolean {
+  if (id === undefined) return false;
+  return unsureTo === UNTOLD ? id > 1 : id <= unsureTo;
 }
 
 const NOBODY: readonly RoomSession[] = [];
@@ -154,7 +163,7 @@ export class Roster {
       waiting: 0,
       answers: undefined,
       mark: undefined,
-      isUnsure: false,
+      unsureTo: 0,
       lastId: 0,
       ownerLost: false,
       router,
@@ -234,7 +243,7 @@ export class Roster {
       ...(one.answers === undefined ? {} : { answers: one.answers.map(({ atMs: _, ...answer }) => answer) }),
       ...(one.mark === undefined ? {} : { mark: one.mark }),
       ...(one.ownerLost ? { ownerLost: true } : {}),
-      ...(one.isUnsure ? { isUnsure: true } : {}),
+      ...(one.unsureTo > 0 ? { unsureTo: one.unsureTo } : {}),
       router: one.router,
     }));
   }
@@ -250,7 +259,7 @@ export class Roster {
       session.lastId = one.lastId;
       session.answers = one.answers?.slice(-ANSWERS_MAX).map((answer) => ({ ...answer, atMs: nowMs }));
       session.ownerLost = one.ownerLost === true;
-      session.isUnsure = one.isUnsure === true;
+      session.unsureTo = one.unsureTo ?? 0;
       this.markPresent(session, one.present);
       this.unseat(session, 'router-lost', nowMs);
     }

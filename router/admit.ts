@@ -45,8 +45,8 @@ function placeOf(request: UpgradeRequest, session: string, identity: Identity, o
   const verdict = verifyResume(options.secrets, resume.token, { session, user, room }, nowMs);
   if (verdict.ok && verdict.seat < Number.MAX_SAFE_INTEGER) {
     const { seat, since } = verdict;
-    const { cursor } = resume;
-    const client = { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, history: 0 } as const;
+    const { cursor, sent } = resume;
+    const client = { room, user, session, seat: seat + 1, since, kind: 'resume', cursor, sent, history: 0 } as const;
     return { ok: true, client, grant };
   }
   if (!verdict.ok && verdict.reason === 'expired') {
@@ -57,7 +57,7 @@ function placeOf(request: UpgradeRequest, session: string, identity: Identity, o
 
 /** One literal for all: V8 gives an object that was spread from another a hidden class of its own, some 400 bytes a client. */
 function joining(room: string, user: string, session: string, since: number, history: number): AcceptedClient {
-  return { room, user, session, seat: 1, since, kind: 'join', cursor: undefined, history };
+  return { room, user, session, seat: 1, since, kind: 'join', cursor: undefined, sent: undefined, history };
 }
 
 /** Follows from the session, so that a guest who resumes without `?user=` is the same one again, and nothing is kept for it. */

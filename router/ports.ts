@@ -72,6 +72,8 @@ export interface AcceptedClient {
   readonly since: number;
   readonly kind: 'join' | 'resume';
   readonly cursor: { readonly seq: number; readonly tag: string } | undefined;
+  /** Resume: the highest id under which it has published, where it says so. */
+  readonly sent?: number | undefined;
   readonly history: number;
   /** Its socket is proxied to the server of an attendant, and never to another: see router/attended. No 101 was sent. */
   readonly attended?: true | undefined;

@@ -199,8 +199,8 @@ export class ClientSession {
 
   /** How this session is named in an OPEN. */
   opening(): OpenSession {
-    const { session, user, seat, since, kind, cursor, history } = this.client;
-    const base = { handle: this.handle, session, user, seat, since };
+    const { session, user, seat, since, kind, cursor, sent, history } = this.client;
+    const base = { handle: this.handle, session, user, seat, since, ...(sent === undefined ? {} : { sent }) };
     if (this.everSeated) return { ...base, kind: 'rebind', ...(this.#cseq > 0 && { acked: this.#acked }) };
     return {
       ...base,

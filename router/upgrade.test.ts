@@ -102,6 +102,7 @@ describe('an upgrade', () => {
     ['/rooms/a?after=01&tag=5.0123456789abcdef', 'bad_request'],
     ['/rooms/a?after=9999999999999999&tag=5.0123456789abcdef', 'bad_request'],
     ['/rooms/a?after=1&tag=5.xyz', 'bad_request'],
+    ['/rooms/a?sent=-1', 'bad_request'],
     ['/rooms/a?session=0123456789012345678901', 'bad_request'],
     ['/rooms/a?resume=x', 'bad_request'],
     ['/rooms/a?session=short&resume=x', 'bad_request'],
@@ -115,14 +116,14 @@ describe('an upgrade', () => {
   it('says what it wants', () => {
     const tag = '5.0123456789abcdef';
     const session = 'abcdefghijklmnopqrstuv';
-    const url = `/rooms/a%3A1?user=ann&session=${session}&resume=secret&after=7&tag=${tag}&history=500`;
+    const url = `/rooms/a%3A1?user=ann&session=${session}&resume=secret&sent=4&after=7&tag=${tag}&history=500`;
     expect(check(head({}, url))).toEqual({
       ok: true,
       request: {
         room: 'a:1',
         user: 'ann',
         bearer: undefined,
-        resume: { session, token: 'secret', cursor: { seq: 7, tag } },
+        resume: { session, token: 'secret', cursor: { seq: 7, tag }, sent: 4 },
         history: 100,
       },
     });

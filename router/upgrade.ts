@@ -32,6 +32,8 @@ export interface ResumeRequest {
   readonly session: string;
   readonly token: string;
   readonly cursor: { readonly seq: number; readonly tag: string } | undefined;
+  /** The highest id under which it has published, where it says so. */
+  readonly sent?: number | undefined;
 }
 
 export type UpgradeVerdict =
@@ -50,7 +52,7 @@ const HISTORY_MAX = 100;
 const KEY = /^[A-Za-z0-9+/]{22}==$/;
 const ROOM_PATH = /^\/rooms\/([^/]+)$/;
 const NUMBER = /^(?:0|[1-9][0-9]{0,15})$/;
-const PARAMETERS = ['user', 'ticket', 'session', 'resume', 'after', 'tag', 'history'] as const;
+const PARAMETERS = ['user', 'ticket', 'session', 'resume', 'sent', 'after', 'tag', 'history'] as const;
 
 /** Checks one request for an upgrade.
  *  @param origins  origins that may connect, exactly as browsers write them; undefined: the same host as the request's own.
@@ -147,15 +149,16 @@ function readParameters(
   const after = value('after');
   const tag = value('tag');
   if ((after === undefined) !== (tag === undefined)) return bad('after and tag belong together');
-  if (after !== undefined && !(NUMBER.test(after) && Number.isSafeInteger(Number(after)))) {
-    return bad('after must be the seq of a message');
-  }
+  if (after !== undefined && !isSafeNumber(after)) return bad('after must be the seq of a message');
   if (tag !== undefined && !isTag(tag)) return bad('tag must be the tag of a message');
 
   const session = value('session');
   const token = value('resume');
   if ((session === undefined) !== (token === undefined)) return bad('session and resume belong together');
   if (session !== undefined && !isSessionId(session)) return bad('session must be the id of a session');
+
+  const sent = value('sent');
+  if (sent !== undefined && !isSafeNumber(sent)) return bad('sent must be the highest id of a publish, or 0');
 
   const cursor = after === undefined || tag === undefined ? undefined : { seq: Number(after), tag };
   return {
@@ -166,10 +169,17 @@ function readParameters(
       bearer,
       ticket: value('ticket'),
       origin,
-      resume: session === undefined || token === undefined ? undefined : { session, token, cursor },
+      resume:
+        session === undefined || token === undefined
+          ? undefined
+          : { session, token, cursor, sent: sent === undefined ? undefined : Number(sent) },
       history: Math.min(HISTORY_MAX, Number(history)),
     },
   };
+}
+
+function isSafeNumber(text: string): boolean {
+  return NUMBER.test(text) && Number.isSafeInteger(Number(text));
 }
 
 /** The header wins over the subprotocol: who can set headers means it. */

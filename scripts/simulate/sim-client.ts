@@ -195,7 +195,9 @@ export class SimClient {
     const { cursor } = session.deliveries;
     const kind = seat === 0 ? 'join' : 'resume';
     const base = { room, user: this.user, session: id, seat: seat + 1, since, kind } as const;
-    const handle = router.connect(this, { ...base, cursor: kind === 'join' ? undefined : cursor, history: 0 });
+    // As the client library says it; one of another make, every other session here, does not.
+    const sent = kind === 'resume' && since % 2 === 0 ? session.nextId - 1 : undefined;
+    const handle = router.connect(this, { ...base, cursor: kind === 'join' ? undefined : cursor, sent, history: 0 });
     this.#socket = { router, handle, isWelcome: false };
   }
 

@@ -58,7 +58,7 @@ export class SimRouter {
   #isHeld = false;
   /** The room of which the message that is being told may redirect. */
   #redirected: string | undefined;
-  /** Room → when its last redirections were followed, monotonic ms. */
+  /** Room → when its last redirections were followed, monotonic ms. Void where a node or a link is new: whoever pauses looks again then. */
   readonly #hops = new Map<string, readonly number[]>();
   #later: (() => void)[] = [];
 
@@ -172,7 +172,10 @@ export class SimRouter {
         });
       },
       useRun: (runId) => this.directory.useRun(runId),
-      log: (event, fields) => trace.say(this.id, event, fields),
+      log: (event, fields) => {
+        if (event.startsWith('node ')) this.#hops.clear();
+        trace.say(this.id, event, fields);
+      },
       count: (metric) => {
         if (metric === 'hops' && this.#redirected !== undefined) this.#hop(this.#redirected);
       },
@@ -201,7 +204,11 @@ export class SimRouter {
     this.#kept.get(at.incarnation)?.stop();
     const dialer = new SimDialer(this.#world, this.process, at, {
       accept: (node) => node.accept('router', this.id, this.incarnation),
-      up: () => this.#inOrder(at, () => this.core.linkUp(at, this.process.now())),
+      up: () =>
+        this.#inOrder(at, () => {
+          this.#hops.clear();
+          this.core.linkUp(at, this.process.now());
+        }),
       message: (tagged) => this.#take(at, tagged),
       pulse: () => this.watch.tell(at.incarnation),
       down: () => {

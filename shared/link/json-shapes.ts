@@ -113,6 +113,7 @@ export function openSession(value: unknown): OpenSession {
     since: integer(f, 'since', 0),
     ...(meta === undefined ? {} : { meta }),
     ...cursorOf(f),
+    ...(field(f, 'sent') === undefined ? {} : { sent: integer(f, 'sent', 0) }),
     ...(field(f, 'history') === undefined ? {} : { history: integer(f, 'history', 0) }),
     ...(field(f, 'acked') === undefined ? {} : { acked: integer(f, 'acked', 0, U32_MAX) }),
   };

@@ -90,6 +90,8 @@ export interface OpenSession {
   readonly meta?: unknown;
   /** resume: where the client stands. */
   readonly cursor?: Cursor | undefined;
+  /** Of a session that resumed: the highest id under which it had published then, where its client says so. */
+  readonly sent?: number | undefined;
   /** join: how many of the last messages the client asked for. */
   readonly history?: number | undefined;
   /** Rebind: the last frame of this seat whose ack the router has. Answers to later ones may have been lost with a link. */

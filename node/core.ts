@@ -118,7 +118,7 @@ export class NodeCore {
       afterHandedOver: (room, done) => {
         // Acks are output too: none may leave once the target can be the owner.
         this.#links.flushAcks();
-        ports.afterHandedOver(this.rooms.get(room)?.room?.links ?? [], done);
+        ports.afterHandedOver(this.rooms.get(room)?.room?.spokenLinks ?? [], done);
       },
       isLogged: (room) => this.rooms.get(room)?.isDurable === true,
       carry: (room, after) => this.#carry(room, after),

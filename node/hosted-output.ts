@@ -53,7 +53,6 @@ export function outputOf(hosted: Hosted, parts: HostedOutputParts): RoomOutput {
       link?.seats.delete(handle);
       link?.acks.delete(handle);
     },
-    takeBack: (link) => links.takeBack(link),
     changed: (session) => {
       const room = parts.roomNow(name);
       if (room === undefined) return;

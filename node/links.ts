@@ -205,10 +205,9 @@ export class LinkTable {
     for (const queued of this.#ports.dropQueued(number, isGated)) this.#notSent(link, queued);
   }
 
-  /** Takes back what is queued and gated, of all links or of one: the tags it was made under may speak no more. */
-  takeBack(number?: number): void {
+  /** Takes back what is queued and gated: the tags it was made under may speak no more. */
+  takeBack(): void {
     for (const link of this.#links.values()) {
-      if (number !== undefined && number !== link.number) continue;
       for (const message of this.#ports.dropQueued(link.number, isGated)) this.#notSent(link, message);
     }
   }

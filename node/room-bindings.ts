@@ -23,6 +23,8 @@ export class RoomBindings {
   readonly #room: string;
   readonly #output: RoomOutput;
   readonly #byLink = new Map<number, Binding>();
+  /** Where it was bound before: what it said there may still be queued. As many as there were links at most. */
+  readonly #before = new Set<number>();
   casts = 0;
   castBytes = 0;
 
@@ -33,6 +35,12 @@ export class RoomBindings {
 
   get links(): readonly number[] {
     return [...this.#byLink.keys()];
+  }
+
+  /** Links on which something of this room may be queued. A handover, and a release, waits until that has left: it is of a tag that is
+   *  superseded then. */
+  get spokenLinks(): readonly number[] {
+    return [...new Set([...this.#byLink.keys(), ...this.#before])];
   }
 
   /** When the first stale one is to be given up, monotonic ms; infinite while none is stale. */
@@ -57,13 +65,15 @@ export class RoomBindings {
   }
 
   unbind(link: number): boolean {
-    return this.#byLink.delete(link);
+    if (!this.#byLink.delete(link)) return false;
+    this.#before.add(link);
+    return true;
   }
 
   /** A session has left this link. */
   release(link: number): void {
     const binding = this.#byLink.get(link);
-    if (binding !== undefined && --binding.sessions <= 0) this.#byLink.delete(link);
+    if (binding !== undefined && --binding.sessions <= 0) this.unbind(link);
   }
 
   /** Nothing more is cast to `link`, or to any, until it is bound anew. */

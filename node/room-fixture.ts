@@ -38,7 +38,6 @@ export class RoomBench {
   /** The earliest time the room was woken for since this was last set. */
   wokenMs = Number.POSITIVE_INFINITY;
   #sent: Said[] = [];
-  readonly takenBack: number[] = [];
   #handles = 100;
 
   constructor(
@@ -60,7 +59,6 @@ export class RoomBench {
         ack: (link, session, cseq) => this.acks.push(`${link}:${session}=${cseq}`),
         seated: (session) => this.seats.set(`${session.place?.link}:${session.place?.handle}`, session),
         unseated: (link, handle) => this.seats.delete(`${link}:${handle}`),
-        takeBack: (link) => this.takenBack.push(link),
         wake: (atMs) => {
           this.wokenMs = Math.min(this.wokenMs, atMs);
         },

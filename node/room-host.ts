@@ -161,10 +161,11 @@ export class RoomHost {
     hosted.idleSinceMs ??= now.monoMs;
     if (now.monoMs - hosted.idleSinceMs < this.#options.roomIdleMs || this.#parts.handovers().has(hosted.name)) return;
     if (!this.#parts.lease.leaseOpen(now)) return;
-    // Nobody is bound to the room, so nothing of it is queued: its output has ended and has left.
-    const { head } = room;
+    const { head, spokenLinks } = room;
     this.#endRoom(hosted);
-    ownership.release(head, RELEASED_KEYS_EXPIRE_MS, now);
+    this.#ports.afterHandedOver(spokenLinks, () =>
+      ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()),
+    );
   }
 
   me(): { node: string; incarnation: string } {
@@ -306,7 +307,7 @@ export class RoomHost {
     const { room, ownership } = hosted;
     if (room === undefined) return;
     const { head } = room;
-    const { links } = room;
+    const { spokenLinks } = room;
     this.#parts.projections().vacate(room);
     this.#parts.webhooks()?.closed(hosted.name);
     // One whose program fails while it is handed over stays here, to its end.
@@ -314,7 +315,9 @@ export class RoomHost {
     room.closeAll(code, reason);
     hosted.room = undefined;
     this.#parts.handovers().abandon(hosted.name);
-    this.#ports.afterHandedOver(links, () => ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()));
+    this.#ports.afterHandedOver(spokenLinks, () =>
+      ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()),
+    );
   }
 
   /** Lets the room's memory go, without a word to anybody. */

@@ -20,8 +20,6 @@ export interface RoomOutput {
   ack(link: number, session: number, cseq: number): void;
   seated(session: RoomSession): void;
   unseated(link: number, handle: number): void;
-  /** The room is bound on this link no more: what is still queued there may not outlive its tag. */
-  takeBack(link: number): void;
   /** A member joined, left or changed: its projections are to be written. */
   changed(session: RoomSession): void;
   /** Something in the room is due at this time, monotonic ms: it is ticked then. */

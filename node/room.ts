@@ -133,6 +133,11 @@ export class Room implements RoomContext {
     return this.#bindings.links;
   }
 
+  /** Links on which something of this room may be queued. */
+  get spokenLinks(): readonly number[] {
+    return this.#bindings.spokenLinks;
+  }
+
   sessions(): Iterable<RoomSession> {
     return this.#roster.sessions();
   }
@@ -507,11 +512,7 @@ export class Room implements RoomContext {
   tick(now: Instant): void {
     this.#now = now;
     this.#news.forgetList();
-    for (const link of this.#bindings.givenUp(now.monoMs)) {
-      this.#unbind(link);
-      // A handover waits for the links that the room is bound on, and for no others.
-      this.#output.takeBack(link);
-    }
+    for (const link of this.#bindings.givenUp(now.monoMs)) this.#unbind(link);
     for (const session of this.#roster.due(now.monoMs, (one) => this.#speech.log?.forget(one.session)))
       this.#depart(session);
     this.#history.tick(now.monoMs);

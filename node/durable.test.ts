@@ -343,6 +343,29 @@ describe('a client that comes back', () => {
 });
 
 describe('when Redis lost something', () => {
+  it.each(['who stayed', 'who has left'])(
+    'that had been logged without an answer: it is put back, and not said again, by one %s',
+    (who) => {
+      const { cluster, node, router } = one(['a', 'b']);
+      router.frame(2, 1, 'before');
+      const before = cluster.directory.snapshot();
+      node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+      router.frame(1, 1, 'x');
+      if (who === 'who has left') router.say({ type: 'close-session', session: 1, how: 'left' });
+      // The first claim finds x in the log; then that is lost, and the next one puts it back.
+      cluster.directory.restart({ runId: 'run-2', data: 'kept' });
+      cluster.run(2 * graceMs, 50);
+      expect(said(cluster)).toEqual(['1:"before"', '2:"x"']);
+      cluster.directory.restart({ runId: 'run-3', data: before });
+      node.fate = () => undefined;
+      cluster.run(2 * graceMs, 50);
+      router.open(ROOM, [{ session: 'b', handle: 2, kind: 'rebind' }]);
+      router.frame(2, 2, 'after');
+      cluster.run(200, 50);
+      expect(said(cluster)).toEqual(['1:"before"', '2:"x"', '3:"after"']);
+    },
+  );
+
   it('everything: the owner puts log and senders back, and its clients go on', () => {
     const { cluster, router } = one();
     for (let at = 1; at <= 3; at++) router.frame(1, at, at);

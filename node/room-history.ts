@@ -10,6 +10,7 @@ import { endAt, logEntryOf, recentOf } from './room-entries.ts';
 import { isKeySender, keyOf, type RoomKeys } from './room-keys.ts';
 import { FORGOTTEN, FORGOTTEN_MARK, type RoomLog } from './room-log.ts';
 import type { RoomState } from './room-state.ts';
+import { markAfter } from './room-unit.ts';
 import { type RoomSession, type Roster, UNTOLD } from './roster.ts';
 
 /** More messages than this are not replayed to one reader: what a router keeps for a client that is being seated is bounded. */
@@ -75,6 +76,7 @@ export class RoomHistory {
     const isAll = missed.length === head - this.#recent.head && endAt(missed, head);
     if (isAll) for (const entry of missed) this.#recent.push(recentOf(entry));
     else this.#recent.startAt(head, []);
+    if (isAll) this.#log?.caughtUp(missed);
   }
 
   /** What of the log memory has room for and does not know; undefined where it is not known that there is any. */
@@ -105,6 +107,8 @@ export class RoomHistory {
     const senders: Record<string, SenderMark> = Object.fromEntries([...this.#keys.marks(), ...this.#marks]);
     if (!this.#knowsAll) senders[FORGOTTEN] = FORGOTTEN_MARK;
     for (const { session, mark } of this.#roster.sessions()) if (mark !== undefined) senders[session] = mark;
+    for (const [sender, mark] of this.#log?.caughtMarks ?? [])
+      senders[sender] = markAfter(senders[sender], mark, mark.seq);
     return {
       afresh: record !== undefined && !isPrefix,
       entries: this.#recent.entries.filter(({ seq }) => seq > after).map(logEntryOf),

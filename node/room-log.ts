@@ -10,12 +10,13 @@ import {
   type AppendOutcome,
   type Args,
   DirectoryError,
+  type LogEntry,
   type Reply,
   type RoomRecord,
   type SenderMark,
   type Triple,
 } from '../shared/directory/directory.ts';
-import { bytesOf, type Call, type Said, type Unit } from './room-unit.ts';
+import { bytesOf, type Call, markAfter, type Said, type Unit } from './room-unit.ts';
 
 /** One batch: no unit is added that would take it beyond so many items, or so many bytes, as far as that is known before. */
 const BATCH_ITEMS_MAX = 64;
@@ -105,6 +106,8 @@ export class RoomLog {
   readonly #forget = new Set<string>();
   /** Senders were evicted, and the log does not say so yet. */
   #hasEvicted = false;
+  /** Marks of what was logged and is still to be said again, since its answer was lost. */
+  readonly #caught = new Map<string, SenderMark>();
   /** The program's state as it was written last, and when. */
   #stateWritten: string | undefined;
   #stateAtMs = Number.NEGATIVE_INFINITY;
@@ -203,6 +206,37 @@ export class RoomLog {
   whenIdle(done: () => void): void {
     if (this.isIdle) return done();
     this.#idle = done;
+  }
+
+  /** Entries of batches whose answer was lost, without a gap. Should the log lose them again and have them put back, their senders'
+   *  marks must be put back too: what is said again would be logged again. */
+  caughtUp(entries: readonly LogEntry[]): void {
+    let next = 0;
+    const passed: AppendItem[] = [];
+    for (const { item } of this.#sent()) {
+      const entry = entries[next];
+      if (entry === undefined) return;
+      const { message } = item;
+      const isIt = message?.data === entry.data && message.session === entry.session && (entry.id ?? 0) === item.id;
+      // One that is not there was a duplicate, of which the log knew.
+      if (message !== undefined && !isIt) continue;
+      passed.push(item);
+      if (message === undefined) continue;
+      next++;
+      for (const { sender, ...place } of passed.splice(0)) {
+        this.#caught.set(sender, markAfter(this.#caught.get(sender), place, entry.seq));
+      }
+    }
+  }
+
+  get caughtMarks(): ReadonlyMap<string, SenderMark> {
+    return this.#caught;
+  }
+
+  /** What may have reached Redis and has no outcome, in its order. */
+  #sent(): readonly Said[] {
+    const units = [...(this.#flight?.units ?? []), ...this.#waiting.filter((one): one is Unit => one.kind !== 'call')];
+    return units.flatMap(({ said }) => said ?? []);
   }
 
   /** The room is owned under another triple: what was in flight is said again there, and what of it was logged is told apart. */
@@ -419,6 +453,7 @@ export class RoomLog {
       }
       unit.done?.(own);
     }
+    if (this.#sent().length === 0) this.#caught.clear();
     this.flush();
     this.#tellIdle();
   }

@@ -18,7 +18,7 @@ import { type RoomKeys, senderOf } from './room-keys.ts';
 import { RoomLog } from './room-log.ts';
 import type { RoomLimits, RoomOutput } from './room-output.ts';
 import { boundedFrame, MessageTooLarge } from './room-state.ts';
-import { bytesOf, type Done, type Fault, type Said, type Unit, unitOf } from './room-unit.ts';
+import { bytesOf, type Done, type Fault, markAfter, type Said, type Unit, unitOf } from './room-unit.ts';
 import { isUnsure, type RoomSession, UNTOLD } from './roster.ts';
 
 /** Where a backend's publish went: its number, and the epoch under which that was given out. `lost`: it may have been logged, the same key
@@ -365,7 +365,7 @@ export class RoomSpeech {
       this.#parts.bindings.cast('message', entry.seq, entry.frame);
     }
     if (by === undefined) return;
-    by.mark = markAfter(by, said, outcome);
+    by.mark = markAfter(by.mark, said.item, outcome.kind === 'unknown' ? 0 : outcome.seq);
     const id = item.id === 0 ? undefined : item.id;
     // An earlier seat's frames are no more: whoever has the session now asks by its id.
     const cseq = item.seat === by.seat ? item.cseq : 0;
@@ -408,13 +408,4 @@ export class RoomSpeech {
     if (cseq > 0) remember(session, { cseq, text, isBehindAck, atMs: this.#parts.output.now().monoMs });
     this.#parts.direct(session, text);
   }
-}
-
-function markAfter(by: RoomSession, { item }: Said, outcome: AppendOutcome): RoomSession['mark'] {
-  const mark = by.mark ?? { seat: 0, cseq: 0, id: 0, seq: 0 };
-  const isLater = item.seat > mark.seat || (item.seat === mark.seat && item.cseq > mark.cseq);
-  const seat = isLater ? { seat: item.seat, cseq: item.cseq } : { seat: mark.seat, cseq: mark.cseq };
-  const isHigher = item.id > mark.id;
-  const seq = outcome.kind === 'unknown' ? 0 : outcome.seq;
-  return { ...seat, ...(isHigher ? { id: item.id, seq } : { id: mark.id, seq: mark.seq }) };
 }

@@ -1,7 +1,7 @@
 /** What waits for a durable room's log, in units: what one call of its program, one client or one backend said, which is logged together
  *  or not at all. Owns: the shapes. Does not know: queues, batches.
  *  Invariant: a program sees a publish when the batch is made that logs it, so what is refused before that has changed nothing. */
-import type { AppendItem, AppendOutcome } from '../shared/directory/directory.ts';
+import type { AppendItem, AppendOutcome, SenderMark } from '../shared/directory/directory.ts';
 import type { ErrorCode } from '../shared/errors.ts';
 import type { RoomSession } from './roster.ts';
 
@@ -65,4 +65,15 @@ export function unitOf(said: Said, sinceMs: number, done?: Done): Unit {
   const { sender, seat, cseq, id } = item;
   const about = { kind: 'words', sender, by, seat, cseq, id, count: 1, bytes: bytesOf([item]) } as const;
   return { ...about, sinceMs, done, make: () => [said], said: undefined };
+}
+
+/** A sender's mark once `item`, which may be the last of several, was logged at `seq`; 0 where that is not known. */
+export function markAfter(
+  mark: SenderMark = { seat: 0, cseq: 0, id: 0, seq: 0 },
+  item: Pick<AppendItem, 'seat' | 'cseq' | 'id'>,
+  seq: number,
+): SenderMark {
+  const isLater = item.seat > mark.seat || (item.seat === mark.seat && item.cseq > mark.cseq);
+  const seat = isLater ? { seat: item.seat, cseq: item.cseq } : { seat: mark.seat, cseq: mark.cseq };
+  return { ...seat, ...(item.id > mark.id ? { id: item.id, seq } : { id: mark.id, seq: mark.seq }) };
 }

@@ -83,7 +83,13 @@ export class LeaseBench {
   }
 
   cluster(
-    more: { runId?: string; gen?: string | undefined; nodes?: NodeRecord[]; counters?: Record<string, number> } = {},
+    more: {
+      runId?: string;
+      gen?: string | undefined;
+      ver?: number;
+      nodes?: NodeRecord[];
+      counters?: Record<string, number>;
+    } = {},
   ) {
     const nodes = more.nodes ?? [];
     const beats = Object.fromEntries(
@@ -92,7 +98,8 @@ export class LeaseBench {
         { incarnation, counter: more.counters?.[node] ?? 0, load: { rooms: 0, sessions: 0 } },
       ]),
     );
-    return { runId: more.runId ?? RUN, gen: 'gen' in more ? more.gen : GEN, ver: 1, beats, nodes, routers: [] };
+    const gen = 'gen' in more ? more.gen : GEN;
+    return { runId: more.runId ?? RUN, gen, ver: more.ver ?? 1, beats, nodes, routers: [] };
   }
 
   /** Goes through observation and registration; the first heartbeat waits for its answer. */

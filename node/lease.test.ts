@@ -51,6 +51,22 @@ describe('joining', () => {
     expect(bench.kinds).toEqual([]);
   });
 
+  it.each([
+    ['version', { ver: 4 }, { ver: 3 }],
+    ['beat', { ver: 4, counters: { n2: 9 } }, { ver: 4, counters: { n2: 8 } }],
+  ])('starts the grace anew when Redis is taken back under the same run id: a lower %s', (_, before, after) => {
+    const bench = new LeaseBench();
+    const other = { nodes: [nodeRecord('n2', OTHER)] };
+    bench.tick();
+    bench.directory.answer('readCluster', bench.cluster({ ...other, ...before }));
+    bench.tick(GRACE);
+    bench.directory.answer('readCluster', bench.cluster({ ...other, ...after }));
+    expect(bench.lease.state.kind).toBe('observing');
+    bench.tick(GRACE);
+    bench.directory.answer('readCluster', bench.cluster({ ...other, ...after }));
+    expect(bench.lease.state.kind).toBe('registering');
+  });
+
   it('takes an empty history that is given its name for the one it observed', () => {
     const bench = new LeaseBench();
     bench.tick();

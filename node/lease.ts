@@ -8,6 +8,7 @@
 import { elapsedMs, type Instant } from '../shared/clock.ts';
 import {
   type Args,
+  type Beat,
   type Cluster,
   DirectoryError,
   type NodeLoad,
@@ -84,6 +85,8 @@ export class Lease {
   #historyMs = 0;
   /** The deadline had passed when the history in force was met: no gate, no claim, for `grace`. */
   #lapsed = false;
+  /** What was read last, while nothing is registered. */
+  #observed: Cluster | undefined;
   /** No grace is needed in the history in force: it was made for this very node. */
   #bootstrapped = false;
   /** Outcomes of calls made before this number are void. */
@@ -342,6 +345,9 @@ export class Lease {
       else if (this.#gen === undefined && cluster.runId === this.#runId) this.#gen = cluster.gen;
       else if (cluster.runId !== this.#runId || cluster.gen !== this.#gen)
         this.#changeHistory(cluster.runId, cluster.gen, at);
+      // Redis was taken back under the same run id: whoever has spoken since is not in there, and has yet to notice.
+      else if (hasGoneBack(this.#observed, cluster)) this.#changeHistory(cluster.runId, cluster.gen, at);
+      this.#observed = cluster;
       this.sawCluster(cluster);
       this.#options.observed(cluster);
       const others = [...(cluster.nodes ?? []), ...(cluster.routers ?? [])].filter(
@@ -374,6 +380,7 @@ export class Lease {
     this.#call('register', { record: registerAs(), runId, newGen: random.hex(16) }, (reply, now) => {
       switch (reply.kind) {
         case 'registered': {
+          this.#observed = undefined;
           if (this.#state.kind === 'registering' && !reply.first) this.#bootstrapped = false;
           if (this.#gen !== undefined && reply.gen !== this.#gen) {
             // The history got another name between two reads: what was observed of it does not count.
@@ -503,4 +510,14 @@ export class Lease {
 
 function isLiving(record: NodeRecord): boolean {
   return record.state === 'active' || record.state === 'draining';
+}
+
+/** Whether what was read of a history shows that it is an earlier state of it than what was read before. */
+function hasGoneBack(before: Cluster | undefined, now: Cluster): boolean {
+  if (before === undefined || before.runId !== now.runId || before.gen !== now.gen) return false;
+  const isBehind = ([node, { incarnation, counter }]: [string, Beat]) => {
+    const beat = now.beats[node];
+    return beat !== undefined && beat.incarnation === incarnation && beat.counter < counter;
+  };
+  return now.ver < before.ver || Object.entries(before.beats).some(isBehind);
 }

@@ -2,7 +2,7 @@
  *  sends again what has no outcome: in a durable room always, under the same ids; in a relay room only until it is told a reset. Owns: one user's place. Does not know: which node serves it.
  *  Invariant: what it is shown goes through its DeliveryOracle. */
 import { ERRORS, type ErrorCode, verdictOf } from '../../shared/errors.ts';
-import type { ServerMessage } from '../../shared/protocol.ts';
+import type { ResetMessage, ServerMessage } from '../../shared/protocol.ts';
 import { DeliveryOracle } from './delivery-oracle.ts';
 import type { Speaks } from './sim-link.ts';
 import type { SimRouter } from './sim-router.ts';
@@ -20,6 +20,8 @@ interface Session {
   /** Of the last welcome; 0 before the first. */
   seat: number;
   nextId: number;
+  /** Where it stood when it came back, until it is shown a message. */
+  stoodAt: number | undefined;
   /** Publishes without an outcome: id → when it was made. */
   readonly pending: Map<number, number>;
 }
@@ -108,7 +110,17 @@ export class SimClient {
       isDurable ? this.#world.logs : undefined,
     );
     const since = Math.floor(this.#world.redis.wallMs);
-    this.#session = { id, room, isDurable, since, deliveries, seat: 0, nextId: 1, pending: new Map() };
+    this.#session = {
+      id,
+      room,
+      isDurable,
+      since,
+      deliveries,
+      seat: 0,
+      nextId: 1,
+      stoodAt: undefined,
+      pending: new Map(),
+    };
     this.#connect();
     queue.after(1_000 + random.unit() * 12_000, () => {
       if (!this.#stays && this.#session?.id === id) this.leave();
@@ -203,6 +215,12 @@ export class SimClient {
 
   // What it is shown
 
+  /** In a relay room: more was said than its owner remembers, before this client's router could bind again. That is no loss of a move. */
+  #wasOutrun({ isDurable, stoodAt, deliveries }: Session, { reason, seq }: ResetMessage): boolean {
+    if (isDurable || reason !== 'trimmed') return false;
+    return seq - (stoodAt ?? deliveries.cursor?.seq ?? seq) > this.#world.limits.recentMax;
+  }
+
   shown(handle: number, text: string, speaks: Speaks | undefined): void {
     const session = this.#session;
     const socket = this.#socket;
@@ -211,12 +229,14 @@ export class SimClient {
     const message = JSON.parse(text) as ServerMessage;
     switch (message.type) {
       case 'welcome':
+        session.stoodAt = session.deliveries.cursor?.seq;
         session.deliveries.welcome(message.seq, message.tag, message.resumed);
         session.seat = message.seat;
         socket.isWelcome = true;
         if (!message.resumed && !session.isDurable) session.pending.clear();
         return this.#sayAgain(session);
       case 'message':
+        session.stoodAt = undefined;
         session.deliveries.message({ ...message, ...(message.id === undefined ? {} : { id: message.id }) } as never);
         if (message.session === session.id && message.id !== undefined) session.pending.delete(message.id);
         return;
@@ -225,7 +245,8 @@ export class SimClient {
         session.pending.delete(message.id);
         return;
       case 'reset':
-        this.#world.resets++;
+        if (!this.#wasOutrun(session, message)) this.#world.resets++;
+        session.stoodAt = undefined;
         session.deliveries.reset(message.seq, message.tag);
         // What became of them is not shown from here on: the log of a durable room knows it, of a relay room nobody does.
         if (session.isDurable) this.#sayAgain(session);

@@ -16,10 +16,14 @@ export interface MembershipChange {
 /** A record that an emptied history does not list is forgotten after this long: more than `dead`, so that whatever still has it as its
  *  owner cannot speak for its rooms any more. */
 const ABSENT_MS = 10_000;
+/** Ends that are remembered. */
+const ENDED_MAX = 1_000;
 
 export class Membership {
   readonly #nodes = new Map<string, NodeRecord>();
   readonly #absentSince = new Map<string, number>();
+  /** Incarnations that were read to be dead or to have left, the latest last. That is final, whatever Redis says later. */
+  readonly #ended = new Set<string>();
   #routers: readonly RouterRecord[] = [];
   #pins: ReadonlyMap<string, Pin> = new Map();
   #beats: Readonly<Record<string, Beat>> = {};
@@ -49,8 +53,24 @@ export class Membership {
       }
       if (before === undefined || JSON.stringify(before) !== JSON.stringify(record)) changed.push(record);
       this.#nodes.set(record.node, record);
+      if (!isLiving(record)) this.#remember(record.incarnation);
     }
     return { certified, changed, forgotten: this.#forgetAbsent(nowMs) };
+  }
+
+  #remember(incarnation: string): void {
+    if (this.#ended.has(incarnation)) return;
+    this.#ended.add(incarnation);
+    if (this.#ended.size <= ENDED_MAX) return;
+    for (const oldest of this.#ended) {
+      this.#ended.delete(oldest);
+      break;
+    }
+  }
+
+  /** Nodes that are said to live though their end was read: Redis was taken back behind their certificate, which they may not know of. */
+  revived(): NodeRecord[] {
+    return this.living().filter((record) => this.#ended.has(record.incarnation));
   }
 
   /** Living nodes that the history in force lists: the ones whose heartbeats can be judged. */

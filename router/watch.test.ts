@@ -111,6 +111,19 @@ describe('joining', () => {
   });
 });
 
+it('writes a certificate again that Redis has lost, and only of what was read to be dead', () => {
+  const bench = new Bench().registered();
+  const dead = nodeRecord('n1', inc('a'), { state: 'dead' });
+  bench.tick(600);
+  bench.read(cluster([dead, nodeRecord('n2', inc('c'))], {}, { ver: 9 }));
+  bench.tick(600);
+  // Taken back: one that was certified lives again, another has its old incarnation, of which nothing was read.
+  bench.read(cluster([A, B], {}, { ver: 8 }));
+  const { args } = bench.directory.take('certify');
+  expect(args).toMatchObject({ node: 'n1', incarnation: inc('a'), by: { kind: 'proof' } });
+  expect(bench.directory.waiting).not.toContain('certify');
+});
+
 it('lets go of a node that an emptied history does not list for long, and keeps a link once it is back', () => {
   const bench = new Bench().registered();
   let beat = 1;

@@ -246,6 +246,7 @@ export class ClusterWatch {
       now.monoMs,
     );
     this.#lookForProof();
+    if (cluster.nodes !== undefined) this.#putBackCertificates();
   }
 
   /** Whether nodes that read this do not learn of this router: it was taken for dead, or its registration was lost with a rollback. */
@@ -347,6 +348,16 @@ export class ClusterWatch {
         const { node, incarnation } = record;
         this.#certify({ node, incarnation }, { kind: 'proof', how: 'its process is gone from this host' });
       }
+    }
+  }
+
+  /** A certificate is final: what Redis has lost of them is written again, before whoever was cut off meanwhile goes on as if nothing had
+   *  been. */
+  #putBackCertificates(): void {
+    if (this.#state !== 'registered') return;
+    for (const { node, incarnation } of this.membership.revived()) {
+      if (this.#certifying.has(incarnation)) continue;
+      this.#certify({ node, incarnation }, { kind: 'proof', how: 'it was certified before Redis was taken back' });
     }
   }
 

@@ -50,6 +50,8 @@ static struct {
   int stalled, wake, wake_to, stay, speakers, messages, first, patience;
 } plan;
 static const char *path = "/", *source = NULL;
+/* Where each client's own lines of its request begin: NULL unless given. */
+static const char **own_lines;
 /* How stalled clients ended: told 4100 after a notice, told 4100 without, told something else, cut off; and how often they came again. */
 static struct { int noticed, slow, other, cut, again; } ends;
 static enum envelope envelope = RAW;
@@ -360,8 +362,28 @@ static void dial(struct client *c) {
   watch(c, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
+/* Reads the clients' own lines: for each client some, and an empty one. The file's text stays. */
+static void read_own_lines(const char *file) {
+  FILE *from = fopen(file, "rb");
+  if (from == NULL || fseek(from, 0, SEEK_END) < 0) die("%s: %s", file, strerror(errno));
+  long size = ftell(from);
+  char *text = size < 0 ? NULL : malloc((size_t)size + 1);
+  own_lines = calloc((size_t)plan.clients, sizeof *own_lines);
+  rewind(from);
+  if (text == NULL || own_lines == NULL || fread(text, 1, (size_t)size, from) != (size_t)size) die("%s: not read", file);
+  fclose(from);
+  text[size] = 0;
+  for (int i = 0; i < plan.clients; i++) {
+    char *end = strstr(text, "\r\n\r\n");
+    if (end == NULL) die("%s ends before client %d", file, i);
+    end[2] = 0;
+    own_lines[i] = text;
+    text = end + 4;
+  }
+}
+
 static void upgrade(struct client *c) {
-  char target[512], request[1024];
+  char target[512], request[2048];
   size_t at = 0;
   int i = (int)(c - clients), error = 0;
   socklen_t size = sizeof error;
@@ -385,8 +407,9 @@ static void upgrade(struct client *c) {
   target[at] = 0;
   int len = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                     target, plan.ports[i % plan.n_ports]);
+                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n",
+                     target, plan.ports[i % plan.n_ports], own_lines == NULL ? "" : own_lines[i]);
+  if (len >= (int)sizeof request) die("a request of %d bytes", len);
   c->state = UPGRADING;
   watch(c, EPOLLIN, EPOLL_CTL_MOD);
   if (!put(c, request, (size_t)len)) die("the request was not taken");

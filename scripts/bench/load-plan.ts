@@ -45,6 +45,8 @@ export interface LoadPlan {
   readonly messages?: number;
   /** Number of the first client, where several generators share the clients. */
   readonly first?: number;
+  /** File with each client's own header lines, in order: some that end in CRLF, then an empty one. */
+  readonly headers?: string;
   /** Own address of the clients, of 127.0.0.0/8. */
   readonly source?: string;
   /** Longest time until all have joined, seconds (120). */

@@ -124,6 +124,7 @@ static struct window run(int which, int seconds) {
 }
 
 static void configure(int argc, char **argv) {
+  const char *headers = NULL;
   struct { const char *key; int *value; } numbers[] = {
       {"clients", &plan.clients}, {"members", &plan.members}, {"bytes", &plan.bytes},   {"rate", &plan.rate},
       {"seconds", &plan.seconds}, {"warm", &plan.warm},       {"settle", &plan.settle}, {"drain", &plan.drain},
@@ -138,6 +139,7 @@ static void configure(int argc, char **argv) {
     *value++ = 0;
     if (strcmp(argv[i], "path") == 0) path = value;
     if (strcmp(argv[i], "source") == 0) source = value;
+    if (strcmp(argv[i], "headers") == 0) headers = value;
     if (strcmp(argv[i], "envelope") == 0)
       envelope = strcmp(value, "bellhop") == 0 ? BELLHOP : strcmp(value, "socketio") == 0 ? SOCKETIO : RAW;
     if (strcmp(argv[i], "ports") == 0)
@@ -150,6 +152,7 @@ static void configure(int argc, char **argv) {
   plan.rooms = plan.clients / plan.members;
   if (plan.rooms < 1 || plan.rooms * plan.members != plan.clients) die("clients must be a multiple of members");
   if (plan.stalled < 0 || plan.stalled >= plan.clients || plan.speakers > plan.members) die("too many stalled or speaking");
+  if (headers != NULL) read_own_lines(headers);
   room_messages = (uint32_t)((uint64_t)plan.rate * (uint64_t)plan.seconds / (uint64_t)plan.rooms + 1);
 }
 

@@ -20,6 +20,7 @@ npm run bench -- members       what a message costs its room's owner, 10 members
 npm run bench -- durable       what a log costs: durable rooms beside relay rooms
 npm run bench -- stalled       what 1 % of clients that stopped reading cost the others
 npm run bench -- unread        what a router holds for 500 clients that never read
+npm run bench -- security      what authentication, limits and checks cost a message
 npm run bench -- scale         100,000 clients on one machine: everybody joins, hears and is counted
 npm run bench -- placement     spread, movement and cost of placing rooms on nodes
 

@@ -4,6 +4,7 @@ import { measureDurable } from './parts/durable.ts';
 import { measureMembers } from './parts/members.ts';
 import { measurePlacement } from './parts/placement.ts';
 import { measureScale } from './parts/scale.ts';
+import { measureSecurity } from './parts/security.ts';
 import { measureStalled } from './parts/stalled.ts';
 import { measureUnread } from './parts/unread.ts';
 import type { Missing, Tool } from './tools.ts';
@@ -45,6 +46,8 @@ export async function runPart(part: PartId, generator: Tool | Missing, options: 
       return await measureDurable(tools, options.rounds ?? 3, options.seconds ?? 8);
     case 'unread':
       return await measureUnread(tools, options.seconds ?? 60);
+    case 'security':
+      return await measureSecurity(tools, options.rounds ?? 5, options.seconds ?? 8);
     case 'scale':
       return await measureScale(tools, {
         clients: options.clients ?? 100_000,

@@ -2,7 +2,7 @@
  *  printed and put into the docs. */
 import type { Tool } from './tools.ts';
 
-export const PART_IDS = ['members', 'stalled', 'durable', 'unread', 'scale', 'placement'] as const;
+export const PART_IDS = ['members', 'stalled', 'durable', 'unread', 'security', 'scale', 'placement'] as const;
 export type PartId = (typeof PART_IDS)[number];
 
 export interface PartGoal {

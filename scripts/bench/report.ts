@@ -75,7 +75,8 @@ export function markdownReport(run: Run, folder: string): string {
     ...run.leftOut.map((why) => `- Left out: ${why}.`),
     '',
     'Again: `npm run bench` (about an hour), `npm run bench -- --quick` (two minutes); the parts by `npm run bench -- members`,',
-    '`durable`, `stalled`, `unread`, `scale` or `placement`. `npm run bench -- --report --docs` makes this page anew from what was measured last.',
+    '`durable`, `stalled`, `unread`, `security`, `scale` or `placement`. `npm run bench -- --report --docs` makes this page anew from what',
+    'was measured last.',
     '',
   ].join('\n');
 }

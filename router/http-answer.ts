@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { DirectoryError } from '../shared/directory/directory.ts';
 import { BellhopError, errorBody, errorRow } from '../shared/errors.ts';
 import { isUserId, parseRoomId } from '../shared/ids.ts';
-import { scanJson } from '../shared/json-scan.ts';
+import { hasRepeatedKey, scanJson } from '../shared/json-scan.ts';
 import { asBellhopError } from './ask.ts';
 
 export const BODY_BYTES_MAX = 65_536;
@@ -61,7 +61,8 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
 }
 
 /** Reads a JSON object.
- *  @throws BellhopError unsupported_data (415), payload_too_large, bad_json, bad_message (too deep, half characters) */
+ *  @throws BellhopError unsupported_data (415), payload_too_large, bad_json, bad_message (too deep, half characters, a field
+ *  twice) */
 export async function readBody(
   request: IncomingMessage,
   bytesMax = BODY_BYTES_MAX,
@@ -95,7 +96,8 @@ function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
     throw new BellhopError('bad_json', 'the body is not UTF-8');
   }
   // Before it is parsed: what is passed on must be safe to write out again.
-  if (scanJson(text, DEPTH_MAX).fault !== undefined) throw new BellhopError('bad_message');
+  const scan = scanJson(text, DEPTH_MAX);
+  if (scan.fault !== undefined) throw new BellhopError('bad_message');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -105,6 +107,7 @@ function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new BellhopError('bad_request', 'the body must be a JSON object');
   }
+  if (hasRepeatedKey(scan, value)) throw new BellhopError('bad_message', 'a field occurs twice');
   return value as Readonly<Record<string, unknown>>;
 }
 

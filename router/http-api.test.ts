@@ -380,6 +380,15 @@ describe('messages', () => {
     expect(ports.asked).toEqual([]);
   });
 
+  it.each(['{"data":1,"data":2}', '{"data":1,"from":"ann","fr\\u006fm":"bob"}', '{"data":1,"x":{},"x":{}}'])(
+    '35 with a field that occurs twice are refused: %s',
+    async (body) => {
+      const reply = await call('POST', '/api/v1/rooms/a/messages', { body });
+      expect([reply.status, errorOf(reply)]).toEqual([400, 'bad_message']);
+      expect(ports.asked).toEqual([]);
+    },
+  );
+
   it('that go on for too long are told so while they go on', async () => {
     const reply = await new Promise<{ status: number; connection: string | undefined }>((resolve, reject) => {
       const path = '/api/v1/rooms/a/messages';

@@ -71,7 +71,7 @@ export const ERRORS = {
     status: 400,
     close: 1008,
     retryable: false,
-    doc: 'The JSON is not a message: a field is missing or wrong, a number overflows, a string holds half a character, or it is nested deeper than 64.',
+    doc: 'The JSON is not a message: a field is missing, wrong or there twice, a number overflows, a string holds half a character, or it is nested deeper than 64.',
   },
   unknown_type: { status: 400, close: 1008, retryable: false, doc: 'No message has this type.' },
   unsupported_data: {

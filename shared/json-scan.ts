@@ -1,5 +1,6 @@
 /** One pass over a JSON text before it is parsed. Owns: what JSON allows and Bellhop does not (deep nesting, numbers that
- *  overflow, halves of surrogate pairs), and where the text of the top-level field `data` lies.
+ *  overflow, halves of surrogate pairs), how many keys the outermost object is written with, and where the text of its field `data`
+ *  lies.
  *  Does not know: whether the text is JSON at all; JSON.parse judges that afterwards, and only then the range means anything.
  *  Invariant: constant stack and memory, linear time, whatever the text. */
 
@@ -12,6 +13,14 @@ export interface JsonScan {
    *  a key written with escapes makes it uncertain. */
   readonly dataStart: number;
   readonly dataEnd: number;
+  /** Keys of the outermost object as they are written. Parsed it has as many, unless one of them occurs twice. */
+  readonly keys: number;
+}
+
+/** Whether a key occurs twice in what `text` was parsed to, however it is written; not within the values.
+ *  @param scan  of the same text, which is an object's */
+export function hasRepeatedKey(scan: JsonScan, value: object): boolean {
+  return Object.keys(value).length !== scan.keys;
 }
 
 const QUOTE = 0x22;
@@ -36,6 +45,7 @@ export function scanJson(text: string, depthMax: number): JsonScan {
   let depth = 0;
   let keyNext = false;
   let escapedKey = false;
+  let keys = 0;
   let inData = false;
   let valueStart = 0;
   let dataStart = 0;
@@ -59,6 +69,7 @@ export function scanJson(text: string, depthMax: number): JsonScan {
       }
       if (depth === 1 && keyNext) {
         keyNext = false;
+        keys++;
         inData = end - start === 4 && text.startsWith('data', start);
         if (escaped) escapedKey = true;
       }
@@ -78,7 +89,7 @@ export function scanJson(text: string, depthMax: number): JsonScan {
     } else {
       if (c === BRACE_OPEN || c === BRACKET_OPEN) {
         depth++;
-        if (depth > depthMax) return { fault: 'deep', dataStart: 0, dataEnd: 0 };
+        if (depth > depthMax) return { fault: 'deep', dataStart: 0, dataEnd: 0, keys };
         if (depth === 1) keyNext = true;
       } else if (c === BRACE_CLOSE || c === BRACKET_CLOSE) {
         if (depth === 1 && inData) {
@@ -100,7 +111,7 @@ export function scanJson(text: string, depthMax: number): JsonScan {
       i++;
     }
   }
-  return escapedKey ? { fault, dataStart: 0, dataEnd: 0 } : { fault, dataStart, dataEnd };
+  return escapedKey ? { fault, dataStart: 0, dataEnd: 0, keys } : { fault, dataStart, dataEnd, keys };
 }
 
 function indexOrEnd(text: string, wanted: string, from: number): number {

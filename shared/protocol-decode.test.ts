@@ -43,7 +43,7 @@ describe('what is taken', () => {
     for (const text of [
       `{"type":"publish","id":7,"data":${data}}`,
       `{"data": ${data} ,"id":7,"type":"publish"}`,
-      `{"x":{"data":0},"data":1,"type":"publish","id":7,"data":\n${data}\n}`,
+      `{"x":{"data":0},"type":"publish","id":7,"data":\n${data}\n}`,
     ]) {
       const decoded = decodeClientMessage(text);
       expect(decoded).toMatchObject({ ok: true, message: { id: 7, dataText: data } });
@@ -51,7 +51,7 @@ describe('what is taken', () => {
   });
 
   it('writes data anew where a key with escapes makes its place uncertain', () => {
-    const decoded = decodeClientMessage('{"type":"signal","data":1,"d\\u0061ta":{"b": 2.0}}');
+    const decoded = decodeClientMessage('{"type":"signal","d\\u0061ta":{"b": 2.0}}');
     expect(decoded).toMatchObject({ ok: true, message: { data: { b: 2 }, dataText: '{"b":2}' } });
   });
 
@@ -154,14 +154,61 @@ test('35 every such text is an error, and leaves prototypes as they are', () => 
   for (const data of ['1e400', '-1e400', '"\\ud800"', '"\\udc00x"', nested(10_000)]) {
     expect(decodeClientMessage(publish(data)), data.slice(0, 20)).toMatchObject({ ok: false, code: 'bad_message' });
   }
-  // Of keys that occur twice the last counts, here and in every other reader of what is passed on.
-  expect(decodeClientMessage('{"type":"publish","type":"ping","id":1,"id":2}')).toMatchObject({
-    message: { type: 'ping' },
-  });
-  expect(decodeClientMessage('{"type":"ping","type":"dance"}')).toMatchObject({ code: 'unknown_type' });
-  expect(decodeClientMessage('{"type":"publish","id":1,"data":1,"id":"x"}')).toMatchObject({ code: 'bad_message' });
   decodeClientMessage('{"type":"publish","id":1,"data":{"constructor":{"prototype":{"polluted":1}}}}');
   expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(before);
+});
+
+describe('a field that occurs twice', () => {
+  test.each([
+    '{"type":"publish","type":"ping","id":1,"data":2}',
+    '{"type":"ping","type":"ping"}',
+    '{"type":"publish","id":1,"data":1,"id":2}',
+    '{"type":"publish","id":1,"data":1,"data":1}',
+    '{"type":"publish","id":1,"data":1,"d\\u0061ta":2}',
+    '{"\\u0069d":1,"\\u0069\\u0064":1,"type":"publish","data":1}',
+    '{"type":"signal","data":1,"new":1,"new":1}',
+    '{"type":"signal","data":1,"__proto__":1,"__proto__":{}}',
+    '{"type":"signal","data":1,"":1,"":1}',
+    '{"type":"ping","1":1,"1":2}',
+    '{"type":"dance","type":"dance"}',
+  ])('35 is an error that names no id: %s', (text) => {
+    expect(decodeClientMessage(text)).toEqual({ ok: false, code: 'bad_message', message: 'a field occurs twice' });
+  });
+
+  test('35 is found exactly where JSON.parse makes fewer fields than are written, and never within data', () => {
+    const written = { stringUnit: 'grapheme', maxDepth: 3 } as const;
+    // Few names, each in several spellings, so that many coincide.
+    const name = fc.constantFrom(
+      '"a"',
+      '"\\u0061"',
+      '"b"',
+      '"__proto__"',
+      '"\\u005f_proto__"',
+      '""',
+      '"\\""',
+      '"id,"',
+      '"0"',
+      '"{"',
+    );
+    const field = fc.tuple(
+      name,
+      fc.oneof(fc.json(written), fc.constant('{"a":1,"a":2}'), fc.constant('[[],{"b":[]}]')),
+    );
+    fc.assert(
+      fc.property(fc.array(field, { maxLength: 6 }), fc.constantFrom('', ' ', '\n'), (fields, blank) => {
+        const more = fields.map(([key, value]) => `${blank}${key}${blank}:${value}${blank}`);
+        const text = `{${['"type":"signal"', '"data":{"x":1,"x":1}', ...more].join(',')}}`;
+        const names = fields.map(([key]) => JSON.parse(key) as string);
+        const decoded = decodeClientMessage(text);
+        if (new Set(names).size < names.length) {
+          expect(decoded).toMatchObject({ ok: false, code: 'bad_message', message: 'a field occurs twice' });
+        } else {
+          expect(decoded).toMatchObject({ ok: true, message: { type: 'signal' } });
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
 
 describe('depth', () => {

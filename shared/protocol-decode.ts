@@ -3,7 +3,7 @@
  *  client as it stands: finite numbers, whole characters, bounded depth.
  *  @see protocol.ts, DESIGN §7 */
 import type { ErrorCode } from './errors.ts';
-import { type ScanFault, scanJson } from './json-scan.ts';
+import { hasRepeatedKey, type ScanFault, scanJson } from './json-scan.ts';
 import type { Json, MetaRequest, PingRequest, PublishMessage, SignalRequest } from './protocol.ts';
 
 /** Arrays and objects within each other, the message itself included. */
@@ -37,7 +37,8 @@ const FAULT_TEXT: Readonly<Record<ScanFault, string>> = {
   surrogate: 'a string holds half of a surrogate pair',
 };
 
-/** Reads one text message. Fields it does not know are ignored; of a repeated key the last counts.
+/** Reads one text message. Fields it does not know are ignored. A field that occurs twice is a fault, since readers differ in which of
+ *  them counts; what `data` holds is the clients' own affair, and is handed on as it was written.
  *  @param text  the payload, already known to be UTF-8; its size is the caller's to bound */
 export function decodeClientMessage(text: string): Decoded {
   const scan = scanJson(text, DEPTH_MAX);
@@ -53,6 +54,8 @@ export function decodeClientMessage(text: string): Decoded {
   const type = Object.hasOwn(value, 'type') ? value['type'] : undefined;
   const rawId = Object.hasOwn(value, 'id') ? value['id'] : undefined;
   const id = isId(rawId) ? rawId : undefined;
+  // Also `id` may be what occurs twice, so none is named.
+  if (hasRepeatedKey(scan, value)) return failure('bad_message', 'a field occurs twice', undefined);
   if (scan.fault !== undefined) return failure('bad_message', FAULT_TEXT[scan.fault], id);
   switch (type) {
     case 'publish':

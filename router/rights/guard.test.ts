@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../shared/clock.ts';
 import { BellhopError } from '../../shared/errors.ts';
+import { decodeClientMessage } from '../../shared/protocol-decode.ts';
 import type { Grant, Identity } from '../authenticate.ts';
 import type { ClientClose } from '../ports.ts';
 import { Guard } from './guard.ts';
@@ -58,8 +59,8 @@ describe('what a client says', () => {
     ]);
     expect(says({ type: 'ping' })).toBe(true);
     expect(guard.passes(1, Buffer.from('{"type":"pub'))).toBe(true);
-    // As the owner reads it: the last of a repeated key counts, and a key may be written with escapes.
-    expect(guard.passes(1, Buffer.from('{"type":"ping","type":"publish","data":1}'))).toBe(false);
+    // As the owner reads it: a key may be written with escapes, and a field that occurs twice makes a message none.
+    expect(guard.passes(1, Buffer.from('{"type":"ping","type":"publish","data":1}'))).toBe(true);
     expect(guard.passes(1, Buffer.from('{"\\u0074ype":"publi\\u0073h","data":1}'))).toBe(false);
   });
 
@@ -67,6 +68,24 @@ describe('what a client says', () => {
     guard.add(1, 'lobby', 'ann', grant());
     for (const handle of [1, 2]) expect(says({ type: 'publish', id: 1, data: { type: 'auth' } }, handle)).toBe(true);
     expect(says({ type: 'auth', token: 't' }, 2)).toBe(true);
+    expect(told).toEqual([]);
+  });
+});
+
+describe('a token shown on the open socket', () => {
+  test('35 is not looked at where a field occurs twice: the owner refuses the message', () => {
+    guard.add(1, 'lobby', 'ann', grant());
+    answer = () => {
+      throw new Error('a token was looked at');
+    };
+    for (const text of [
+      '{"type":"auth","token":"a","token":"b"}',
+      '{"type":"publish","type":"auth","token":"a"}',
+      '{"type":"auth","token":"a","t\\u006fken":"b"}',
+    ]) {
+      expect(guard.passes(1, Buffer.from(text)), text).toBe(true);
+      expect(decodeClientMessage(text), text).toMatchObject({ ok: false, code: 'bad_message' });
+    }
     expect(told).toEqual([]);
   });
 });

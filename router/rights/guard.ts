@@ -10,7 +10,8 @@
  *  Invariant: no client is served for more than CLOCK_TOLERANCE_MS and a second beyond its token. */
 import type { Instant } from '../../shared/clock.ts';
 import type { ErrorCode } from '../../shared/errors.ts';
-import { decodeClientMessage } from '../../shared/protocol-decode.ts';
+import { hasRepeatedKey, scanJson } from '../../shared/json-scan.ts';
+import { DEPTH_MAX, decodeClientMessage } from '../../shared/protocol-decode.ts';
 import * as encode from '../../shared/protocol-encode.ts';
 import { textFrame } from '../../shared/websocket-frame.ts';
 import { CLOCK_TOLERANCE_MS, type Grant, type Identity, REVOKED } from '../authenticate.ts';
@@ -201,15 +202,20 @@ export class Guard {
   }
 }
 
-/** @returns the token | null: an auth message without one | undefined: another message, or none */
+/** @returns the token | null: an auth message without one | undefined: another message, or none, or one with a field twice, which the
+ *           owner answers */
 function readAuth(payload: Buffer): string | null | undefined {
+  const text = payload.toString();
+  const scan = scanJson(text, DEPTH_MAX);
+  if (scan.fault !== undefined) return undefined;
   let value: unknown;
   try {
-    value = JSON.parse(payload.toString());
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'type')) return undefined;
+  if (hasRepeatedKey(scan, value)) return undefined;
   const { type, token } = value as { readonly type: unknown; readonly token?: unknown };
   if (type !== 'auth') return undefined;
   return Object.hasOwn(value, 'token') && typeof token === 'string' ? token : null;

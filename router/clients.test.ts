@@ -281,6 +281,33 @@ describe('a slow client', () => {
     await until(() => fixture.clients.backlogBytes === 0);
   });
 
+  it('39 in a busy room costs the others no write, no turn and no message, and is held within its bound', async () => {
+    const list = await members(4);
+    const [slow, ...others] = list;
+    if (slow === undefined) throw new Error('nobody is slow');
+    slow.ws.pause();
+    const MESSAGE = 50_000;
+    const AFTER = 20;
+    let turns = 0;
+    let writesWhenClosed = 0;
+    let peak = 0;
+    // On after it is gone: a room with it and a room without it go the same way.
+    while (writesWhenClosed === 0 ? turns < 4_000 : turns < writesWhenClosed + AFTER) {
+      cast('x'.repeat(MESSAGE));
+      turns += 1;
+      await until(() => others.every(({ texts }) => texts.length === turns), 'all others heard it');
+      peak = Math.max(peak, fixture.clients.backlogBytes);
+      if (fixture.clients.stats.slowCloses === 1 && writesWhenClosed === 0) writesWhenClosed = turns;
+    }
+    expect(fixture.events.closed).toEqual([{ handle: slow.handle, how: 'broken' }]);
+    // What the kernel takes for it is the kernel's; of its own the router holds no more than the bound and what was just written.
+    expect(peak).toBeGreaterThan(0);
+    expect(peak).toBeLessThanOrEqual(BOUND + 2 * MESSAGE);
+    expect(new Set(others.map(writesTo))).toEqual(new Set([turns]));
+    expect(writesTo(slow)).toBeLessThanOrEqual(writesWhenClosed);
+    for (const { texts } of others) expect(texts).toHaveLength(turns);
+  });
+
   it('loses ephemeral messages above half of the bound, and no others', async () => {
     const list = await members(2);
     const [slow, quick] = [at(list, 0), at(list, 1)];

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
-import { type BellhopCluster, CLIENT_PATH, startBellhop } from '../bellhop-cluster.ts';
+import { type BellhopCluster, CLIENT_PATH, readMetrics, startBellhop } from '../bellhop-cluster.ts';
 import { figure } from '../charts.ts';
 import type { LoadPlan, LoadResult } from '../load-plan.ts';
 import { startLoad, tooBusy } from '../load-process.ts';
@@ -61,6 +61,10 @@ interface Sample {
   readonly load: Load;
   readonly round: number;
   readonly cpuPerDeliveryUs: number;
+  /** Of it the router's. */
+  readonly routerPerDeliveryUs: number;
+  /** The busier the machine is, the more of them go in one write, and the less each costs: rounds that differ here cannot be compared. */
+  readonly deliveriesPerWrite: number;
   /** Of all server processes, for each client that joined. */
   readonly cpuPerConnectUs: number;
   readonly p50Ms: number;
@@ -81,7 +85,7 @@ export async function measureSecurity(tools: PartTools, rounds: number, seconds:
           const sample = { side, load, round, ...(await measure(tools, side, load, seconds, headers)) };
           samples.push(sample);
           tools.say(
-            `security: round ${round}, ${load}, checks ${side}: ${sample.cpuPerDeliveryUs.toFixed(2)} µs a delivery, ${sample.cpuPerConnectUs.toFixed(0)} µs a connect, p99 ${sample.p99Ms} ms${sample.isComplete ? '' : ' INCOMPLETE'}${sample.invalid === undefined ? '' : ' INVALID'}`,
+            `security: round ${round}, ${load}, checks ${side}: ${sample.cpuPerDeliveryUs.toFixed(2)} µs a delivery, of it ${sample.routerPerDeliveryUs.toFixed(2)} the router, ${sample.deliveriesPerWrite.toFixed(2)} in a write, ${sample.cpuPerConnectUs.toFixed(0)} µs a connect, p99 ${sample.p99Ms} ms${sample.isComplete ? '' : ' INCOMPLETE'}${sample.invalid === undefined ? '' : ' INVALID'}`,
           );
         }
       }
@@ -161,11 +165,17 @@ async function runLoad(
     await load.next('connected');
     const joined = usageOf(cluster.pids).cpuUs;
     await load.next('ready');
-    const began = usageOf(cluster.pids).cpuUs;
+    const writes = async (): Promise<number> => (await readMetrics(cluster.ports[0] ?? 0))('client_writes_total');
+    const written = await writes();
+    const began = { all: usageOf(cluster.pids).cpuUs, router: usageOf(cluster.routers).cpuUs };
     load.go();
     const result = (await load.next('result')) as unknown as LoadResult;
+    const ended = { all: usageOf(cluster.pids).cpuUs, router: usageOf(cluster.routers).cpuUs };
+    const deliveries = Math.max(1, result.deliveries);
     return {
-      cpuPerDeliveryUs: (usageOf(cluster.pids).cpuUs - began) / Math.max(1, result.deliveries),
+      cpuPerDeliveryUs: (ended.all - began.all) / deliveries,
+      routerPerDeliveryUs: (ended.router - began.router) / deliveries,
+      deliveriesPerWrite: deliveries / Math.max(1, (await writes()) - written),
       cpuPerConnectUs: (joined - before) / plan.clients,
       p50Ms: result.p50Ms,
       p99Ms: result.p99Ms,
@@ -197,12 +207,24 @@ function report(samples: readonly Sample[], rounds: number, seconds: number): Pa
     date: today(),
     says: `The workloads \`broadcast\` and \`echo\` for ${seconds} s each, ${rounds} times, with every check on and with every check off`,
     table: [
-      ['workload', 'checks', 'CPU µs/delivery', 'p50 ms', 'p99 ms', 'CPU µs/connect', 'complete'],
+      [
+        'workload',
+        'checks',
+        'CPU µs/delivery',
+        'of it routers',
+        'deliveries/write',
+        'p50 ms',
+        'p99 ms',
+        'CPU µs/connect',
+        'complete',
+      ],
       ...LOADS.flatMap((load) =>
         SIDES.map((side) => [
           load,
           side,
           figure(median(of(load, side).map(cpu))),
+          figure(median(of(load, side).map(({ routerPerDeliveryUs }) => routerPerDeliveryUs))),
+          figure(median(of(load, side).map(({ deliveriesPerWrite }) => deliveriesPerWrite))),
           figure(median(of(load, side).map(({ p50Ms }) => p50Ms))),
           figure(median(of(load, side).map(({ p99Ms }) => p99Ms))),
           figure(median(of(load, side).map(connect))),
@@ -223,6 +245,7 @@ function report(samples: readonly Sample[], rounds: number, seconds: number): Pa
     }),
     notes: [
       `On: a token for each client (HS256, issuer, audience, patterns of rooms, the right to publish, an end), tickets, ${REVOKED} revoked users, a list of origins, addresses behind a trusted proxy, an API token, hidden members, and each limit by address, user, session and in all. Off: none of these.`,
+      `CPU per write, compared in the same way: ${LOADS.map((load) => `${load} ${times(ratios(load, (sample) => sample.cpuPerDeliveryUs * sample.deliveriesPerWrite))}`).join(', ')}. The busier the machine, the more messages go to a client in one write, and the less each costs: rounds that differ in this say little of each delivery.`,
       `The ratios of single rounds: ${LOADS.map((load) => `${load} ${spread(ratios(load, cpu))}`).join(', ')}; p99: ${LOADS.map((load) => `${load} ${times(ratios(load, ({ p99Ms }) => p99Ms))}`).join(', ')}; CPU per connect: ${LOADS.map((load) => `${load} ${times(ratios(load, connect))}`).join(', ')}.`,
     ],
     numbers: { seconds, rounds, samples },

@@ -27,6 +27,16 @@ test('three quarters of a minute of hostile bytes break no promise', async () =>
   }
 });
 
+test('each part of the texts can be fuzzed by its name', async () => {
+  const parts = ['rooms', 'cursors', 'tokens', 'messages'];
+  const { exitCode, output } = await fuzz('--seconds', '4', ...parts.flatMap((part) => ['--target', part]));
+  expect(output).toMatch(/ 0 failed$/m);
+  expect(exitCode).toBe(0);
+  for (const part of parts) expect(Number(new RegExp(`${part} (\\d+)`).exec(output)?.[1])).toBeGreaterThan(2);
+});
+
 test('a wrong command line is told in a sentence', async () => {
   expect(await fuzz('--seconds', '-1')).toMatchObject({ exitCode: 2, output: expect.stringContaining('usage:') });
+  const unknown = await fuzz('--target', 'nobody');
+  expect(unknown).toMatchObject({ exitCode: 2, output: expect.stringContaining('no target "nobody"') });
 });

@@ -9,15 +9,20 @@ import { keepFailure, writeCorpus } from './corpus.ts';
 import { readInputs } from './input.ts';
 import { CURRENT_BYTES, type Job, type Report, readCurrent } from './job.ts';
 
+const TARGETS = ['text', 'codec', 'connection', 'client', 'node', 'router'];
+const PARTS = ['rooms', 'cursors', 'tokens', 'messages'];
 const USAGE = `usage: npm run fuzz -- [--seconds 30 | --minutes N] [--seed 1] [--target NAME …] [--coverage] [--plain]
        npm run fuzz -- --replay FILE
-targets: codec, connection, client, node, router; all of them unless named
+targets: ${TARGETS.join(', ')}; all of them unless named
+         ${PARTS.join(', ')}: parts of text, only where named
   --coverage  prints which branches of the codec and both ends of the link were reached
   --plain     takes no heed of coverage when it chooses what to change next: faster, and sees less
   --grow FILE writes the inputs that reach a branch which no seed reaches
 `;
 /** An input takes milliseconds. */
 const HANG_MS = 30_000;
+/** What is watched is read and parsed before the first of them. */
+const START_MS = 180_000;
 const WATCH_MS = 1_000;
 const HEAP_MB = 1_024;
 const MISSED_SHOWN = 40;
@@ -49,6 +54,8 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   if (!(seconds > 0) || !Number.isSafeInteger(seed)) return complain('a time is a positive number, a seed a whole one');
   const { replay, grow } = values;
+  const unknown = values.target?.find((name) => ![...TARGETS, ...PARTS].includes(name));
+  if (unknown !== undefined) return complain(`there is no target "${unknown}"`);
   const job: Job = {
     seed,
     seconds,
@@ -91,7 +98,9 @@ function watch(job: Job): Promise<Report> {
       const { count } = readCurrent(job.current);
       const nowMs = performance.now();
       if (count !== seen.count) seen = { count, sinceMs: nowMs };
-      else if (nowMs - seen.sinceMs > HANG_MS) lost(`hang: an input has not ended after ${HANG_MS / 1_000} s`);
+      else if (count === 0 && nowMs - seen.sinceMs > START_MS) lost(`no input was tried within ${START_MS / 1_000} s`);
+      else if (count > 0 && nowMs - seen.sinceMs > HANG_MS)
+        lost(`hang: an input has not ended after ${HANG_MS / 1_000} s`);
     }, WATCH_MS);
     worker.on('message', (report: Report) => {
       give(report);
@@ -109,7 +118,8 @@ function lostReport({ current }: Job, text: string): Report {
 
 function conclude(job: Job, { counts, seconds, found, failure }: Report, replayed: string | undefined): number {
   if (failure !== undefined) {
-    const [input] = readInputs(failure.input);
+    // A thread that ended before its first input names none.
+    const [input] = failure.input === '' ? [] : readInputs(failure.input);
     const file = replayed ?? (input === undefined ? '' : keepFailure(join('.bellhop', 'fuzz'), input));
     process.stdout.write(`${failure.text}\n\n`);
     if (!failure.isReproduced) process.stdout.write('It did not fail again by itself.\n');

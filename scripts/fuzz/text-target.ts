@@ -6,11 +6,13 @@
  *      c  cursor of a listing      a room id, or bad_request
  *      t  resume token             genuine only if it is the one that was issued
  *      j  access token             its user only if its signature is ours
+ *      m  message of a client      decoded as it was written, or refused with a code; the same again when it is written anew
  *      a  method, target, type and body, separated by TABs: the API answers once, never with 500, and shows nothing of itself
  *
  *  Invariant: nothing is thrown that is not a coded refusal, and no prototype changes. */
 import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { SignJWT } from 'jose';
 import { Registry } from 'prom-client';
 import { Authenticator } from '../../router/authenticate.ts';
@@ -21,13 +23,15 @@ import { checkUpgrade } from '../../router/upgrade.ts';
 import { ManualClock } from '../../shared/clock.ts';
 import { BellhopError, isErrorCode } from '../../shared/errors.ts';
 import { isRoomId, isSessionId, isTag } from '../../shared/ids.ts';
+import { decodeClientMessage } from '../../shared/protocol-decode.ts';
 import type { SeededRandom } from '../../shared/random.ts';
 import { issueResume, verifyResume } from '../../shared/token.ts';
 import type { FuzzInput } from './input.ts';
 import { decodedOnce, readRoom } from './room-readers.ts';
 import { type Grammar, insist, type Target } from './target.ts';
 
-const NAME = 'text';
+/** Of everybody who reads; `a` last, since its turns cost most. */
+const READERS = 'ructjma';
 const NEW_LINE = 0x0a;
 const SESSION = 's'.repeat(22);
 const SCOPE = { session: SESSION, user: 'ann', room: 'lobby' };
@@ -40,22 +44,24 @@ const OWN_PROPERTIES = Object.getOwnPropertyNames(Object.prototype).length;
 /** A stack, a path of ours, or where a module lies. */
 const INSIDE = /\bat \S+ \(|node_modules|node:internal|\.(?:ts|js):[0-9]+|\/dist\//;
 
-/** Lines, each a frame. */
-const lineGrammar: Grammar = {
-  split(stream) {
-    const lines: Buffer[] = [];
-    for (let from = 0; from < stream.length; ) {
-      const at = stream.indexOf(NEW_LINE, from);
-      const end = at < 0 ? stream.length : at + 1;
-      lines.push(stream.subarray(from, end));
-      from = end;
-    }
-    return lines;
-  },
+function linesOf(stream: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; from < stream.length; ) {
+    const at = stream.indexOf(NEW_LINE, from);
+    const end = at < 0 ? stream.length : at + 1;
+    lines.push(stream.subarray(from, end));
+    from = end;
+  }
+  return lines;
+}
+
+/** Lines, each a frame for one of these readers. */
+const lineGrammar = (readers: string): Grammar => ({
+  split: linesOf,
   payload: (frame) => (frame.length < 2 ? undefined : frame.subarray(1, ending(frame))),
   withPayload: (frame, payload) =>
     Buffer.concat([frame.subarray(0, 1), payload.map((byte) => (byte === NEW_LINE ? 0x20 : byte)), Buffer.from('\n')]),
-  lie: (frame, random) => Buffer.concat([Buffer.from(random.pick([...'ructja'])), frame.subarray(1)]),
+  lie: (frame, random) => Buffer.concat([Buffer.from(random.pick([...readers])), frame.subarray(1)]),
   resize(frame, random: SeededRandom) {
     const rest = frame.subarray(1, ending(frame));
     const filler = Buffer.alloc(
@@ -64,11 +70,12 @@ const lineGrammar: Grammar = {
     );
     return Buffer.concat([frame.subarray(0, 1), rest, filler, Buffer.from('\n')]);
   },
-};
+});
 
 export class TextTarget implements Target {
-  readonly name = NAME;
-  readonly grammar = lineGrammar;
+  readonly name: string;
+  readonly grammar: Grammar;
+  readonly #readers: string;
   readonly turn = 400;
   readonly variants = 0;
   readonly bytesMax = 100_000;
@@ -91,6 +98,13 @@ export class TextTarget implements Target {
   #token: string | undefined;
   #api = apiOfOneNode();
 
+  /** @param readers  who reads lines: those of all others are passed over */
+  constructor(name = 'text', readers = READERS) {
+    this.name = name;
+    this.grammar = lineGrammar(readers);
+    this.#readers = readers;
+  }
+
   seeds(): FuzzInput[] {
     const query = `user=ann&session=${SESSION}&resume=${ISSUED}&after=7&tag=${TAG}&history=5`;
     const headers = `Host: a\tUpgrade: websocket\tConnection: Upgrade\tSec-WebSocket-Key: ${KEY}\tSec-WebSocket-Version: 13`;
@@ -105,6 +119,10 @@ export class TextTarget implements Target {
       `t${ISSUED}`,
       'jgenuine',
       `j${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from('{"sub":"root","rooms":["*"]}').toString('base64url')}.`,
+      'm{"type":"publish","id":7,"data":{"a":[1,2.50,"\\ud83d\\ude00"],"a":{}}}',
+      'm {"d\\u0061ta": 1e3, "type" :"signal","__proto__":{"x":1}}',
+      'm{"type":"meta","data":null}',
+      'm{"type":"ping","type":"ping","new":[[]]}',
       `aGET\t/api/v1/rooms?prefix=l&cursor=${cursorTo('lobby')}&limit=3\t\t`,
       'aGET\t/api/v1/rooms/lobby/messages?after=1&limit=2\t\t',
       'aPOST\t/api/v1/rooms/lobby/messages\tapplication/json\t{"data":{"a":[1,2]},"from":"ann"}',
@@ -115,10 +133,10 @@ export class TextTarget implements Target {
       'aGET\t/api/v1/rooms/lobby/explain\t\t',
       'aGET\t/api/v1/rooms/lobby/presence?source=owner\t\t',
       'aGET\t/api/v1/audit?limit=5\t\t',
-    ];
+    ].filter(([reader = '']) => this.#readers.includes(reader));
     const all = Buffer.from(`${texts.join('\n')}\n`);
-    const each = texts.map((text) => ({ target: NAME, variant: 0, links: [[Buffer.from(`${text}\n`)]] }));
-    return [...each, { target: NAME, variant: 0, links: [[all]] }];
+    const each = texts.map((text) => ({ target: this.name, variant: 0, links: [[Buffer.from(`${text}\n`)]] }));
+    return [...each, { target: this.name, variant: 0, links: [[all]] }];
   }
 
   async run(input: FuzzInput): Promise<void> {
@@ -127,7 +145,7 @@ export class TextTarget implements Target {
       .setSubject('ann')
       .sign(new TextEncoder().encode(JWT_SECRET));
     const stream = Buffer.concat(input.links.flat());
-    for (const line of lineGrammar.split(stream)) await this.#line(line.toString('utf8', 0, ending(line)));
+    for (const line of linesOf(stream)) await this.#line(line.toString('utf8', 0, ending(line)));
     insist(Object.getOwnPropertyNames(Object.prototype).length === OWN_PROPERTIES, 'prototypes', 'one has changed');
   }
 
@@ -139,7 +157,9 @@ export class TextTarget implements Target {
 
   async #line(line: string): Promise<void> {
     const text = line.slice(1);
-    switch (line[0]) {
+    const reader = line[0] ?? '';
+    if (!this.#readers.includes(reader)) return;
+    switch (reader) {
       case 'r':
         return checkRoom(text);
       case 'u':
@@ -150,6 +170,8 @@ export class TextTarget implements Target {
         return checkResume(text);
       case 'j':
         return this.#checkAccess(text);
+      case 'm':
+        return checkMessage(text);
       case 'a':
         return this.#checkAnswer(text);
       default:
@@ -221,6 +243,21 @@ function checkCursor(text: string): void {
   } catch (error) {
     if (!(error instanceof BellhopError && error.code === 'bad_request')) throw error;
   }
+}
+
+function checkMessage(text: string): void {
+  const decoded = decodeClientMessage(text);
+  if (!decoded.ok) return insist(isErrorCode(decoded.code), 'a message', `is refused with ${decoded.code}`);
+  const { message } = decoded;
+  const read = JSON.parse(text) as Record<string, unknown>;
+  insist(read['type'] === message.type, 'a message', `is ${message.type}`);
+  if (message.type === 'ping') return;
+  insist(isDeepStrictEqual(JSON.parse(message.dataText), message.data), 'a message', `hands on ${message.dataText}`);
+  insist(isDeepStrictEqual(read['data'], message.data), 'a message', `reads ${message.dataText}`);
+  insist(!('id' in message) || read['id'] === message.id, 'a message', 'has another id');
+  // Put in front of it, the same field makes it two.
+  const twice = decodeClientMessage(text.replace('{', `{"type":"${message.type}",`));
+  insist(!twice.ok, 'a message', 'may say its type twice');
 }
 
 function checkResume(token: string): void {

@@ -5,13 +5,23 @@ import process from 'node:process';
 const running = new Set();
 let hooked = false;
 
-/** Runs a command with this process' own output.
+/** What a command says becomes this process' own words. */
+const OWN = { stdout: (chunk) => process.stdout.write(chunk), stderr: (chunk) => process.stderr.write(chunk) };
+
+/** Runs a command with this process' own output. `hear` is given each chunk of it as well.
  *  @returns exit code; 1 for one that was killed or could not be started */
-export function run(command, args, options = {}) {
+export function run(command, args, { hear, show = OWN, ...options } = {}) {
   hook();
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: 'inherit', ...options });
+    const stdio = hear === undefined ? 'inherit' : ['inherit', 'pipe', 'pipe'];
+    const child = spawn(command, args, { stdio, ...options });
     running.add(child);
+    for (const name of ['stdout', 'stderr']) {
+      child[name]?.on('data', (chunk) => {
+        hear(chunk);
+        show[name](chunk);
+      });
+    }
     const done = (code) => {
       running.delete(child);
       resolve(code);
@@ -20,7 +30,8 @@ export function run(command, args, options = {}) {
       process.stderr.write(`bellhop: ${command}: ${error.message}\n`);
       done(1);
     });
-    child.once('exit', (code) => done(code ?? 1));
+    // Not before all that it said was heard.
+    child.once(hear === undefined ? 'exit' : 'close', (code) => done(code ?? 1));
   });
 }
 

@@ -1,12 +1,13 @@
 // `npm test`: unit tests, fuzzing, the model, scenarios, then a browser. Owns: the shares, their times, the summary as last line, and the exit code.
 // Invariant: exit code 0 only if every share ran to its end and nothing in it failed, at its first run or, of real processes, at a second one
-// that is told; the last line is `N passed, N failed`.
+// that is told, and none said a planted secret; the last line is `N passed, N failed`.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import { runNode } from './child.mjs';
 import { findChromium } from './chromium.mjs';
+import { plant, Search, searchFiles, sentences } from './planted.mjs';
 import { findRedisServer } from './redis.mjs';
 import { Sentence } from './sentence.mjs';
 
@@ -24,6 +25,10 @@ export async function test(root, argv) {
   env.BELLHOP_TEST_REDIS_BIN ||= findRedisServer();
   const folder = mkdtempSync(join(tmpdir(), 'bellhop-test-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const secrets = plant(env, folder);
+  // A pipe is no terminal: what is shown in one stays as it was.
+  if (process.stdout.isTTY) env.FORCE_COLOR ||= '1';
+  const leaks = [];
   const shares = [];
   for (const name of SHARES) {
     const began = performance.now();
@@ -31,11 +36,15 @@ export async function test(root, argv) {
       shares.push({ name, seconds: 0, passed: 0, failed: 1, skipped: 0 });
       continue;
     }
+    const search = new Search(secrets);
+    const hear = (chunk) => search.push(chunk);
     const run = async (report, files) => {
       const path = join(folder, report);
       const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${path}`];
       const args = ['run', '--project', name, '--passWithNoTests', ...reporters, ...argv, ...files];
-      const exitCode = await runNode(join(root, 'node_modules', 'vitest', 'vitest.mjs'), args, { cwd: root, env });
+      const exitCode = await runNode(join(root, 'node_modules', 'vitest', 'vitest.mjs'), args, {
+        ...{ cwd: root, env, hear },
+      });
       return { exitCode, json: existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined };
     };
     let result = await run(`${name}.json`, []);
@@ -44,11 +53,13 @@ export async function test(root, argv) {
       process.stdout.write(`\n${again.map((file) => relative(root, file)).join(', ')} failed and is run once more.\n`);
       result = afterSecondRun(result, await run(`${name}-again.json`, again));
     }
+    leaks.push(...sentences(search, name));
     const seconds = (performance.now() - began) / 1000;
     const second = result.second?.map((file) => relative(root, file));
     shares.push({ name, seconds, ...countTests(result.json, result.exitCode), second });
   }
-  const { lines, failed } = summary(shares);
+  leaks.push(...searchFiles(secrets, env.BELLHOP_TEST_OUTPUT));
+  const { lines, failed } = summary([...shares, shareOfLeaks(leaks)]);
   process.stdout.write(`\n${lines.join('\n')}\n`);
   return failed === 0 ? 0 : 1;
 }
@@ -107,6 +118,12 @@ export function countTests(json, exitCode) {
   };
 }
 
+/** The search for planted secrets, as a share: one test that fails with each leak. Told apart, since what leaks has been shown already. */
+export function shareOfLeaks(leaks, say = (line) => process.stderr.write(`bellhop: ${line}\n`)) {
+  for (const leak of leaks) say(leak);
+  return { name: 'secrets', seconds: 0, passed: leaks.length === 0 ? 1 : 0, failed: leaks.length, skipped: 0 };
+}
+
 /** One line a share and the total. */
 export function summary(shares) {
   const total = { passed: 0, failed: 0 };
@@ -117,7 +134,7 @@ export function summary(shares) {
     const twice = second.length > 0 ? `; passed only at a second run: ${second.join(', ')}` : '';
     return `${name.padEnd(9)} ${seconds.toFixed(1).padStart(6)} s  ${passed} passed, ${failed} failed${left}${twice}`;
   });
-  // A run without a single test has shown nothing.
-  if (total.passed + total.failed === 0) total.failed = 1;
+  // A run without a single test has shown nothing; that nothing leaked then is none.
+  if (shares.every(({ name, passed, failed }) => name === 'secrets' || passed + failed === 0)) total.failed ||= 1;
   return { lines: [...lines, `${total.passed} passed, ${total.failed} failed`], failed: total.failed };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Sentence } from './sentence.mjs';
-import { afterSecondRun, countTests, filesToRunAgain, nameChromium, summary } from './test.mjs';
+import { afterSecondRun, countTests, filesToRunAgain, nameChromium, shareOfLeaks, summary } from './test.mjs';
 
 const report = (changes) => ({ numPassedTests: 5, numFailedTests: 0, testResults: [], ...changes });
 
@@ -20,6 +20,24 @@ describe('countTests', () => {
   it('takes a run that failed for no test’s fault, or left no report, for a failure', () => {
     expect(countTests(report({}), 1)).toMatchObject({ passed: 5, failed: 1 });
     expect(countTests(undefined, 1)).toMatchObject({ passed: 0, failed: 1 });
+  });
+});
+
+describe('the search for planted secrets', () => {
+  const unit = { name: 'unit', seconds: 1, passed: 5, failed: 0, skipped: 0 };
+
+  it('25 fails the whole run for each leak, and says where', () => {
+    const said = [];
+    const leaks = ['the planted ticket secret is in the output of unit'];
+    const { lines, failed } = summary([unit, shareOfLeaks(leaks, (line) => said.push(line))]);
+    expect(said).toEqual(leaks);
+    expect(failed).toBe(1);
+    expect(lines.at(-1)).toBe('5 passed, 1 failed');
+  });
+
+  it('25 passes where nothing leaked, and does not stand for tests that never ran', () => {
+    expect(summary([unit, shareOfLeaks([])]).lines.at(-1)).toBe('6 passed, 0 failed');
+    expect(summary([{ ...unit, passed: 0 }, shareOfLeaks([])]).failed).toBe(1);
   });
 });
 

@@ -3,6 +3,7 @@
  *  Checked on the fly, told in `violations`: seqs are contiguous under a cursor between resets; what one session says comes once and
  *  in the order of its ids; no tag, welcome or reset of a lower epoch after a higher one.
  *  @see DESIGN §4 Invariants 2, 4, 5; §7 */
+
 import { WebSocket } from 'ws';
 import type {
   Json,
@@ -12,6 +13,7 @@ import type {
   ServerMessage,
   WelcomeMessage,
 } from '../../shared/protocol.ts';
+import { plantedHeaders, plantedQuery } from './planted.ts';
 import { BOUND_MS, Hopeless, until } from './wait.ts';
 
 export interface ClientOptions {
@@ -196,9 +198,12 @@ export class ScenarioClient {
 
   #dial(base: string, more: string): WebSocket {
     const { room, user, plain, history } = this.options;
-    const url = `${base.replace('http', 'ws')}/rooms/${room}?user=${user}${more}${history === undefined ? '' : `&history=${history}`}`;
+    const url = `${base.replace('http', 'ws')}/rooms/${room}?user=${user}${more}${history === undefined ? '' : `&history=${history}`}${plantedQuery()}`;
     this.#isSeated = false;
-    const socket = new WebSocket(url, plain === true ? [] : ['bellhop.v1'], { perMessageDeflate: false });
+    const socket = new WebSocket(url, plain === true ? [] : ['bellhop.v1'], {
+      perMessageDeflate: false,
+      headers: plantedHeaders(),
+    });
     socket.on('message', (data, isBinary) => {
       // What an older socket still had is void: the newer one goes on from the cursor it showed.
       if (socket === this.#socket) this.#hear(data as Buffer, isBinary);

@@ -1,12 +1,14 @@
 /** A cluster of real processes on a Redis of its own. Owns: which nodes and routers run, under which flags, and their end. Does not
  *  know: clients.
  *  Invariant: after `stop` none of its processes is left. */
+
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { buildKeys, type Keys } from '../../shared/directory/keys.ts';
 import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
 import { Api } from './api.ts';
+import { withPlantedPassword } from './planted.ts';
 import { type ClusterProcess, launch, ROOT } from './processes.ts';
 import { RedisGate } from './redis-gate.ts';
 import { until } from './wait.ts';
@@ -238,7 +240,8 @@ export class Cluster {
 
   #common(id: string): string[] {
     const { prefix } = this.#options;
-    const where = ['--redis-url', this.#gates.get(id)?.url ?? this.redis.url, '--cluster', CLUSTER_NAME];
+    const url = withPlantedPassword(this.#gates.get(id)?.url ?? this.redis.url);
+    const where = ['--redis-url', url, '--cluster', CLUSTER_NAME];
     return ['--id', id, ...where, ...(prefix === undefined ? [] : ['--prefix', prefix])];
   }
 }

@@ -5,6 +5,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { keepOutput } from './planted.ts';
 
 export interface ProcessExit {
   readonly code: number | null;
@@ -72,6 +73,7 @@ export class ClusterProcess {
   }
 
   #hear(chunk: Buffer): void {
+    keepOutput(this.name, this.pid, chunk);
     for (const line of chunk.toString().split('\n')) if (line !== '') this.#lines.push(line);
     if (this.#lines.length > LINES_MAX) this.#lines.splice(0, this.#lines.length - LINES_MAX);
   }

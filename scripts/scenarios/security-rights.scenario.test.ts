@@ -7,14 +7,15 @@ import { connect } from '../../client/index.ts';
 import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { startRedis } from '../../shared/testing/redis-server.ts';
 import { Cluster } from './cluster.ts';
+import { PLANTED } from './planted.ts';
 import { until } from './wait.ts';
 
 const SECRETS = {
-  cluster: 'planted-cluster-secret-4711',
-  jwt: 'planted-jwt-secret-4711-of-32-characters',
-  redis: 'planted-redis-password-4711',
-  api: 'planted-api-token-4711',
-  cookie: 'planted-cookie-4711',
+  cluster: PLANTED.cluster ?? 'planted-cluster-secret-4711',
+  jwt: PLANTED.jwt ?? 'planted-jwt-secret-4711-of-32-characters',
+  redis: PLANTED.redis ?? 'planted-redis-password-4711',
+  api: PLANTED.api ?? 'planted-api-token-4711',
+  cookie: PLANTED.cookie ?? 'planted-cookie-4711',
 } as const;
 const ORIGIN = 'https://app.example';
 /** Shown by clients in the course of the tests. */

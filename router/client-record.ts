@@ -8,6 +8,8 @@ import type { UserAccount } from './user-accounts.ts';
 /** One whole message, as cast to a group. */
 export interface Unit {
   readonly bytes: Buffer;
+  /** The same for clients that inflate; made for the first of them. */
+  packed: Buffer | undefined;
   readonly ephemeral: boolean;
 }
 
@@ -34,6 +36,8 @@ export class Client {
   readonly owner: ClientOwner;
   readonly handle: number;
   readonly ws: ClientSocket;
+  /** It inflates what is sent to it. */
+  readonly packs: boolean;
   group: Group | undefined = undefined;
   /** How many of the group's units of this turn are this client's already, or were never meant for it. */
   seen = 0;
@@ -56,6 +60,7 @@ export class Client {
     this.owner = owner;
     this.handle = handle;
     this.ws = ws;
+    this.packs = ws.inflater !== undefined;
     this.account = account;
   }
 }

@@ -4,10 +4,18 @@
  *  Invariant: a fault of a socket is never uncaught, also before it has a client. */
 import { WebSocket } from 'ws';
 import type { Client } from './client-record.ts';
+import type { Inflater } from './compression/inflation.ts';
 
 export class ClientSocket extends WebSocket {
   /** Who hears this socket. Until it is set, events go to listeners as with any WebSocket. */
   client: Client | undefined = undefined;
+  /** Of a client with which compression was agreed on. */
+  inflater: Inflater | undefined = undefined;
+
+  override resume(): void {
+    super.resume();
+    this.inflater?.resumed();
+  }
 
   override emit(event: string | symbol, first?: unknown, second?: unknown): boolean {
     const client = this.client;

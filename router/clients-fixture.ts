@@ -8,7 +8,8 @@ import { SeededRandom } from '../shared/random.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
 import { ClientSocket } from './client-socket.ts';
 import { type ClientEvents, Clients, type ClientsOptions } from './clients.ts';
-import { directAdapter, type SocketAdapter } from './ws-adapter.ts';
+import type { Inflation } from './compression/inflation.ts';
+import { directAdapter, inflateBy, type SocketAdapter } from './ws-adapter.ts';
 
 export class RecordingEvents implements ClientEvents {
   readonly frames: { handle: number; text: string }[] = [];
@@ -26,10 +27,13 @@ export class RecordingEvents implements ClientEvents {
 /** Counts the writes to each socket and can pretend that sockets hold bytes back. */
 export class CountingAdapter implements SocketAdapter {
   readonly writes = new Map<WebSocket, number>();
+  /** The very buffer each was last handed. */
+  readonly last = new Map<WebSocket, Buffer>();
   readonly backlog = new Map<WebSocket, number>();
 
   write(ws: WebSocket, frames: Buffer): void {
     this.writes.set(ws, (this.writes.get(ws) ?? 0) + 1);
+    this.last.set(ws, frames);
     directAdapter.write(ws, frames);
   }
 
@@ -61,13 +65,19 @@ export interface Fixture {
   close(): Promise<void>;
 }
 
-export async function startFixture(options: Partial<ClientsOptions> = {}, payloadBytesMax = 65_536): Promise<Fixture> {
+/** @param inflation  with it, compression is agreed on with clients that offer it, as those of `ws` do unless told otherwise */
+export async function startFixture(
+  options: Partial<ClientsOptions> = {},
+  payloadBytesMax = 65_536,
+  inflation?: Inflation,
+): Promise<Fixture> {
   const server = createServer();
   const wss = new WebSocketServer({
     // As edge-server.ts sets it up.
     noServer: true,
     clientTracking: false,
     maxPayload: payloadBytesMax,
+    perMessageDeflate: inflation !== undefined && { serverNoContextTakeover: true, clientNoContextTakeover: true },
     autoPong: false,
     WebSocket: ClientSocket,
   });
@@ -77,7 +87,10 @@ export async function startFixture(options: Partial<ClientsOptions> = {}, payloa
   const clients = new Clients({ clock, random: new SeededRandom(7), adapter, ...options }, events);
   const arrivals: ((far: ClientSocket) => void)[] = [];
   server.on('upgrade', (request, socket, head) => {
-    wss.handleUpgrade(request, socket, head, (ws) => arrivals.shift()?.(ws));
+    wss.handleUpgrade(request, socket, head, (ws) => {
+      if (inflation !== undefined) inflateBy(ws, inflation);
+      arrivals.shift()?.(ws);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -16,6 +16,7 @@ import { Backlog } from './backlog.ts';
 import { Client, type ClientOwner } from './client-record.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { ComeBack } from './come-back.ts';
+import { Packing } from './compression/packing.ts';
 import { FanOut } from './fan-out.ts';
 import { KeepAlive } from './keep-alive.ts';
 import type { Limits } from './limits.ts';
@@ -46,6 +47,8 @@ export interface ClientsOptions {
   readonly backlogMsMax?: number;
   readonly pingIntervalMs?: number;
   readonly pongTimeoutMs?: number;
+  /** Broadcasts that are shorter are not deflated for clients that inflate. */
+  readonly compressionBytesMin?: number;
   readonly adapter?: SocketAdapter;
   /** When whoever is closed and not told otherwise is to come back. */
   readonly comeBack?: ComeBack;
@@ -96,6 +99,7 @@ export class Clients implements ClientOutput {
   readonly #table = new Map<number, Client>();
   /** Close frame sent, socket still there. */
   readonly #closing = new Set<Client>();
+  readonly #packing: Packing;
   readonly #fanOut: FanOut;
   readonly #keepAlive: KeepAlive;
   readonly #backlog: Backlog;
@@ -124,10 +128,14 @@ export class Clients implements ClientOutput {
       lagMsMax: options.backlogMsMax ?? 10_000,
       backlogBytesOf: (client) => this.#adapter.backlogBytes(client.ws),
     });
-    this.#fanOut = new FanOut({
-      isPressured: (client) => this.#backlog.isPressured(client),
-      deliver: (client, bytes, messages) => this.#deliver(client, bytes, messages),
-    });
+    this.#packing = new Packing(options.compressionBytesMin ?? 0);
+    this.#fanOut = new FanOut(
+      {
+        isPressured: (client) => this.#backlog.isPressured(client),
+        deliver: (client, bytes, messages) => this.#deliver(client, bytes, messages),
+      },
+      this.#packing,
+    );
     this.#keepAlive = new KeepAlive({
       pingIntervalMs: options.pingIntervalMs ?? 25_000,
       pongTimeoutMs: options.pongTimeoutMs ?? 10_000,
@@ -160,6 +168,11 @@ export class Clients implements ClientOutput {
 
   get groups(): number {
     return this.#fanOut.groups;
+  }
+
+  /** What was deflated for clients that inflate. */
+  get packed(): Packing['stats'] {
+    return this.#packing.stats;
   }
 
   /** Much waits in all sockets together: no more should come before some of it has gone. */

@@ -18,6 +18,8 @@ import type { AttendedUpgrade } from './attended/attended.ts';
 import type { Grant } from './authenticate.ts';
 import { ClientSocket } from './client-socket.ts';
 import type { ComeBack } from './come-back.ts';
+import type { Inflation } from './compression/inflation.ts';
+import { servedOffer } from './compression/offer.ts';
 import { PLAIN_CONNECTIONS_MAX } from './files-limit.ts';
 import type { Handshakes, HandshakeVerdict } from './handshakes.ts';
 import { createHttpServer, type EdgeTls, type HttpServer } from './http-server.ts';
@@ -25,7 +27,7 @@ import { type Limits, REFUSALS } from './limits.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { checkUpgrade, readsNotices, type UpgradeRequest } from './upgrade.ts';
-import { directAdapter } from './ws-adapter.ts';
+import { directAdapter, inflateBy } from './ws-adapter.ts';
 
 export interface EdgeServerOptions {
   readonly host: string;
@@ -60,6 +62,8 @@ export interface EdgeServerOptions {
   readonly attended?:
     | { readonly isAttended: (room: string) => boolean; readonly take: (upgrade: AttendedUpgrade) => void }
     | undefined;
+  /** Inflates what clients deflate; absent: no offer to compress is taken. */
+  readonly inflation?: Inflation | undefined;
   /** Speaks TLS with this certificate, and with the next one once it changes. */
   readonly tls?: EdgeTls | undefined;
   readonly admitTimeoutMs?: number;
@@ -93,6 +97,8 @@ export class EdgeServer {
   readonly #options: EdgeServerOptions;
   readonly #server: HttpServer;
   readonly #wss: SocketServer<typeof ClientSocket>;
+  /** For clients whose offer to compress is taken. */
+  readonly #deflating: SocketServer<typeof ClientSocket>;
   readonly #upgraded = new Set<Duplex>();
   #started: Promise<number> | undefined;
   #closed: Promise<void> | undefined;
@@ -115,6 +121,8 @@ export class EdgeServer {
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     };
     this.#wss = new WebSocketServer<typeof ClientSocket>(wsOptions);
+    const perMessageDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true };
+    this.#deflating = new WebSocketServer<typeof ClientSocket>({ ...wsOptions, perMessageDeflate });
     this.#server = createHttpServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -172,6 +180,7 @@ export class EdgeServer {
       this.#server.closeAllConnections();
       for (const socket of this.#upgraded) socket.destroy();
       this.#wss.close();
+      this.#deflating.close();
     });
     return this.#closed;
   }
@@ -206,8 +215,10 @@ export class EdgeServer {
       attended.take({ incoming: request, socket, head, admission });
       return;
     }
-    this.#wss.handleUpgrade(request, socket, head, (ws) => {
+    this.#serverFor(request).handleUpgrade(request, socket, head, (ws) => {
       ws.pause();
+      const { inflation } = this.#options;
+      if (inflation !== undefined) inflateBy(ws, inflation);
       // From here on `ws` listens.
       socket.removeListener('error', ignore);
       if (taken === 'told') {
@@ -219,6 +230,14 @@ export class EdgeServer {
       else this.#enter(admission, ws);
     });
     // A header that `ws` reads more strictly than we do (subprotocols): it answered by itself.
+  }
+
+  /** `ws` is shown the one offer that is taken, or none: it would refuse the client for one that it cannot read. */
+  #serverFor({ headers }: IncomingMessage): SocketServer<typeof ClientSocket> {
+    const offer = this.#options.inflation && servedOffer(headers['sec-websocket-extensions']);
+    if (offer === undefined) return this.#wss;
+    headers['sec-websocket-extensions'] = offer;
+    return this.#deflating;
   }
 
   /** Whether there is time for this handshake. Who wants an attended room gets its server's answer, so it cannot be told by a 101. */

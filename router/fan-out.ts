@@ -5,8 +5,12 @@
  *  Members whose turn held nothing but the group's casts share one buffer. A client that differs (a direct message, excluded from
  *  a cast, joined or left within the turn) stands `apart`: its own list is filled from the group's units up to the point where it
  *  differs, so nobody pays for it but itself.
+ *  Clients that inflate share a second buffer, of the same messages deflated: once for all, and only once one of them is due it.
+ *  What is sent to one client alone is not deflated: nobody shares the work, and nothing that is secret (a token to resume with) is
+ *  ever deflated beside what others chose.
  *  Invariant: only whole messages are taken and handed on, so nothing of one ever stands within another (RFC 6455 §5.4). */
 import type { Client, Group, Unit } from './client-record.ts';
+import type { Packing } from './compression/packing.ts';
 
 /** What a flush hands to the sockets. */
 export interface Delivery {
@@ -18,6 +22,7 @@ export interface Delivery {
 
 export class FanOut {
   readonly #delivery: Delivery;
+  readonly #packing: Pick<Packing, 'pack' | 'turnEnded'>;
   readonly #groups = new Map<number, Group>();
   /** Groups with units of this turn. */
   readonly #active = new Set<Group>();
@@ -25,8 +30,9 @@ export class FanOut {
   readonly #apart = new Set<Client>();
   #dropped = 0;
 
-  constructor(delivery: Delivery) {
+  constructor(delivery: Delivery, packing: Pick<Packing, 'pack' | 'turnEnded'>) {
     this.#delivery = delivery;
+    this.#packing = packing;
   }
 
   get groups(): number {
@@ -78,7 +84,7 @@ export class FanOut {
     if (group === undefined) return;
     const skips = excluded !== undefined && excluded.group === group;
     if (skips) this.#collect(excluded, group);
-    group.units.push({ bytes, ephemeral });
+    group.units.push({ bytes, packed: undefined, ephemeral });
     if (group.units.length === 1) this.#active.add(group);
     if (!skips) return;
     excluded.seen = group.units.length;
@@ -87,7 +93,7 @@ export class FanOut {
 
   direct(client: Client, bytes: Buffer, ephemeral: boolean): void {
     if (client.group !== undefined) this.#collect(client, client.group);
-    this.#push(client, { bytes, ephemeral });
+    this.#push(client, { bytes, packed: bytes, ephemeral });
   }
 
   /** Takes what a client is due now, ahead of the turn's end; undefined if it is due nothing. */
@@ -111,28 +117,35 @@ export class FanOut {
       client.seen = 0;
     }
     this.#apart.clear();
+    this.#packing.turnEnded();
   }
 
   #flushGroup(group: Group): void {
     const { units, members } = group;
     const delivery = this.#delivery;
     const { length } = units;
-    const shared = length === 1 ? units[0]?.bytes : joined(units.map((unit) => unit.bytes));
-    if (shared === undefined) return;
+    let plain: Buffer | undefined;
+    let packed: Buffer | undefined;
     const mayDrop = units.some((unit) => unit.ephemeral);
     for (const member of members) {
       if (member.apart) continue;
       if (mayDrop && delivery.isPressured(member)) this.#deliverLasting(member, units);
-      else delivery.deliver(member, shared, length);
+      else if (!member.packs) {
+        plain ??= this.#joined(units, false);
+        delivery.deliver(member, plain, length);
+      } else {
+        packed ??= this.#joined(units, true);
+        delivery.deliver(member, packed, length);
+      }
     }
     // Emptied rather than replaced: a busy group keeps its list.
     units.length = 0;
   }
 
   #deliverLasting(member: Client, units: readonly Unit[]): void {
-    const lasting = units.filter((unit) => !unit.ephemeral).map((unit) => unit.bytes);
+    const lasting = units.filter((unit) => !unit.ephemeral);
     this.#dropped += units.length - lasting.length;
-    if (lasting.length > 0) this.#delivery.deliver(member, joined(lasting), lasting.length);
+    if (lasting.length > 0) this.#delivery.deliver(member, this.#joined(lasting, member.packs), lasting.length);
   }
 
   /** Moves the group's units that this client has not got yet into its own list. */
@@ -151,7 +164,19 @@ export class FanOut {
       return;
     }
     client.own ??= [];
-    client.own.push(unit.bytes);
+    client.own.push(this.#bytesOf(unit, client.packs));
+  }
+
+  #bytesOf(unit: Unit, isPacked: boolean): Buffer {
+    if (!isPacked) return unit.bytes;
+    unit.packed ??= this.#packing.pack(unit.bytes);
+    return unit.packed;
+  }
+
+  #joined(units: readonly Unit[], isPacked: boolean): Buffer {
+    const [first] = units;
+    if (units.length === 1 && first !== undefined) return this.#bytesOf(first, isPacked);
+    return Buffer.concat(units.map((unit) => this.#bytesOf(unit, isPacked)));
   }
 
   #setApart(client: Client): void {

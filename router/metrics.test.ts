@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
 import { Clients } from './clients.ts';
+import { Inflation } from './compression/inflation.ts';
 import { Handshakes } from './handshakes.ts';
 import { RouterMetrics } from './metrics.ts';
 
@@ -15,6 +16,7 @@ function makeMetrics() {
     sessions: () => 5,
     links: () => 2,
     attendedSockets: () => 1,
+    inflated: new Inflation(1_024).stats,
     limits: { connections: 0, address_rate: 4, user_rate: 0, user_sessions: 0, user_messages: 0 },
     redisUp: () => true,
     linkBacklogBytes: () => 7,

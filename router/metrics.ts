@@ -5,15 +5,17 @@ import { MetricRegistry, type Sample } from '../shared/metric-registry.ts';
 import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
 import type { Clients } from './clients.ts';
+import type { Inflation } from './compression/inflation.ts';
 import type { HandshakeStats } from './handshakes.ts';
 import type { Limit } from './limits.ts';
 import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 
 /** Where gauges are read when they are asked for. */
 export interface MetricSources {
-  readonly clients: Pick<Clients, 'stats' | 'sessions' | 'sockets' | 'dropped' | 'backlogBytes'>;
+  readonly clients: Pick<Clients, 'stats' | 'packed' | 'sessions' | 'sockets' | 'dropped' | 'backlogBytes'>;
   readonly handshakes: HandshakeStats;
   readonly limits: Readonly<Record<Limit, number>>;
+  readonly inflated: Inflation['stats'];
   readonly rooms: () => number;
   readonly sessions: () => number;
   readonly links: () => number;
@@ -78,6 +80,17 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     metrics.counter('slow_closes_total', () => stats.slowCloses);
     metrics.counter('silent_closes_total', () => stats.silentCloses);
     metrics.counter('dropped_total', () => clients.dropped);
+
+    const { packed } = clients;
+    metrics.counter('deflated_total', () => packed.messages);
+    metrics.counter('deflate_skipped_total', () => packed.skipped);
+    metrics.counter('deflate_plain_bytes_total', () => packed.bytesIn);
+    metrics.counter('deflate_packed_bytes_total', () => packed.bytesOut);
+    const { inflated } = sources;
+    metrics.counter('inflated_total', () => inflated.messages);
+    metrics.counter('inflate_faults_total', () => inflated.faults);
+    metrics.counter('inflate_packed_bytes_total', () => inflated.bytesIn);
+    metrics.counter('inflate_plain_bytes_total', () => inflated.bytesOut);
 
     metrics.gauge('sockets', () => clients.sockets);
     metrics.gauge('attended_sockets', sources.attendedSockets);

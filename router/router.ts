@@ -25,6 +25,7 @@ import { type ClientAddress, clientAddress } from './client-address.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { Clients } from './clients.ts';
 import { ComeBack } from './come-back.ts';
+import { Inflation } from './compression/inflation.ts';
 import { RouterCore } from './core.ts';
 import { EdgeServer } from './edge-server.ts';
 import { connectionsWithin, openFilesMax } from './files-limit.ts';
@@ -62,6 +63,7 @@ export class Router {
   readonly #handshakes: Handshakes;
   readonly #limits: Limits;
   readonly #comeBack: ComeBack;
+  readonly #inflation: Inflation;
   readonly #clients: Clients;
   /** Of attended rooms: their sockets are not in `#clients`. */
   readonly #attended: Attended;
@@ -105,6 +107,7 @@ export class Router {
     this.#handshakes = new Handshakes(systemClock, config.acceptRate);
     this.#limits = new Limits(systemClock, config);
     this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
+    this.#inflation = new Inflation(config.payloadBytesMax);
     this.#secretFile = followSecrets(config.secretFile, secrets, log);
     this.#tls = this.#makeTls(tlsPaths(config));
     this.#linkTls = this.#makeTls(linkTlsPaths(config));
@@ -123,6 +126,7 @@ export class Router {
       clients: this.#clients,
       handshakes: this.#handshakes.stats,
       limits: this.#limits.refused,
+      inflated: this.#inflation.stats,
       rooms: () => this.#core?.rooms ?? 0,
       sessions: () => this.#core?.sessions ?? 0,
       links: () => this.#links.up,
@@ -445,6 +449,7 @@ export class Router {
         isAttended: (room) => this.#watch !== undefined && isAttended(this.#watch.membership, room),
         take: (upgrade) => this.#attended.take(upgrade),
       },
+      inflation: config.compression ? this.#inflation : undefined,
       tls: this.#tls,
       admitTimeoutMs: config.handshakeTimeoutMs,
       log: (event, fields) => this.#log.warn(event, fields),

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { payloadOf } from '../shared/websocket-frame.ts';
 import type { ClientSocket } from './client-socket.ts';
+import { Inflater, type Inflation } from './compression/inflation.ts';
 import { wholeTextAt } from './whole-text.ts';
 
 /** How the router writes to clients. Tests wrap it to count. */
@@ -56,7 +57,7 @@ export function rawSocketOf(ws: WebSocket): Duplex | undefined {
 }
 
 /** Writes past `ws`, straight to its socket. Pings and the close frame of `ws` take the same way, so all keep their order
- *  (compression must be off: with it `ws` keeps a queue of its own). */
+ *  (`ws` itself must not deflate: for that it keeps a queue of its own). */
 export const directAdapter: SocketAdapter = {
   write(ws, frames) {
     if (ws.readyState !== OPEN) return;
@@ -106,6 +107,7 @@ export function readDirectly(ws: ClientSocket): void {
 function isReceiver(receiver: Receiver | null | undefined): receiver is Receiver {
   if (receiver === undefined || receiver === null) return false;
   const { _state, _bufferedBytes, _fragmented, _maxPayload } = receiver;
+  // While a message is inflated, `_state` is another one and chunks wait.
   return _state === 0 && _bufferedBytes === 0 && _fragmented === 0 && typeof _maxPayload === 'number';
 }
 
@@ -134,6 +136,35 @@ function takeWholeTexts(ws: ClientSocket, chunk: Buffer, payloadBytesMax: number
 }
 
 const NO_EXTENSIONS = Object.freeze({});
+const DEFLATE = 'permessage-deflate';
+
+/** Has what a client deflates inflated by `inflation`, where compression was agreed on and `ws` looks as the contract test found it.
+ *  Otherwise `ws` goes on inflating by itself, and such a client is sent nothing that is deflated. To be called before the socket is
+ *  read from. */
+export function inflateBy(ws: ClientSocket, inflation: Inflation): void {
+  const fields = ws as unknown as PrivateFields;
+  const { _receiver: receiver, _sender: sender, _extensions: agreed } = fields;
+  const socket: OwnedSocket | undefined = rawSocketOf(ws);
+  if (agreed === undefined || !isReceiver(receiver) || !sender || socket === undefined) return;
+  if (receiver._extensions !== agreed || sender._extensions !== agreed || !isInflater(agreed)) return;
+  const inflater = new Inflater(ws, inflation);
+  receiver._extensions = { [DEFLATE]: inflater };
+  // What it sends by itself (`ws` would deflate that for each socket) goes out as it is.
+  fields._extensions = NO_EXTENSIONS;
+  sender._extensions = NO_EXTENSIONS;
+  ws.inflater = inflater;
+  // Heard behind `ws`, which closes only once its parser has an answer.
+  socket[OWNER] = ws;
+  socket.on('close', onSocketClosed);
+}
+
+function onSocketClosed(this: OwnedSocket): void {
+  this[OWNER]?.inflater?.resumed();
+}
+
+function isInflater(extensions: { readonly [DEFLATE]?: { readonly decompress?: unknown } }): boolean {
+  return Object.keys(extensions).join() === DEFLATE && typeof extensions[DEFLATE]?.decompress === 'function';
+}
 
 /** Lets go of what `ws` and Node's EventEmitter make for each socket and an idle one has no use for: three ways to say that there
  *  are no extensions become one for all, and an empty table of listeners goes (EventEmitter makes another when it needs one). */

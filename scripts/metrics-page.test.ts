@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { NodeMetrics } from '../node/metrics.ts';
 import { webhookMetrics } from '../node/webhooks/metrics.ts';
 import { Clients } from '../router/clients.ts';
+import { Inflation } from '../router/compression/inflation.ts';
 import { Handshakes } from '../router/handshakes.ts';
 import { RouterMetrics } from '../router/metrics.ts';
 import { ManualClock } from '../shared/clock.ts';
@@ -23,7 +24,15 @@ function routerRegistry(): Registry {
   const numbers = { rooms: zero, sessions: zero, links: zero, attendedSockets: zero, linkBacklogBytes: zero };
   const { stats: handshakes } = new Handshakes(new ManualClock(), 0);
   const limits = { connections: 0, address_rate: 0, user_rate: 0, user_sessions: 0, user_messages: 0 };
-  return new RouterMetrics({ clients, handshakes, limits, ...numbers, redisUp: no, nodes: () => [] }).registry;
+  return new RouterMetrics({
+    clients,
+    handshakes,
+    limits,
+    inflated: new Inflation(1_024).stats,
+    ...numbers,
+    redisUp: no,
+    nodes: () => [],
+  }).registry;
 }
 
 function nodeRegistry(): Registry {

@@ -234,6 +234,21 @@ export const OPTIONS = {
     max: MIB,
     doc: 'Largest message of a client, and of a room. A client’s backlog must have room for two.',
   },
+  compression: {
+    roles: ROUTER,
+    type: 'boolean',
+    default: false,
+    doc: 'Takes the offer of clients to compress messages (permessage-deflate): a broadcast is then deflated once at each router, for all members that asked for it, and what they send is inflated.',
+  },
+  'compression-bytes-min': {
+    roles: ROUTER,
+    type: 'integer',
+    unit: 'bytes',
+    default: 256,
+    min: 0,
+    max: MIB,
+    doc: 'Shorter broadcasts are never deflated: too little would be won.',
+  },
   'link-window-bytes': {
     roles: ALL,
     type: 'integer',

@@ -93,6 +93,21 @@ export const ROUTER_METRICS = {
   silent_closes_total: counter('clients', 'Clients closed because they did not answer a ping.'),
   dropped_total: counter('messages', 'Ephemeral messages dropped for clients under pressure.'),
 
+  deflated_total: counter('messages', 'Broadcasts deflated, each once for all members; only with `--compression`.'),
+  deflate_skipped_total: counter(
+    'messages',
+    'Broadcasts left as they were though a member inflates, since they did not shrink or a turn had deflated enough.',
+  ),
+  deflate_plain_bytes_total: counter('bytes', 'Bytes of those broadcasts that were deflated, before.'),
+  deflate_packed_bytes_total: counter('bytes', 'Bytes of those broadcasts that were deflated, after.'),
+  inflated_total: counter('messages', 'Compressed messages of clients that were inflated.'),
+  inflate_faults_total: counter(
+    'messages',
+    'Compressed messages of clients that were wrong (1007) or too large (1009).',
+  ),
+  inflate_packed_bytes_total: counter('bytes', 'Bytes of those messages as they came.'),
+  inflate_plain_bytes_total: counter('bytes', 'Bytes of those messages once inflated.'),
+
   messages_in_total: counter('messages', 'Messages of clients sent on to nodes.'),
   messages_out_total: counter('frames', 'Frames of nodes taken for single clients.'),
   opens_total: counter('opens', 'Questions to nodes to seat sessions; one may name many.'),

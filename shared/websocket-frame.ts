@@ -5,6 +5,8 @@
 
 /** FIN, no reserved bits, opcode 1. */
 const FINAL_TEXT = 0x81;
+/** With RSV1: the payload is deflated (RFC 7692 §6). */
+const FINAL_DEFLATED_TEXT = 0xc1;
 const HEADER_BYTES_MAX = 10;
 
 /** Makes one unmasked text frame that is a whole message. One allocation.
@@ -13,9 +15,27 @@ export function textFrame(text: string): Buffer {
   const payloadBytes = Buffer.byteLength(text);
   const headerBytes = headerBytesOf(payloadBytes);
   const frame = Buffer.allocUnsafe(headerBytes + payloadBytes);
-  writeHeader(frame, payloadBytes);
+  writeHeader(frame, FINAL_TEXT, payloadBytes);
   frame.write(text, headerBytes);
   return frame;
+}
+
+/** Makes one unmasked frame of a whole text message that was deflated. */
+export function deflatedTextFrame(payload: Buffer): Buffer {
+  const headerBytes = headerBytesOf(payload.length);
+  const frame = Buffer.allocUnsafe(headerBytes + payload.length);
+  writeHeader(frame, FINAL_DEFLATED_TEXT, payload.length);
+  payload.copy(frame, headerBytes);
+  return frame;
+}
+
+/** The payload of a buffer that is one plain text frame and nothing else; shares its memory. Undefined for anything else. */
+export function textPayloadOf(frame: Buffer): Buffer | undefined {
+  if (frame[0] !== FINAL_TEXT) return undefined;
+  const payload = payloadOf(frame);
+  const announced = Buffer.allocUnsafe(frame.length - payload.length);
+  writeHeader(announced, FINAL_TEXT, payload.length);
+  return announced.equals(frame.subarray(0, announced.length)) ? payload : undefined;
 }
 
 /** The payload within a frame made here; shares its memory. */
@@ -28,8 +48,8 @@ function headerBytesOf(payloadBytes: number): number {
   return payloadBytes < 126 ? 2 : payloadBytes < 65_536 ? 4 : HEADER_BYTES_MAX;
 }
 
-function writeHeader(frame: Buffer, payloadBytes: number): void {
-  frame[0] = FINAL_TEXT;
+function writeHeader(frame: Buffer, first: number, payloadBytes: number): void {
+  frame[0] = first;
   if (payloadBytes < 126) {
     frame[1] = payloadBytes;
   } else if (payloadBytes < 65_536) {

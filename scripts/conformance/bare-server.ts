@@ -13,7 +13,8 @@ export async function startBareServer(payloadBytesMax: number): Promise<BareServ
     host: '127.0.0.1',
     port: 0,
     maxPayload: payloadBytesMax,
-    perMessageDeflate: false,
+    // As Bellhop has it; who offers nothing is served without.
+    perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true, threshold: 256 },
   });
   await once(server, 'listening');
   server.on('connection', (socket) => {

@@ -24,6 +24,8 @@ export interface Case {
 
 export interface Category {
   readonly name: string;
+  /** Extensions that the client offers, and that are agreed on. */
+  readonly offer?: string;
   readonly cases: readonly Case[];
 }
 

@@ -2,6 +2,7 @@
  *  reading server frames. Does not know: which case it plays.
  *  Invariant: it adds nothing to what it sends but the answer to a close, and the word by which the end of a case is known. */
 import { connect, type Socket } from 'node:net';
+import { constants, inflateRawSync } from 'node:zlib';
 import type { Seen } from './cases.ts';
 import { frame, OPCODES, say } from './frame.ts';
 
@@ -13,6 +14,8 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** Extensions to offer. */
+  readonly offer?: string | undefined;
 }
 
 /** Plays one case.
@@ -50,7 +53,7 @@ class RawClient {
   }
 
   async open(): Promise<void> {
-    const { host, port, path } = this.#target;
+    const { host, port, path, offer } = this.#target;
     const lines = [
       `GET ${path} HTTP/1.1`,
       `Host: ${host}:${port}`,
@@ -58,6 +61,7 @@ class RawClient {
       'Upgrade: websocket',
       'Sec-WebSocket-Version: 13',
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      ...(offer === undefined ? [] : [`Sec-WebSocket-Extensions: ${offer}`]),
     ];
     this.#socket.write(`${lines.join('\r\n')}\r\n\r\n`);
     await this.#until('the upgrade', () => this.#upgraded);
@@ -103,7 +107,11 @@ class RawClient {
     if (!this.#upgraded) {
       const end = this.#unread.indexOf('\r\n\r\n');
       if (end < 0) return;
-      if (!this.#unread.toString('latin1').startsWith('HTTP/1.1 101')) return this.#end();
+      const head = this.#unread.subarray(0, end).toString('latin1');
+      const agreed = /^Sec-WebSocket-Extensions: (.*)$/im.exec(head)?.[1]?.trim();
+      if (!head.startsWith('HTTP/1.1 101') || (agreed === undefined) !== (this.#target.offer === undefined)) {
+        return this.#end();
+      }
       this.#upgraded = true;
       this.#unread = this.#unread.subarray(end + 4);
     }
@@ -120,7 +128,10 @@ class RawClient {
     const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
     if (bytes.length < head + length) return false;
     this.#unread = bytes.subarray(head + length);
-    this.#heard(bytes.readUInt8(0) & 0x0f, bytes.subarray(head, head + length));
+    const payload = bytes.subarray(head, head + length);
+    const isDeflated = (bytes.readUInt8(0) & 0x40) !== 0;
+    if (isDeflated && this.#target.offer === undefined) throw new Error('a compressed frame that nobody asked for');
+    this.#heard(bytes.readUInt8(0) & 0x0f, isDeflated ? inflated(payload) : payload);
     return true;
   }
 
@@ -136,4 +147,10 @@ class RawClient {
       else if (message.type === 'error') this.#refused++;
     }
   }
+}
+
+/** @see RFC 7692 §7.2.2 */
+function inflated(payload: Buffer): Buffer {
+  const whole = Buffer.concat([payload, Buffer.from([0, 0, 0xff, 0xff])]);
+  return inflateRawSync(whole, { finishFlush: constants.Z_SYNC_FLUSH });
 }

@@ -23,6 +23,8 @@ export interface ClientOptions {
   readonly user: string;
   /** Without the subprotocol, as wscat would come. */
   readonly plain?: boolean;
+  /** Offers to compress, and does where the router takes it. */
+  readonly compresses?: boolean;
   readonly history?: number;
   /** Whether messages are kept; without, only counted and checked. */
   readonly keep?: boolean;
@@ -197,11 +199,11 @@ export class ScenarioClient {
   }
 
   #dial(base: string, more: string): WebSocket {
-    const { room, user, plain, history } = this.options;
+    const { room, user, plain, compresses, history } = this.options;
     const url = `${base.replace('http', 'ws')}/rooms/${room}?user=${user}${more}${history === undefined ? '' : `&history=${history}`}${plantedQuery()}`;
     this.#isSeated = false;
     const socket = new WebSocket(url, plain === true ? [] : ['bellhop.v1'], {
-      perMessageDeflate: false,
+      perMessageDeflate: compresses === true && { threshold: 100 },
       headers: plantedHeaders(),
     });
     socket.on('message', (data, isBinary) => {

@@ -1,14 +1,21 @@
-/** RFC 6455 through a router and its node, and the same cases on a bare `ws`: where the two differ the case says why. */
+/** RFC 6455 and RFC 7692 through a router and its node, and the same cases on a bare `ws`: where the two differ the case says why. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BareServer, startBareServer } from '../conformance/bare-server.ts';
-import { type Case, seen } from '../conformance/cases.ts';
+import { type Case, type Category, seen } from '../conformance/cases.ts';
+import { DEFLATE } from '../conformance/deflate.ts';
 import { CATEGORIES, PAYLOAD_BYTES_MAX } from '../conformance/framing.ts';
 import { play } from '../conformance/raw-client.ts';
 import { UTF8 } from '../conformance/utf8.ts';
 import { expectSound, useCluster } from './suite.ts';
 
-const ALL = [...CATEGORIES, UTF8];
-const cluster = useCluster({ nodes: 1, routers: 1, nodeArgs: ['--relay-rooms', 'rfc-*'] });
+const ALL: readonly Category[] = [...CATEGORIES, UTF8, DEFLATE];
+// Who does not offer to compress is served as by a router that would not.
+const cluster = useCluster({
+  nodes: 1,
+  routers: 1,
+  nodeArgs: ['--relay-rooms', 'rfc-*'],
+  routerArgs: ['--compression'],
+});
 let bare: BareServer;
 let rooms = 0;
 
@@ -30,15 +37,18 @@ function cutAt(bytes: Buffer, size: number): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / step) }, (_, i) => bytes.subarray(i * step, (i + 1) * step));
 }
 
-async function expectAlike({ send, expect: wanted, bare: other, isCut = false }: Case): Promise<void> {
+async function expectAlike(
+  { send, expect: wanted, bare: other, isCut = false }: Case,
+  offer: string | undefined,
+): Promise<void> {
   const { hostname, port } = new URL(cluster().router('r1').url);
-  const router = () => ({ host: hostname, port: Number(port), path: `/rooms/rfc-${++rooms}` });
+  const router = () => ({ host: hostname, port: Number(port), path: `/rooms/rfc-${++rooms}`, offer });
   const plays = Object.entries(DELIVERIES).flatMap(([delivery, cut]) => [
     { who: `router, ${delivery}`, want: wanted, target: router(), chunks: cut(send) },
     {
       who: `ws, ${delivery}`,
       want: other?.expect ?? wanted,
-      target: { host: '127.0.0.1', port: bare.port, path: '/' },
+      target: { host: '127.0.0.1', port: bare.port, path: '/', offer },
       chunks: cut(send),
     },
   ]);
@@ -46,8 +56,8 @@ async function expectAlike({ send, expect: wanted, bare: other, isCut = false }:
   expect(saw.map((one, i) => [plays[i]?.who, one])).toEqual(plays.map(({ who, want }) => [who, seen(want)]));
 }
 
-describe.each(ALL)('$name', ({ cases }) => {
-  test.each(cases)('$name', expectAlike);
+describe.each(ALL)('$name', ({ cases, offer }) => {
+  test.each(cases)('$name', (one) => expectAlike(one, offer));
 });
 
 test('there are enough of them, each once, and nothing has crashed', () => {

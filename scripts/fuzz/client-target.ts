@@ -3,10 +3,13 @@
  *  the bad one has gone, its session is. */
 import { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
+import { constants, deflateRawSync } from 'node:zlib';
 import { type Server, WebSocketServer } from 'ws';
 import { ClientSocket } from '../../router/client-socket.ts';
 import { type ClientEvents, Clients } from '../../router/clients.ts';
+import { Inflation } from '../../router/compression/inflation.ts';
 import { checkUpgrade } from '../../router/upgrade.ts';
+import { inflateBy } from '../../router/ws-adapter.ts';
 import { ERRORS } from '../../shared/errors.ts';
 import type { LinkMessage } from '../../shared/link/messages.ts';
 import { SeededRandom } from '../../shared/random.ts';
@@ -26,6 +29,8 @@ const STALLED = 2;
 /** The client breaks off without a goodbye. */
 const BREAKS = 4;
 const IN_GOOD_ROOM = 8;
+/** Compression was agreed on. */
+const COMPRESSES = 16;
 
 const PAYLOAD_MAX = 32_768;
 const BACKLOG_MAX = 262_144;
@@ -52,7 +57,7 @@ export class ClientTarget implements Target {
   readonly name = NAME;
   readonly grammar = websocketGrammar;
   readonly turn = 30;
-  readonly variants = 16;
+  readonly variants = 32;
   readonly bytesMax = 120_000;
   readonly words = ['publish', 'signal', 'meta', 'ping', 'room', 's1'];
   #bench: Bench | undefined;
@@ -75,6 +80,9 @@ export class ClientTarget implements Target {
     const seeds: FuzzInput[] = [];
     for (const variant of [0, IN_GOOD_ROOM, STALLED | IN_GOOD_ROOM, BREAKS]) {
       for (const stream of streams) seeds.push({ target: NAME, variant, links: [[stream]] });
+    }
+    for (const variant of [COMPRESSES, COMPRESSES | IN_GOOD_ROOM]) {
+      for (const stream of deflatedStreams()) seeds.push({ target: NAME, variant, links: [[stream]] });
     }
     for (const head of HEADS) seeds.push({ target: NAME, variant: HEAD, links: [[Buffer.from(head)]] });
     return seeds;
@@ -99,6 +107,27 @@ export class ClientTarget implements Target {
     this.#bench?.close();
     this.#bench = undefined;
   }
+}
+
+/** Deflated messages: whole ones, one in fragments, one that says more than it may, one that is cut, and empty blocks. */
+function deflatedStreams(): Buffer[] {
+  const deflated = (text: string) => deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
+  const payloads = SAYS.map(deflated);
+  const [first = Buffer.alloc(0)] = payloads;
+  const whole = payloads.map((payload) => clientFrame(0xc1, payload));
+  return [
+    ...whole.slice(0, 2),
+    Buffer.concat(whole),
+    Buffer.concat([clientFrame(0x41, first.subarray(0, 9)), textFrameOf(''), clientFrame(0x80, first.subarray(9))]),
+    Buffer.concat([
+      clientFrame(0x41, first.subarray(0, 9)),
+      clientFrame(0x89, first),
+      clientFrame(0x80, first.subarray(9)),
+    ]),
+    clientFrame(0xc1, deflated('x'.repeat(1_000_000))),
+    clientFrame(0xc1, first.subarray(0, 12)),
+    clientFrame(0xc1, Buffer.from([0, 0, 0, 0xff, 0xff, 0, 0, 0, 0xff, 0xff])),
+  ];
 }
 
 const COMMON =
@@ -131,6 +160,7 @@ function upgrade(text: string): void {
 
 class Bench implements ClientEvents {
   readonly #wss: Server<typeof ClientSocket>;
+  readonly #inflation = new Inflation(PAYLOAD_MAX);
   readonly #clients: Clients;
   readonly #router: RouterWorld;
   readonly #node: NodeWorld;
@@ -144,7 +174,7 @@ class Bench implements ClientEvents {
     const options = {
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: { serverNoContextTakeover: true, clientNoContextTakeover: true },
       maxPayload: PAYLOAD_MAX,
       closeTimeout: CLOSE_TIMEOUT_MS,
       maxFragments: 1_024,
@@ -206,7 +236,7 @@ class Bench implements ClientEvents {
     this.#settle();
   }
 
-  #connect(room: string): { readonly socket: MemorySocket; readonly handle: number } {
+  #connect(room: string, compresses = false): { readonly socket: MemorySocket; readonly handle: number } {
     const socket = new MemorySocket();
     const request = new IncomingMessage(new Socket());
     request.method = 'GET';
@@ -215,10 +245,12 @@ class Bench implements ClientEvents {
       connection: 'Upgrade',
       'sec-websocket-version': '13',
       'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+      ...(compresses && { 'sec-websocket-extensions': 'permessage-deflate' }),
     };
     const handle = ++this.#handles;
     const accept = (ws: ClientSocket) => {
       ws.pause();
+      inflateBy(ws, this.#inflation);
       this.#clients.add(handle, ws);
     };
     this.#wss.handleUpgrade(request, socket, Buffer.alloc(0), accept);
@@ -238,7 +270,7 @@ class Bench implements ClientEvents {
   }
 
   async take(variant: number, steps: readonly Buffer[]): Promise<void> {
-    const { socket } = this.#connect((variant & IN_GOOD_ROOM) !== 0 ? 'beside' : 'room');
+    const { socket } = this.#connect((variant & IN_GOOD_ROOM) !== 0 ? 'beside' : 'room', (variant & COMPRESSES) !== 0);
     await turns(1);
     socket.isStalled = (variant & STALLED) !== 0;
     for (const step of steps) {

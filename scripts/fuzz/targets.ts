@@ -42,6 +42,8 @@ export function watchedFiles(): { readonly url: string; readonly isGoal: boolean
     'node/links.js',
     'node/handover.js',
     'router/clients.js',
+    'router/compression/inflation.js',
+    'router/compression/packing.js',
     'router/fan-out.js',
     'router/upgrade.js',
     'router/authenticate.js',

@@ -1,6 +1,7 @@
 /** The Lua scripts. Owns: reading them from the files beside this module, their includes, and the SHA-1 that Redis knows each by.
  *  Does not know: connections. `--@include name` stands for the file lua/lib/name.lua, so that what two scripts share is
- *  written once; the files are read once, when first asked for. */
+ *  written once; the files are read once, when first asked for. Redis makes a script's functions anew each time it runs: a script that runs
+ *  often includes what it seldom needs where it needs it. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
@@ -23,7 +24,7 @@ const tolerant = new Map<string, Script>();
 export function loadScript(name: string): Script {
   const known = loaded.get(name);
   if (known !== undefined) return known;
-  const source = read(name).replace(/^--@include ([a-z-]+)$/gm, (_line, part: string) => read(`lib/${part}`));
+  const source = read(name).replace(/^ *--@include ([a-z-]+)$/gm, (_line, part: string) => read(`lib/${part}`));
   const script = scriptOf(name, source);
   loaded.set(name, script);
   return script;

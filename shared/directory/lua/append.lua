@@ -3,217 +3,263 @@
 --
 -- A log ends at the head or is empty. Empty with a head above 0 is in order: the room was not logged before, its owner numbers on
 -- from memory, or all of it was trimmed. A claim, release or transfer after which a log would end elsewhere drops it, so a log that
--- ends elsewhere was tampered with or belongs to other data than the record: `rolled-back`, and nothing is written. One that is empty
--- but was longer refuses the first XADD, which is tried before anything is written.
+-- ends elsewhere was tampered with or belongs to other data than the record: `rolled-back`, and nothing is written. To read its last
+-- entry is what costs most of all here, so it is read with a triple's first batch, and whenever the head is not the one that the last
+-- batch stored or the log has not as many entries as that one left. One that ends above the head refuses the first XADD, also where
+-- it is empty, which is tried before anything is written.
+--
+-- This runs for all that is said: each command, argument, table and function counts.
 -- KEYS  1 owner  2 log  3 senders  4 order  5 state
 -- ARGV  1 incarnation  2 epoch  3 nonce  4 batch  5 head  6 most entries kept  7 longest ms kept  8 most senders kept
---       9 '1' if there is a snapshot, else '0'  10 the snapshot  11 number of items, then of each:
---       sender, seat, cseq, id, kind, user, session, data   kind: 1 if there is a message, plus 2 if its sender should be known
+--       9 the snapshot after a space, '' for none
+--       10 kinds, a digit for each item: 1 if there is a message, plus 2 if its sender should be known
+--       then of each item: sender, seat, cseq, id, and `said` of its entry (see lib/log-entry), '' without a message
 --       then senders to forget
--- Reply {'appended', head, at, evicted, outcomes}   outcomes: one word an item, `l<seq>` logged, `d<seq>` duplicate, `u` unknown
+-- Reply `batch entries head at evicted outcomes`, stored as it is. entries: how many the log has
+--                               outcomes: `+<head before>:<kinds>` if every item was new, each message logged as the next number;
+--                               else one word an item, `l<seq>` logged, `d<seq>` duplicate, `u` unknown
 --       {'fenced', record}      the record does not hold this triple; record is read-room's
 --       {'fenced'}              there is no record
 --       {'rolled-back', head}   where the stored head, or the log, is
 --       {'late'}                a later batch of this triple was appended
---@include room-record
---@include log-entry
---@include sender-mark
-local PARTS = 8
+local ITEMS_FROM = 11
+local PARTS = 5
+-- The log is trimmed once it has this part more entries than are to be kept, and then down to those: Redis drops whole pages of it.
+local SLACK = 1 / 16
 local AGE_EVERY = 64
 local PAGE = 100
+local call = redis.call
 
-local stored = redis.call('HMGET', KEYS[1], 'incarnation', 'epoch', 'nonce', 'head', 'batch')
+local stored = call('HMGET', KEYS[1], 'incarnation', 'epoch', 'nonce', 'head', 'last')
 if stored[1] ~= ARGV[1] or stored[2] ~= ARGV[2] or stored[3] ~= ARGV[3] then
-  local record = read_room(KEYS[1])
-  if record then
-    return { 'fenced', record }
-  end
-  return { 'fenced' }
+  --@include room-record
+  return { 'fenced', read_room(KEYS[1]) or nil }
 end
 local batch = tonumber(ARGV[4])
-if stored[5] and batch <= tonumber(stored[5]) then
-  if batch < tonumber(stored[5]) then
+local last = stored[5]
+local left, left_at
+if last then
+  local number
+  number, left, left_at = string.match(last, '^(%d+) (%d+) (%d+)')
+  number = tonumber(number)
+  if batch < number then
     return { 'late' }
   end
-  local answer = redis.call('HGET', KEYS[1], 'answer')
-  -- Written again as it is: a WAIT asks about the last write of its own connection, which may be another than that of the first time.
-  redis.call('HSET', KEYS[1], 'answer', answer)
-  local head, at, evicted, outcomes = string.match(answer, '^(%d+) (%d+) (%d+) (.*)$')
-  return { 'appended', head, at, evicted, outcomes }
+  if batch == number then
+    -- Written again as it is: a WAIT asks about the last write of its own connection, which may be another than that of the first time.
+    call('HSET', KEYS[1], 'last', last)
+    return last
+  end
 end
 if stored[4] ~= ARGV[5] then
   return { 'rolled-back', stored[4] }
 end
-local log_at = log_end(KEYS[2])
-if log_at and log_at ~= ARGV[5] then
-  return { 'rolled-back', log_at }
+local entries = call('XLEN', KEYS[2])
+if left_at ~= ARGV[5] or tonumber(left) ~= entries then
+  --@include log-entry
+  local log_at = log_end(KEYS[2])
+  if log_at and log_at ~= ARGV[5] then
+    return { 'rolled-back', log_at }
+  end
 end
 
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local at = string.format('%.0f', now)
-local tag = ARGV[2] .. '.' .. ARGV[3]
+local under = ARGV[2] .. '.' .. ARGV[3] .. ' ' .. at
 local head = tonumber(ARGV[5])
-local count = tonumber(ARGV[11])
+local head_text = ARGV[5]
+local kinds = ARGV[10]
+local count = #kinds
 
--- Marks of the batch's senders, each read once and written once.
-local marks = {}
-local changed = {}
-local used = {}
+-- The batch's senders, each with its mark as text: read once, written once.
 local names = {}
-for i = 1, count do
-  local sender = ARGV[12 + (i - 1) * PARTS]
-  if not used[sender] then
-    used[sender] = true
-    names[#names + 1] = sender
+local marks = {}
+-- Where the head was when each was heard last, as text.
+local heard = {}
+if count > 0 then
+  for i = 1, count do
+    local sender = ARGV[ITEMS_FROM + (i - 1) * PARTS]
+    if marks[sender] == nil then
+      marks[sender] = false
+      names[#names + 1] = sender
+    end
   end
-end
-if #names > 0 then
-  local texts = redis.call('HMGET', KEYS[3], unpack(names))
+  local texts = call('HMGET', KEYS[3], unpack(names))
   for i = 1, #names do
-    marks[names[i]] = texts[i] and parse_mark(texts[i]) or nil
+    marks[names[i]] = texts[i]
   end
 end
 
-local function judge(mark, seat, cseq, id, kind)
-  if not mark then
-    return kind >= 2 and id > 1 and 'unknown' or 'new'
-  end
-  if id > 0 then
-    return id <= mark.id and 'duplicate' or 'new'
-  end
-  return (seat < mark.seat or (seat == mark.seat and cseq <= mark.cseq)) and 'duplicate' or 'new'
-end
-
-local outcomes = {}
+-- Words of all items, from the first on that was not new.
+local outcomes
 -- `session id` → places in `outcomes` of duplicates whose seq is to be found in the log.
 local sought = {}
 local seeking = 0
-local added = false
+local changed = false
+local add = redis.pcall
 for i = 1, count do
-  local p = 12 + (i - 1) * PARTS
-  local sender, seat, cseq, id, kind = ARGV[p], tonumber(ARGV[p + 1]), tonumber(ARGV[p + 2]), tonumber(ARGV[p + 3]), tonumber(ARGV[p + 4])
+  local p = ITEMS_FROM + (i - 1) * PARTS
+  local sender, seat, cseq, id = ARGV[p], ARGV[p + 1], ARGV[p + 2], ARGV[p + 3]
+  local kind = string.byte(kinds, i) - 48
   local mark = marks[sender]
-  local verdict = judge(mark, seat, cseq, id, kind)
-  if verdict == 'duplicate' then
-    local seq = 0
-    if id > 0 and id == mark.id then
-      seq = mark.seq
-    elseif id > 0 then
-      local key = sender .. ' ' .. ARGV[p + 3]
+  local mark_seat, mark_cseq, mark_id, mark_seq
+  local word = 'l'
+  local is_later, is_higher = true, true
+  if mark then
+    mark_seat, mark_cseq, mark_id, mark_seq = string.match(mark, '^(%d+) (%d+) (%d+) (%d+)$')
+    local by = tonumber(seat) - mark_seat
+    is_later = by > 0 or (by == 0 and tonumber(cseq) > tonumber(mark_cseq))
+    is_higher = tonumber(id) > tonumber(mark_id)
+    if id ~= '0' and not is_higher or id == '0' and not is_later then
+      word = 'd'
+    end
+  elseif kind >= 2 and tonumber(id) > 1 then
+    word = 'u'
+  end
+  if word ~= 'l' and not outcomes then
+    outcomes = {}
+    local seq = tonumber(ARGV[5])
+    for before = 1, i - 1 do
+      seq = seq + string.byte(kinds, before) % 2
+      outcomes[before] = string.format('l%.0f', seq)
+    end
+  end
+  if word == 'd' then
+    local seq = '0'
+    if id == mark_id and id ~= '0' then
+      seq = mark_seq
+    elseif id ~= '0' then
+      local key = sender .. ' ' .. id
       sought[key] = sought[key] or {}
       table.insert(sought[key], i)
       seeking = seeking + 1
     end
-    outcomes[i] = string.format('d%.0f', seq)
+    word = 'd' .. seq
   else
-    local seq = 0
-    if verdict == 'new' and kind % 2 == 1 then
-      seq = head + 1
-      local call = added and redis.call or redis.pcall
-      local reply = call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[6], string.format('%.0f-0', seq),
-        entry_fields(tag, ARGV[p + 6], id > 0 and ARGV[p + 3] or '', ARGV[p + 5], at, ARGV[p + 7]))
+    local seq = '0'
+    if word == 'l' and kind % 2 == 1 then
+      seq = string.format('%.0f', head + 1)
+      local reply = add('XADD', KEYS[2], seq .. '-0', 'under', under, 'said', ARGV[p + 4])
       if type(reply) == 'table' and reply.err then
         if not string.find(reply.err, 'equal or smaller', 1, true) then
           return reply
         end
-        local info = redis.call('XINFO', 'STREAM', KEYS[2])
+        local info = call('XINFO', 'STREAM', KEYS[2])
         for field = 1, #info, 2 do
           if info[field] == 'last-generated-id' then
             return { 'rolled-back', string.match(info[field + 1], '^(%d+)') }
           end
         end
       end
-      added = true
-      head = seq
+      add = call
+      head = head + 1
+      head_text = seq
+      entries = entries + 1
     end
-    outcomes[i] = verdict == 'new' and string.format('l%.0f', head) or 'u'
-    marks[sender] = merge_mark(mark, seat, cseq, id, seq)
-    changed[sender] = true
+    if word == 'l' then
+      word = outcomes and 'l' .. head_text
+    end
+    -- The later frame and the higher id of the two, as lib/sender-mark merges them.
+    if is_later then
+      mark_seat, mark_cseq = seat, cseq
+    end
+    if is_higher then
+      mark_id, mark_seq = id, seq
+    end
+    marks[sender] = mark_seat .. ' ' .. mark_cseq .. ' ' .. mark_id .. ' ' .. mark_seq
+    changed = true
   end
-  used[sender] = head
+  if outcomes then
+    outcomes[i] = word
+  end
+  heard[sender] = head_text
 end
 
--- Entries are in the order of their time, so that the first young one is found by halving.
-local function trim_by_age(before)
-  local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-  if not oldest or tonumber(oldest[2][10]) >= before then
-    return
-  end
-  local old = tonumber(seq_of(oldest))
-  local young = head + 1
-  while young - old > 1 do
-    local middle = math.floor((old + young) / 2)
-    local entry = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', middle), '+', 'COUNT', 1)[1]
-    if entry and tonumber(entry[2][10]) < before then
-      old = middle
-    else
-      young = middle
-    end
-  end
-  redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', young))
+local most = tonumber(ARGV[6])
+if entries > most + math.floor(most * SLACK) then
+  entries = entries - call('XTRIM', KEYS[2], 'MAXLEN', '~', ARGV[6])
 end
 if batch % AGE_EVERY == 0 then
-  trim_by_age(now - tonumber(ARGV[7]))
+  --@include log-entry
+  -- Entries are in the order of their time, so that the first young one is found by halving.
+  local before = now - tonumber(ARGV[7])
+  local oldest = call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if oldest and at_of(oldest) < before then
+    local old = tonumber(seq_of(oldest))
+    local young = head + 1
+    while young - old > 1 do
+      local middle = math.floor((old + young) / 2)
+      local entry = call('XRANGE', KEYS[2], string.format('%.0f-0', middle), '+', 'COUNT', 1)[1]
+      if entry and at_of(entry) < before then
+        old = middle
+      else
+        young = middle
+      end
+    end
+    entries = entries - call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', young))
+  end
 end
 
 -- One walk backwards for all that is sought, bounded by the log's length.
-local to = '+'
-while seeking > 0 do
-  local page = redis.call('XREVRANGE', KEYS[2], to, '-', 'COUNT', PAGE)
-  for i = 1, #page do
-    local f = page[i][2]
-    local places = sought[f[4] .. ' ' .. f[6]]
-    if places then
-      for _, place in ipairs(places) do
-        outcomes[place] = 'd' .. seq_of(page[i])
-        seeking = seeking - 1
+if seeking > 0 then
+  --@include log-entry
+  local to = '+'
+  while seeking > 0 do
+    local page = call('XREVRANGE', KEYS[2], to, '-', 'COUNT', PAGE)
+    for i = 1, #page do
+      local key = string.match(page[i][2][4], '^(%S* %S*) ')
+      local places = sought[key]
+      if places then
+        for _, place in ipairs(places) do
+          outcomes[place] = 'd' .. seq_of(page[i])
+          seeking = seeking - 1
+        end
+        sought[key] = nil
       end
-      sought[f[4] .. ' ' .. f[6]] = nil
     end
+    if #page < PAGE then
+      break
+    end
+    to = string.format('%.0f-0', tonumber(seq_of(page[PAGE])) - 1)
   end
-  if #page < PAGE then
-    break
-  end
-  to = string.format('%.0f-0', tonumber(seq_of(page[PAGE])) - 1)
 end
 
-if #names > 0 then
-  local texts = {}
-  local scores = {}
-  for _, sender in ipairs(names) do
-    if changed[sender] then
-      texts[#texts + 1] = sender
-      texts[#texts + 1] = mark_text(marks[sender])
+if count > 0 then
+  if changed then
+    local texts = {}
+    for i = 1, #names do
+      texts[2 * i - 1] = names[i]
+      texts[2 * i] = marks[names[i]]
     end
-    scores[#scores + 1] = order_score(sender, used[sender])
-    scores[#scores + 1] = sender
+    call('HSET', KEYS[3], unpack(texts))
   end
-  if #texts > 0 then
-    redis.call('HSET', KEYS[3], unpack(texts))
+  --@include sender-order
+  local scores = {}
+  for i = 1, #names do
+    scores[2 * i - 1] = order_score(names[i], heard[names[i]])
+    scores[2 * i] = names[i]
   end
-  redis.call('ZADD', KEYS[4], unpack(scores))
+  call('ZADD', KEYS[4], unpack(scores))
 end
-for i = 12 + count * PARTS, #ARGV do
-  redis.call('HDEL', KEYS[3], ARGV[i])
-  redis.call('ZREM', KEYS[4], ARGV[i])
+for i = ITEMS_FROM + count * PARTS, #ARGV do
+  call('HDEL', KEYS[3], ARGV[i])
+  call('ZREM', KEYS[4], ARGV[i])
 end
-local evicted = redis.call('ZCARD', KEYS[4]) - tonumber(ARGV[8])
+local evicted = call('ZCARD', KEYS[4]) - tonumber(ARGV[8])
 if evicted > 0 then
-  local popped = redis.call('ZPOPMIN', KEYS[4], evicted)
+  local popped = call('ZPOPMIN', KEYS[4], evicted)
   for i = 1, #popped, 2 do
-    redis.call('HDEL', KEYS[3], popped[i])
+    call('HDEL', KEYS[3], popped[i])
   end
 else
   evicted = 0
 end
 
-local head_text = string.format('%.0f', head)
-if ARGV[9] == '1' then
-  redis.call('SET', KEYS[5], ARGV[2] .. ' ' .. head_text .. ' ' .. ARGV[10])
+if ARGV[9] ~= '' then
+  call('SET', KEYS[5], ARGV[2] .. ' ' .. head_text .. ARGV[9])
 end
-local evicted_text = string.format('%.0f', evicted)
-local words = table.concat(outcomes, ' ')
-local answer = head_text .. ' ' .. at .. ' ' .. evicted_text .. ' ' .. words
-redis.call('HSET', KEYS[1], 'head', head_text, 'batch', ARGV[4], 'answer', answer)
-return { 'appended', head_text, at, evicted_text, words }
+local words = outcomes and table.concat(outcomes, ' ') or '+' .. ARGV[5] .. ':' .. kinds
+last = string.format('%s %.0f %s %s %.0f %s', ARGV[4], entries, head_text, at, evicted, words)
+call('HSET', KEYS[1], 'head', head_text, 'last', last)
+return last

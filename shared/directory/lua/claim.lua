@@ -15,6 +15,7 @@
 --@include room-record
 --@include log-entry
 --@include sender-mark
+--@include sender-order
 --@include restore
 --@include open-log
 local run = run_id()

@@ -3,7 +3,7 @@
 -- ARGV  1 seq after which to begin  2 most entries  3 most bytes of data; one entry is given however large
 -- Reply {'missing'}                        there is no such room
 --       {'log', record, first, entries}    record is read-room's; first: seq of the oldest entry kept, head + 1 if there is none;
---                                          entries flat, each seq, tag, session, id, user, at, data
+--                                          entries flat, each seq, under, said: see lib/log-entry
 --@include room-record
 --@include log-entry
 local PAGE = 32
@@ -20,7 +20,7 @@ while left > 0 do
   local page = redis.call('XRANGE', KEYS[2], string.format('%.0f-0', after + 1), '+', 'COUNT', size)
   left = #page < size and 0 or left - size
   for i = 1, #page do
-    bytes = bytes - #page[i][2][12]
+    bytes = bytes - data_bytes(page[i])
     if bytes < 0 and #entries > 0 then
       left = 0
       break

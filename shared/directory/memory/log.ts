@@ -6,6 +6,8 @@ import { firstOf, openingOf, within } from './entries.ts';
 import { copyRecord, holds, merged } from './rooms.ts';
 import { type Executors, type StoredLog, type StoredRoom, unexpired } from './state.ts';
 
+/** Entries are trimmed once there is this part more than are to be kept. */
+const SLACK = 1 / 16;
 /** Entries are trimmed by age with every batch whose number this divides. */
 const AGE_EVERY = 64;
 
@@ -59,7 +61,6 @@ function appendTo(stored: StoredRoom, args: Args<'append'>, at: number): Reply<'
       head++;
       const { from, session, data } = message;
       log.entries.push({ seq: head, tag, from, session, id: id === 0 ? undefined : id, at, data });
-      if (log.entries.length > keep.entries) log.entries.splice(0, log.entries.length - keep.entries);
     }
     if (outcome === 'duplicate') {
       const isLast = mark !== undefined && id === mark.id;
@@ -71,6 +72,8 @@ function appendTo(stored: StoredRoom, args: Args<'append'>, at: number): Reply<'
     const seq = outcome === 'new' && message !== undefined ? head : 0;
     log.senders.set(sender, { mark: outcome === 'duplicate' && mark ? mark : moved(mark, item, seq), usedAt: head });
   });
+  const surplus = log.entries.length - keep.entries;
+  if (surplus > Math.floor(keep.entries * SLACK)) log.entries.splice(0, surplus);
   if (batch % AGE_EVERY === 0) {
     const young = log.entries.findIndex((entry) => entry.at >= at - keep.ms);
     log.entries.splice(0, young < 0 ? log.entries.length : young);

@@ -1,8 +1,8 @@
 /** How the operations on a durable room's log travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form of
  *  items and outcomes. Does not know: connections. */
-import type { AppendItem, AppendOutcome } from '../directory.ts';
-import { list, number, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
-import { parseEntries, parseOpening } from './entries.ts';
+import type { AppendItem, AppendOutcome, Reply } from '../directory.ts';
+import { list, number, type Plans, scriptRequest, unknownReply } from '../plan.ts';
+import { parseEntries, parseOpening, saidText } from './entries.ts';
 import { parseRecord } from './rooms.ts';
 
 export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
@@ -10,38 +10,29 @@ export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
     connection: 'log',
     request({ room, triple, batch, head, items, keep, forget, sendersMax, snapshot }, { keys }) {
       const { owner, log, senders, order, state } = keys.room(room);
-      return scriptRequest(
-        'append',
-        [owner, log, senders, order, state],
-        [
-          triple.incarnation,
-          String(triple.epoch),
-          triple.nonce,
-          String(batch),
-          String(head),
-          String(keep.entries),
-          String(keep.ms),
-          String(sendersMax),
-          snapshot === undefined ? '0' : '1',
-          snapshot ?? '',
-          String(items.length),
-          ...items.flatMap(itemArgs),
-          ...forget,
-        ],
-        { confirmed: true },
-      );
+      let kinds = '';
+      for (const item of items) kinds += kindOf(item);
+      const argv = [
+        triple.incarnation,
+        String(triple.epoch),
+        triple.nonce,
+        String(batch),
+        String(head),
+        String(keep.entries),
+        String(keep.ms),
+        String(sendersMax),
+        snapshot === undefined ? '' : ` ${snapshot}`,
+        kinds,
+      ];
+      for (const { sender, seat, cseq, id, message } of items)
+        argv.push(sender, String(seat), String(cseq), String(id), message === undefined ? '' : saidText(message, id));
+      argv.push(...forget);
+      return scriptRequest('append', [owner, log, senders, order, state], argv, { confirmed: true });
     },
     parse(raw) {
-      const [kind, a, at, evicted, outcomes] = list(raw);
+      if (typeof raw === 'string') return parseAppended(raw);
+      const [kind, a] = list(raw);
       switch (kind) {
-        case 'appended':
-          return {
-            kind,
-            head: number(a),
-            at: number(at),
-            evicted: number(evicted),
-            outcomes: words(outcomes).map(parseOutcome),
-          };
         case 'fenced':
           return { kind, record: a === undefined ? undefined : parseRecord(a) };
         case 'rolled-back':
@@ -76,10 +67,31 @@ export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
   },
 };
 
-function itemArgs({ sender, seat, cseq, id, isResumed, message }: AppendItem): string[] {
-  const kind = (message === undefined ? 0 : 1) + (isResumed ? 2 : 0);
-  const said = message === undefined ? ['', '', ''] : [message.from ?? '', message.session ?? '', message.data];
-  return [sender, String(seat), String(cseq), String(id), String(kind), ...said];
+function kindOf({ isResumed, message }: AppendItem): number {
+  return (message === undefined ? 0 : 1) + (isResumed ? 2 : 0);
+}
+
+/** `batch entries head at evicted outcomes`. */
+function parseAppended(raw: string): Reply<'append'> {
+  const [, , head, at, evicted, ...words] = raw.split(' ');
+  const [first = ''] = words;
+  return {
+    kind: 'appended',
+    head: number(head),
+    at: number(at),
+    evicted: number(evicted),
+    outcomes: first.startsWith('+') ? allLogged(first) : words.map(parseOutcome),
+  };
+}
+
+/** `+<head before>:<kinds>`: each message was logged as the next number. */
+function allLogged(word: string): AppendOutcome[] {
+  const colon = word.indexOf(':');
+  let seq = number(word.slice(1, colon));
+  return Array.from(word.slice(colon + 1), (kind) => {
+    if (Number(kind) % 2 === 1) seq++;
+    return { kind: 'logged', seq };
+  });
 }
 
 function parseOutcome(word: string): AppendOutcome {
@@ -87,9 +99,4 @@ function parseOutcome(word: string): AppendOutcome {
   const seq = number(word.slice(1));
   if (word.startsWith('l')) return { kind: 'logged', seq };
   return word.startsWith('d') ? { kind: 'duplicate', seq } : unknownReply(word);
-}
-
-function words(raw: unknown): string[] {
-  const value = text(raw);
-  return value === '' ? [] : value.split(' ');
 }

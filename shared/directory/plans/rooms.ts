@@ -1,9 +1,9 @@
 /** How the operations on a room's owner record travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form
  *  of a record. Does not know: connections. */
-import type { Args, LogEntry, RoomRecord } from '../directory.ts';
+import type { Args, RoomRecord } from '../directory.ts';
 import type { Keys } from '../keys.ts';
 import { list, number, optional, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
-import { parseOpening } from './entries.ts';
+import { entryArgs, parseOpening } from './entries.ts';
 
 type Rooms = Pick<Plans, 'readRoom' | 'claim' | 'release' | 'transfer'>;
 
@@ -109,11 +109,6 @@ function restoreArgs(restore: Args<'claim'>['restore']): string[] {
     ...[seat, cseq, id, seq].map(String),
   ]);
   return [afresh ? 'afresh' : 'further', String(entries.length), ...entries.flatMap(entryArgs), ...marks];
-}
-
-/** An entry as scripts take it, in the order in which they give it. */
-function entryArgs({ seq, tag, session, id, from, at, data }: LogEntry): string[] {
-  return [String(seq), tag, session ?? '', id === undefined ? '' : String(id), from ?? '', String(at), data];
 }
 
 export function parseRecord(raw: unknown): RoomRecord {

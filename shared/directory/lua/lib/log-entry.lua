@@ -1,12 +1,17 @@
--- An entry of a log is `<seq>-0` with the fields tag, session, id, user, at, data, always these and in this order: a stream stores
--- their names once for many entries, and they are read by position. '' stands for what is not there.
+-- An entry of a log is `<seq>-0` with two fields, always these and in this order: `under`, which is `tag at`, and `said`, which is
+-- `session id user`, a line's end, and the data. A stream stores the names once for many entries, and the fields are read by
+-- position. Of what is not there, nothing stands between the spaces.
 local function seq_of(entry)
   return string.match(entry[1], '^(%d+)')
 end
 
--- The fields of an entry from the sixth argument on, after the key and the seq.
-local function entry_fields(tag, session, id, user, at, data)
-  return 'tag', tag, 'session', session, 'id', id, 'user', user, 'at', at, 'data', data
+local function at_of(entry)
+  return tonumber(string.match(entry[2][2], ' (%d+)$'))
+end
+
+local function data_bytes(entry)
+  local said = entry[2][4]
+  return #said - string.find(said, '\n', 1, true)
 end
 
 -- Seq of the last entry, as text; false if there is none.
@@ -21,13 +26,11 @@ local function log_first(key, head)
   return oldest and seq_of(oldest) or string.format('%.0f', tonumber(head) + 1)
 end
 
--- Adds the seven parts of an entry to a flat list: seq, tag, session, id, user, at, data.
+-- Adds the three parts of an entry to a flat list: seq, under, said.
 local function flatten(flat, entry)
-  local f = entry[2]
   flat[#flat + 1] = seq_of(entry)
-  for i = 2, 12, 2 do
-    flat[#flat + 1] = f[i]
-  end
+  flat[#flat + 1] = entry[2][2]
+  flat[#flat + 1] = entry[2][4]
 end
 
 -- Drops a log that ends elsewhere than at `head`: what is there is contiguous up to the head, or nothing is.

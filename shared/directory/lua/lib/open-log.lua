@@ -1,5 +1,5 @@
 -- What a new owner needs of a log: {first, entries, senders, snapshot or ''}. `entries`: the last `last` ones in order, no more
--- bytes of data than `bytes` but one at least, flat, each seq, tag, session, id, user, at, data. `senders`: a flat list sender,
+-- bytes of data than `bytes` but one at least, flat, each seq, under, said. `senders`: a flat list sender,
 -- `seat cseq id seq`. `snapshot`: `epoch seq JSON`. Needs log-entry.
 local OPEN_PAGE = 32
 local function open_log(log, senders, state, head, last, bytes)
@@ -11,7 +11,7 @@ local function open_log(log, senders, state, head, last, bytes)
     local page = redis.call('XREVRANGE', log, to, '-', 'COUNT', size)
     left = #page < size and 0 or left - size
     for i = 1, #page do
-      bytes = bytes - #page[i][2][12]
+      bytes = bytes - data_bytes(page[i])
       if bytes < 0 and #newest > 0 then
         left = 0
         break

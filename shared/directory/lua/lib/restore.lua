@@ -1,8 +1,8 @@
 -- What a claim puts back of a log. In ARGV from the 14th on: '' for nothing, else 'afresh' or 'further', the number of entries, of
--- each seq, tag, session, id, user, at, data, then of each sender its name, seat, cseq, id and seq.
+-- each seq, under, said (see log-entry), then of each sender its name, seat, cseq, id and seq.
 local RESTORE = ARGV[14]
 local ENTRIES_FROM = 16
-local ENTRY_PARTS = 7
+local ENTRY_PARTS = 3
 local ENTRIES = RESTORE ~= '' and tonumber(ARGV[15]) or 0
 local MARKS_FROM = ENTRIES_FROM + ENTRIES * ENTRY_PARTS
 
@@ -14,7 +14,7 @@ local function restored_tags(tags)
   local first = {}
   local order = {}
   for i = ENTRIES_FROM, MARKS_FROM - 1, ENTRY_PARTS do
-    local tag = ARGV[i + 1]
+    local tag = string.match(ARGV[i + 1], '^(%S+)')
     if not first[tag] then
       first[tag] = ARGV[i]
       order[#order + 1] = tag
@@ -46,7 +46,7 @@ local function restore_log(log, senders, order, head)
   end
   for i = ENTRIES_FROM, MARKS_FROM - 1, ENTRY_PARTS do
     if tonumber(ARGV[i]) > tonumber(stored_end or '0') then
-      redis.call('XADD', log, ARGV[i] .. '-0', entry_fields(ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6]))
+      redis.call('XADD', log, ARGV[i] .. '-0', 'under', ARGV[i + 1], 'said', ARGV[i + 2])
     end
   end
   if RESTORE == 'afresh' then
@@ -57,6 +57,6 @@ local function restore_log(log, senders, order, head)
     local text = redis.call('HGET', senders, sender)
     local mark = merge_mark(text and parse_mark(text) or nil, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]))
     redis.call('HSET', senders, sender, mark_text(mark))
-    redis.call('ZADD', order, order_score(sender, tonumber(head)), sender)
+    redis.call('ZADD', order, order_score(sender, head), sender)
   end
 end

@@ -17,7 +17,7 @@ local function larger(a, b)
 end
 
 -- Writes a new owner: an epoch above the stored one and not below the server's time in ms, and `tag:head+1` as the newest of at
--- most 16 tags. What was kept of the last owner's batches goes. Returns the record as written.
+-- most 16 tags. What was kept of the last owner's batch goes. Returns the record as written.
 local function write_owner(key, node, incarnation, above, nonce, head, tags)
   local time = redis.call('TIME')
   local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -32,6 +32,6 @@ local function write_owner(key, node, incarnation, above, nonce, head, tags)
   end
   local joined = table.concat(list, ' ')
   redis.call('HSET', key, 'node', node, 'incarnation', incarnation, 'epoch', epoch, 'nonce', nonce, 'head', head, 'tags', joined)
-  redis.call('HDEL', key, 'batch', 'answer')
+  redis.call('HDEL', key, 'last')
   return { node, incarnation, epoch, nonce, head, joined }
 end

@@ -24,8 +24,3 @@ local function merge_mark(mark, seat, cseq, id, seq)
   end
   return merged
 end
-
--- A sender's place in the order in which marks are forgotten: by the head when it was heard last, backends' keys before all others.
-local function order_score(sender, head)
-  return string.format('%.0f', string.sub(sender, 1, 2) == 'k:' and head - 2 ^ 52 or head)
-end

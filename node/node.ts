@@ -23,6 +23,7 @@ import { NodeCore } from './core.ts';
 import { LinkEdge } from './link-edge.ts';
 import { type ProgramOffer, programFor } from './load-program.ts';
 import { NodeMetrics } from './metrics.ts';
+import { onceATurn } from './once-a-turn.ts';
 import type { NodeEnd } from './ports.ts';
 import { HIDDEN_MEMBERS } from './room-output.ts';
 import { shareOf } from './share.ts';
@@ -61,6 +62,8 @@ export class Node {
   /** Of the server that this node attends, if it attends one. */
   readonly #health: HealthWatch | undefined;
   #isIll = false;
+  /** What answers of Redis brought leaves with what they caused, acks among it. */
+  readonly #endTurn = onceATurn(() => this.#core?.turnEnd());
   #tellWell: () => void = () => undefined;
   readonly #well: Promise<void>;
   #closed: Promise<void> | undefined;
@@ -297,7 +300,11 @@ export class Node {
       },
       {
         call: (operation, args, done) => {
-          const told = tracedCall(operation, args, done);
+          const answered = tracedCall(operation, args, done);
+          const told: typeof answered = (result) => {
+            answered(result);
+            this.#endTurn();
+          };
           this.#directory.call(operation, args).then(told, (error: unknown) => {
             if (error instanceof DirectoryError) told(error);
             // A name that no record can hold, which a link may have brought: nothing was sent.

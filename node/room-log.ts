@@ -177,9 +177,9 @@ export class RoomLog {
     // The program may have failed, as it saw a publish or was asked for its state.
     if (this.#isClosed) return this.#lose(units);
     if (units.length === 0) return this.#tellIdle();
-    const said = units.flatMap((unit) => unit.said ?? []);
+    const items: AppendItem[] = [];
+    for (const unit of units) for (const { item } of unit.said ?? []) items.push(item);
     const forget = this.#takeForgotten(units);
-    const items = said.map(({ item }) => item);
     if (forget.length > 0 || this.#hasEvicted) items.push(FORGOTTEN_ITEM);
     this.#hasEvicted = false;
     if (snapshot !== undefined) {

@@ -147,7 +147,12 @@ export class RoomSpeech {
     const { session, seat, cseq, id, dataText } = taken;
     this.log?.keep(session.session);
     const isTaken = this.#say({
-      ...{ kind: 'publish', sender: session.session, by: session, seat, cseq, id: id ?? 0 },
+      kind: 'publish',
+      sender: session.session,
+      by: session,
+      seat,
+      cseq,
+      id: id ?? 0,
       count: 1,
       bytes: bytesOf([{ message: { data: dataText } }]),
       sinceMs: this.#parts.output.now().monoMs,

@@ -56,15 +56,29 @@ export interface Call {
 const ITEM_BYTES = 200;
 
 export function bytesOf(items: readonly { readonly message?: { readonly data: string } | undefined }[]): number {
-  return items.reduce((sum, { message }) => sum + ITEM_BYTES + (message?.data.length ?? 0), 0);
+  let bytes = 0;
+  for (const { message } of items) bytes += ITEM_BYTES + (message?.data.length ?? 0);
+  return bytes;
 }
 
 /** A unit of one item that is known. */
 export function unitOf(said: Said, sinceMs: number, done?: Done): Unit {
   const { item, by } = said;
   const { sender, seat, cseq, id } = item;
-  const about = { kind: 'words', sender, by, seat, cseq, id, count: 1, bytes: bytesOf([item]) } as const;
-  return { ...about, sinceMs, done, make: () => [said], said: undefined };
+  return {
+    kind: 'words',
+    sender,
+    by,
+    seat,
+    cseq,
+    id,
+    count: 1,
+    bytes: bytesOf([item]),
+    sinceMs,
+    done,
+    make: () => [said],
+    said: undefined,
+  };
 }
 
 /** A sender's mark once `item`, which may be the last of several, was logged at `seq`; 0 where that is not known. */
@@ -74,6 +88,11 @@ export function markAfter(
   seq: number,
 ): SenderMark {
   const isLater = item.seat > mark.seat || (item.seat === mark.seat && item.cseq > mark.cseq);
-  const seat = isLater ? { seat: item.seat, cseq: item.cseq } : { seat: mark.seat, cseq: mark.cseq };
-  return { ...seat, ...(item.id > mark.id ? { id: item.id, seq } : { id: mark.id, seq: mark.seq }) };
+  const isHigher = item.id > mark.id;
+  return {
+    seat: isLater ? item.seat : mark.seat,
+    cseq: isLater ? item.cseq : mark.cseq,
+    id: isHigher ? item.id : mark.id,
+    seq: isHigher ? seq : mark.seq,
+  };
 }

@@ -1,7 +1,7 @@
 /** What a log costs: durable rooms beside relay rooms, the same load, in turn first. Owns: that experiment. Redis is looked at by
  *  itself: what it uses in an equally long silence (heartbeats, presence) is taken off, the rest is the price of logged messages. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BellhopCluster, CLIENT_PATH, startBellhop } from '../bellhop-cluster.ts';
+import { type BellhopCluster, CLIENT_PATH, readMetrics, startBellhop } from '../bellhop-cluster.ts';
 import { figure } from '../charts.ts';
 import type { LoadPlan, LoadResult } from '../load-plan.ts';
 import { startLoad, tooBusy } from '../load-process.ts';
@@ -25,6 +25,10 @@ interface Sample {
   readonly cpuPerDeliveryUs: number;
   /** Redis alone, for each message that was said. */
   readonly redisPerMessageUs: number;
+  /** The owner alone, likewise; what it does in silence is in it. */
+  readonly nodePerMessageUs: number;
+  /** Writes to clients' sockets for each delivery: a router that falls behind writes several messages at once, and seems cheaper. */
+  readonly writesPerDelivery: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly isComplete: boolean;
@@ -77,14 +81,26 @@ async function runLoad(
     const quiet = exactCpuUs(cluster.redis);
     await sleep(SILENCE_MS);
     const silentUsPerMs = (exactCpuUs(cluster.redis) - quiet) / SILENCE_MS;
-    const began = { all: usageOf(cluster.pids).cpuUs, redis: exactCpuUs(cluster.redis), ms: performance.now() };
+    const [node = 0] = cluster.nodes;
+    const [port = 0] = cluster.ports;
+    const writesBefore = (await readMetrics(port))('client_writes_total');
+    const began = {
+      all: usageOf(cluster.pids).cpuUs,
+      redis: exactCpuUs(cluster.redis),
+      node: exactCpuUs(node),
+      ms: performance.now(),
+    };
     load.go();
     const result = (await load.next('result')) as unknown as LoadResult;
     const cpuUs = usageOf(cluster.pids).cpuUs - began.all;
+    const nodeUs = exactCpuUs(node) - began.node;
     const redisUs = exactCpuUs(cluster.redis) - began.redis - silentUsPerMs * (performance.now() - began.ms);
+    const writes = (await readMetrics(port))('client_writes_total') - writesBefore;
     return {
       cpuPerDeliveryUs: cpuUs / Math.max(1, result.deliveries),
       redisPerMessageUs: redisUs / Math.max(1, result.sent),
+      nodePerMessageUs: nodeUs / Math.max(1, result.sent),
+      writesPerDelivery: writes / Math.max(1, result.deliveries),
       p50Ms: result.p50Ms,
       p99Ms: result.p99Ms,
       isComplete: result.deliveries === result.expected && result.unsent + result.lost + result.duplicates === 0,
@@ -110,13 +126,18 @@ function report(samples: readonly Sample[], seconds: number): PartResult {
     date: today(),
     says: `The workloads \`broadcast\`, \`rooms\` and \`echo\` for ${seconds} s each, in relay rooms and in durable ones`,
     table: [
-      ['workload', 'rooms', 'CPU µs/delivery', 'of it Redis, µs/message', 'p50 ms', 'p99 ms', 'complete'],
+      [
+        ...['workload', 'rooms', 'CPU µs/delivery', 'of it Redis, µs/message', 'of it the owner, µs/message'],
+        ...['writes/delivery', 'p50 ms', 'p99 ms', 'complete'],
+      ],
       ...LOADS.flatMap((load) =>
         KINDS.map((kind) => [
           load,
           kind,
           figure(of(load, kind, ({ cpuPerDeliveryUs }) => cpuPerDeliveryUs)),
           figure(of(load, kind, ({ redisPerMessageUs }) => Math.max(0, redisPerMessageUs))),
+          figure(of(load, kind, ({ nodePerMessageUs }) => nodePerMessageUs)),
+          figure(of(load, kind, ({ writesPerDelivery }) => writesPerDelivery)),
           figure(of(load, kind, ({ p50Ms }) => p50Ms)),
           figure(of(load, kind, ({ p99Ms }) => p99Ms)),
           samples.every((one) => one.load !== load || one.kind !== kind || one.isComplete) ? 'yes' : 'no',
@@ -133,6 +154,7 @@ function report(samples: readonly Sample[], seconds: number): PartResult {
     ],
     notes: [
       'Redis runs with its defaults here, without AOF: what a disk adds is the disk’s.',
+      'CPU of two kinds is compared where each delivery is a write of its own; with fewer writes a router has joined messages.',
       `CPU of durable rooms compared with relay rooms, within a round: ${LOADS.map((load) => `${load} ${(median(ratios(load)) ?? Number.NaN).toFixed(2)}×`).join(', ')}.`,
     ],
     numbers: { seconds, ratios: Object.fromEntries(LOADS.map((load) => [load, ratios(load)])), samples },

@@ -112,6 +112,7 @@ export class ApiBackend implements ApiPorts {
     const isLinked = (incarnation: string) => this.#options.links.isUp(incarnation);
     const at = membership && firstCandidate(room, { membership, placement: this.#options.placement, isLinked });
     if (at === undefined) return new BellhopError('unavailable', 'no node can take the room now');
+    membership?.placed(room, at);
     return { at, epoch: record?.epoch ?? 0 };
   }
 

@@ -37,7 +37,7 @@ export function firstCandidate(
   const { membership, placement, isLinked, avoid } = cluster;
   const able = ableNodes(membership, room).filter((one) => isLinked(one.incarnation) && avoid?.has(one.node) !== true);
   const pinned = membership.pin(room)?.node;
-  const loaded = able.map(({ node, weight }) => ({ node, weight, load: membership.beat(node)?.load.rooms ?? 0 }));
+  const loaded = able.map(({ node, weight }) => ({ node, weight, load: membership.roomsAt(node) }));
   const chosen = able.some(({ node }) => node === pinned) ? pinned : placement.choose(room, loaded);
   const to = able.find((one) => one.node === chosen);
   return to && { node: to.node, incarnation: to.incarnation };

@@ -75,7 +75,10 @@ export class Locator {
     const { membership, placement } = this.#options;
     const { isLinked } = this.#edge;
     const to = firstCandidate(route.room, { membership, placement, isLinked, avoid: route.avoid });
-    if (to !== undefined) return this.#edge.openAll(route, to);
+    if (to !== undefined) {
+      membership.placed(route.room, to);
+      return this.#edge.openAll(route, to);
+    }
     route.avoid.clear();
     if (this.#options.redisFailed()) this.#edge.refuseNew(route);
     if (route.sessions.size > 0) this.#edge.pause(route, now);

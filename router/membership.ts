@@ -3,6 +3,7 @@
  *  @see DESIGN §4 Routers */
 import type { Beat, Cluster, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
 import type { Pin } from '../shared/directory/orders.ts';
+import { Placed } from './placed.ts';
 
 export interface MembershipChange {
   /** Incarnations that this history has certified since the last read. */
@@ -27,11 +28,13 @@ export class Membership {
   #routers: readonly RouterRecord[] = [];
   #pins: ReadonlyMap<string, Pin> = new Map();
   #beats: Readonly<Record<string, Beat>> = {};
+  readonly #placed = new Placed();
 
   /** Takes a read. What an emptied history no longer lists is not thereby dead: it keeps its place until it is certified or
    *  registers again. */
   update(cluster: Cluster, nowMs: number): MembershipChange {
     this.#beats = cluster.beats;
+    this.#placed.read(cluster.beats);
     if (cluster.routers !== undefined) this.#routers = cluster.routers;
     if (cluster.pins !== undefined) this.#pins = new Map(cluster.pins.map((pin) => [pin.room, pin]));
     if (cluster.nodes === undefined) return { certified: [], changed: [], forgotten: this.#forgetAbsent(nowMs) };
@@ -109,6 +112,16 @@ export class Membership {
 
   beat(id: string): Beat | undefined {
     return this.#beats[id];
+  }
+
+  /** This router has sent the ownerless room there. */
+  placed(room: string, at: Pick<NodeRecord, 'node' | 'incarnation'>): void {
+    this.#placed.add(room, at, this.#beats[at.node]);
+  }
+
+  /** Rooms that the node holds, as far as is known: by its last heartbeat, and by what this router has sent it since. */
+  roomsAt(node: string): number {
+    return (this.#beats[node]?.load.rooms ?? 0) + this.#placed.at(node);
   }
 
   living(): NodeRecord[] {

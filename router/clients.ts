@@ -121,7 +121,7 @@ export class Clients implements ClientOutput {
     this.#messageRate = options.messageRate ?? 0;
     this.#limits = options.limits;
     this.#isMetered = this.#messageRate > 0 || (options.limits?.users.messageRate ?? 0) > 0;
-    this.#comeBack = options.comeBack ?? new ComeBack(options.clock, options.random, 0);
+    this.#comeBack = options.comeBack ?? new ComeBack(options.clock, options.random, { perSecond: 0 });
     this.#backlog = new Backlog({
       bytesMax: options.backlogBytesMax ?? 1_048_576,
       totalBytesMax: options.backlogTotalBytesMax ?? 256 * 1_048_576,

@@ -8,7 +8,7 @@ const WINDOW = { minMs: 500, maxMs: 3_000 };
 
 it('lets a single client draw from its window', () => {
   const clock = new ManualClock();
-  const comeBack = new ComeBack(clock, new SeededRandom(1), 100);
+  const comeBack = new ComeBack(clock, new SeededRandom(1), { perSecond: 100 });
   for (let i = 0; i < 100; i++) {
     const ms = comeBack.next(WINDOW);
     expect(ms).toBeGreaterThanOrEqual(500);
@@ -20,7 +20,7 @@ it('lets a single client draw from its window', () => {
 it('gives a herd moments as far apart as handshakes are admitted, whatever comes between', () => {
   const clock = new ManualClock();
   const startMs = clock.now().monoMs;
-  const comeBack = new ComeBack(clock, new SeededRandom(1), 100);
+  const comeBack = new ComeBack(clock, new SeededRandom(1), { perSecond: 100 });
   const moments: number[] = [];
   for (let i = 0; i < 1_000; i++) {
     moments.push(clock.now().monoMs - startMs + comeBack.next(NONE));
@@ -35,7 +35,7 @@ it('gives a herd moments as far apart as handshakes are admitted, whatever comes
 });
 
 it('tells nobody to wait for longer than a session can be resumed', () => {
-  const comeBack = new ComeBack(new ManualClock(), new SeededRandom(1), 1);
+  const comeBack = new ComeBack(new ManualClock(), new SeededRandom(1), { perSecond: 1 });
   let last = 0;
   for (let i = 0; i < 1_000; i++) last = comeBack.next(WINDOW);
   expect(last).toBeLessThanOrEqual(103_000);

@@ -5,6 +5,7 @@
 import type { Clock } from '../shared/clock.ts';
 import { ACCEPT_RATE_DEFAULT } from '../shared/herd.ts';
 import type { RandomSource } from '../shared/random.ts';
+import type { AdmissionRate } from './admission-rate.ts';
 
 /** Some of what is admitted is left for those who come for the first time. */
 const SHARE = 0.8;
@@ -14,22 +15,24 @@ const QUEUE_MS_MAX = 100_000;
 export class ComeBack {
   readonly #clock: Clock;
   readonly #random: RandomSource;
-  readonly #everyMs: number;
+  readonly #rate: Pick<AdmissionRate, 'perSecond'>;
   /** The last moment that was given away, monotonic ms. */
   #lastMs = Number.NEGATIVE_INFINITY;
 
-  /** @param acceptRate  handshakes this router admits each second; 0 for no limit */
-  constructor(clock: Clock, random: RandomSource, acceptRate: number) {
+  /** @param rate  what this router admits; 0 for no limit */
+  constructor(clock: Clock, random: RandomSource, rate: Pick<AdmissionRate, 'perSecond'>) {
     this.#clock = clock;
     this.#random = random;
-    this.#everyMs = 1_000 / ((acceptRate > 0 ? acceptRate : ACCEPT_RATE_DEFAULT) * SHARE);
+    this.#rate = rate;
   }
 
   /** Milliseconds that the next client is to wait.
    *  @param window  what a single one would draw from */
   next(window: { readonly minMs: number; readonly maxMs: number }): number {
     const nowMs = this.#clock.now().monoMs;
-    this.#lastMs = Math.min(Math.max(nowMs, this.#lastMs + this.#everyMs), nowMs + QUEUE_MS_MAX);
+    const { perSecond } = this.#rate;
+    const everyMs = 1_000 / ((perSecond > 0 ? perSecond : ACCEPT_RATE_DEFAULT) * SHARE);
+    this.#lastMs = Math.min(Math.max(nowMs, this.#lastMs + everyMs), nowMs + QUEUE_MS_MAX);
     const drawnMs = window.minMs + this.#random.unit() * (window.maxMs - window.minMs);
     return Math.round(this.#lastMs - nowMs + drawnMs);
   }

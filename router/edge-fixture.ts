@@ -54,7 +54,7 @@ export class EdgeBench {
       port: 0,
       payloadBytesMax: 1_024,
       connectionsMax: 2_000,
-      comeBack: new ComeBack(new ManualClock(), new SeededRandom(1), 0),
+      comeBack: new ComeBack(new ManualClock(), new SeededRandom(1), { perSecond: 0 }),
       request: (_request, response) => response.end('plain'),
       isReady: () => true,
       accept: ({ room }, ws) => {

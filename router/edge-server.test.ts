@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
+import { AdmissionRate } from './admission-rate.ts';
 import type { Admission } from './admit.ts';
 import { until } from './clients-fixture.ts';
 import { ComeBack } from './come-back.ts';
@@ -49,7 +50,7 @@ async function start(options: Partial<EdgeServerOptions> = {}): Promise<void> {
     port: 0,
     payloadBytesMax: 1_024,
     connectionsMax: 10,
-    comeBack: new ComeBack(clock, new SeededRandom(1), 10),
+    comeBack: new ComeBack(clock, new SeededRandom(1), { perSecond: 10 }),
     request: (_request, response) => response.end('plain'),
     isReady: () => true,
     admit: async (request) => admission(request),
@@ -275,7 +276,7 @@ describe('after the 101', () => {
 
 describe('more handshakes than are taken on', () => {
   const full = (): Handshakes => {
-    const handshakes = new Handshakes(clock, 10);
+    const handshakes = new Handshakes(clock, new AdmissionRate(clock, 10));
     while (handshakes.take('resume', false) === 'admitted');
     return handshakes;
   };
@@ -322,7 +323,7 @@ describe('more handshakes than are taken on', () => {
   });
 
   it('a resume gets in where a new session does not', async () => {
-    const handshakes = new Handshakes(clock, 10);
+    const handshakes = new Handshakes(clock, new AdmissionRate(clock, 10));
     while (handshakes.take('new', false) === 'admitted');
     await start({ handshakes });
     expect((await raw(request(HANDSHAKE))).status).toBe(503);

@@ -26,6 +26,7 @@ import { createHttpServer, type EdgeTls, type HttpServer } from './http-server.t
 import { type Limits, REFUSALS } from './limits.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
+import { Turns } from './turns.ts';
 import { checkUpgrade, readsNotices, type UpgradeRequest } from './upgrade.ts';
 import { directAdapter, inflateBy } from './ws-adapter.ts';
 
@@ -100,6 +101,8 @@ export class EdgeServer {
   /** For clients whose offer to compress is taken. */
   readonly #deflating: SocketServer<typeof ClientSocket>;
   readonly #upgraded = new Set<Duplex>();
+  /** Handshakes that were taken on; their number is bounded by what is taken on in a second. */
+  readonly #turns = new Turns(() => performance.now());
   #started: Promise<number> | undefined;
   #closed: Promise<void> | undefined;
   readonly #forget: (this: Duplex) => void;
@@ -215,17 +218,27 @@ export class EdgeServer {
       attended.take({ incoming: request, socket, head, admission });
       return;
     }
-    this.#serverFor(request).handleUpgrade(request, socket, head, (ws) => {
+    this.#turns.do(() => this.#shakeHands(request, socket, head, { ...verdict, isTold: taken === 'told' }));
+  }
+
+  #shakeHands(
+    incoming: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    { request, isTold }: { readonly request: UpgradeRequest; readonly isTold: boolean },
+  ): void {
+    // `ws` looks whether the socket is still there.
+    this.#serverFor(incoming).handleUpgrade(incoming, socket, head, (ws) => {
       ws.pause();
       const { inflation } = this.#options;
       if (inflation !== undefined) inflateBy(ws, inflation);
       // From here on `ws` listens.
       socket.removeListener('error', ignore);
-      if (taken === 'told') {
+      if (isTold) {
         this.#options.counted?.('too_many');
         return this.#refuse(ws, 'too_many', TOO_MANY);
       }
-      const admission = this.#decide(verdict.request);
+      const admission = this.#decide(request);
       if (admission instanceof Promise) void admission.then((decided) => this.#enter(decided, ws));
       else this.#enter(admission, ws);
     });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
+import { AdmissionRate } from './admission-rate.ts';
 import { type HandshakeKind, Handshakes } from './handshakes.ts';
 
 function take(handshakes: Handshakes, kind: HandshakeKind, count: number, canRead = false): Record<string, number> {
@@ -11,9 +12,12 @@ function take(handshakes: Handshakes, kind: HandshakeKind, count: number, canRea
   return verdicts;
 }
 
+const shedding = (clock: ManualClock, most: number): Handshakes =>
+  new Handshakes(clock, new AdmissionRate(clock, most));
+
 describe('shedding', () => {
   it('sheds new sessions first, then resumes', () => {
-    const handshakes = new Handshakes(new ManualClock(), 100);
+    const handshakes = shedding(new ManualClock(), 100);
     expect(take(handshakes, 'new', 40)).toEqual({ admitted: 25, refused: 15 });
     // What new sessions may not empty is left to those that resume.
     expect(take(handshakes, 'resume', 40)).toEqual({ admitted: 25, refused: 15 });
@@ -22,7 +26,7 @@ describe('shedding', () => {
 
   it('while a resume is shed, every new session is', () => {
     const clock = new ManualClock();
-    const handshakes = new Handshakes(clock, 100);
+    const handshakes = shedding(clock, 100);
     let shedResumes = 0;
     for (let i = 0; i < 500; i++) {
       const verdict = handshakes.take('resume', false);
@@ -37,7 +41,7 @@ describe('shedding', () => {
 
   it('admits the rate and one burst, no more, however they come', () => {
     const clock = new ManualClock();
-    const handshakes = new Handshakes(clock, 100);
+    const handshakes = shedding(clock, 100);
     for (let ms = 0; ms < 10_000; ms += 5) {
       handshakes.take('resume', false);
       clock.advance(5);
@@ -48,7 +52,7 @@ describe('shedding', () => {
 
   it('is filled again by time, up to one burst', () => {
     const clock = new ManualClock();
-    const handshakes = new Handshakes(clock, 100);
+    const handshakes = shedding(clock, 100);
     take(handshakes, 'resume', 50);
     expect(handshakes.take('resume', false)).toBe('refused');
     clock.advance(10);
@@ -59,7 +63,7 @@ describe('shedding', () => {
 
   it('takes a rate of one a second for both kinds', () => {
     const clock = new ManualClock();
-    const handshakes = new Handshakes(clock, 1);
+    const handshakes = shedding(clock, 1);
     expect(handshakes.take('new', false)).toBe('admitted');
     expect(handshakes.take('new', false)).toBe('refused');
     expect(handshakes.take('resume', false)).toBe('admitted');
@@ -70,7 +74,7 @@ describe('shedding', () => {
 describe('what a shed client gets', () => {
   it('is a notice where it can read one, while that can be afforded; a status for all others', () => {
     const clock = new ManualClock();
-    const handshakes = new Handshakes(clock, 100);
+    const handshakes = shedding(clock, 100);
     take(handshakes, 'resume', 50);
     expect(handshakes.take('resume', false)).toBe('refused');
     expect(take(handshakes, 'resume', 100, true)).toEqual({ told: 50, refused: 50 });
@@ -81,7 +85,7 @@ describe('what a shed client gets', () => {
 });
 
 it('without a limit admits everybody, and counts them', () => {
-  const handshakes = new Handshakes(new ManualClock(), 0);
+  const handshakes = shedding(new ManualClock(), 0);
   expect(take(handshakes, 'new', 10_000)).toEqual({ admitted: 10_000 });
   expect(handshakes.stats.new.admitted).toBe(10_000);
 });

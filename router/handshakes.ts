@@ -8,8 +8,10 @@
  *
  *  A browser shows its page no status, so whoever speaks `bellhop.v1` or names an Origin is told by a 101, a notice and 1013, while
  *  that can be afforded: it costs most of what an admission costs. All others, and these above that, get 503 and Retry-After.
- *  Invariants: in no second are more admitted than the rate and one burst; while a resume is shed, so is every new session. */
+ *  Invariants: in no second are more admitted than the rate and one burst; while a resume is shed, so is every new session. The rate is
+ *  never above the most that is allowed (admission-rate.ts). */
 import type { Clock } from '../shared/clock.ts';
+import type { AdmissionRate } from './admission-rate.ts';
 
 export type HandshakeKind = 'new' | 'resume';
 /** `admitted` | `told`: to be told by a 101, a notice and 1013 | `refused`: 503 before the upgrade. */
@@ -31,18 +33,14 @@ export class Handshakes {
     resume: { admitted: 0, told: 0, refused: 0 },
   };
   readonly #clock: Clock;
-  readonly #rate: number;
-  readonly #burst: number;
+  readonly #rate: AdmissionRate;
   #tokens: number;
   #tellable: number;
   #atMs: number;
 
-  /** @param rate  handshakes a second; 0 for no limit */
-  constructor(clock: Clock, rate: number) {
+  constructor(clock: Clock, rate: AdmissionRate) {
     this.#clock = clock;
     this.#rate = rate;
-    // A rate of a few a second still needs a bucket that two kinds can take from.
-    this.#burst = Math.max(2, rate * BURST_SECONDS);
     this.#tokens = this.#burst;
     this.#tellable = this.#burst;
     this.#atMs = clock.now().monoMs;
@@ -51,8 +49,9 @@ export class Handshakes {
   /** Counts one handshake.
    *  @param canRead  whether its client can read a notice, and cannot read a status */
   take(kind: HandshakeKind, canRead: boolean): HandshakeVerdict {
-    const verdict = this.#rate === 0 ? 'admitted' : this.#take(kind, canRead);
+    const verdict = this.#rate.most === 0 ? 'admitted' : this.#take(kind, canRead);
     this.stats[kind][verdict] += 1;
+    if (verdict === 'admitted') this.#rate.admitted();
     return verdict;
   }
 
@@ -68,11 +67,16 @@ export class Handshakes {
     return 'told';
   }
 
+  /** A rate of a few a second still needs a bucket that two kinds can take from. */
+  get #burst(): number {
+    return Math.max(2, this.#rate.perSecond * BURST_SECONDS);
+  }
+
   #refill(): void {
     const nowMs = this.#clock.now().monoMs;
     const seconds = Math.max(0, nowMs - this.#atMs) / 1_000;
     this.#atMs = nowMs;
-    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#rate);
-    this.#tellable = Math.min(this.#burst, this.#tellable + seconds * this.#rate * TOLD_SHARE);
+    this.#tokens = Math.min(this.#burst, this.#tokens + seconds * this.#rate.perSecond);
+    this.#tellable = Math.min(this.#burst, this.#tellable + seconds * this.#rate.perSecond * TOLD_SHARE);
   }
 }

@@ -34,7 +34,7 @@ describe('at the door', () => {
       port: 0,
       payloadBytesMax: 1_024,
       connectionsMax: 1_000,
-      comeBack: new ComeBack(clock, new SeededRandom(1), 10),
+      comeBack: new ComeBack(clock, new SeededRandom(1), { perSecond: 10 }),
       limits,
       addressOf: () => address,
       request: (_request, response) => response.end(),

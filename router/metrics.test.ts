@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
 import { SeededRandom } from '../shared/random.ts';
+import { AdmissionRate } from './admission-rate.ts';
 import { Clients } from './clients.ts';
 import { Inflation } from './compression/inflation.ts';
 import { Handshakes } from './handshakes.ts';
@@ -9,9 +10,12 @@ import { RouterMetrics } from './metrics.ts';
 function makeMetrics() {
   const events = { clientFrame: () => undefined, clientClosed: () => undefined };
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
+  const clock = new ManualClock();
+  const admissionRate = new AdmissionRate(clock, 500);
   const sources = {
     clients,
-    handshakes: new Handshakes(new ManualClock(), 0).stats,
+    handshakes: new Handshakes(clock, admissionRate).stats,
+    admissionRate,
     rooms: () => 3,
     sessions: () => 5,
     links: () => 2,

@@ -4,6 +4,7 @@ import type { Histogram } from 'prom-client';
 import { MetricRegistry, type Sample } from '../shared/metric-registry.ts';
 import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
+import type { AdmissionRate } from './admission-rate.ts';
 import type { Clients } from './clients.ts';
 import type { Inflation } from './compression/inflation.ts';
 import type { HandshakeStats } from './handshakes.ts';
@@ -14,6 +15,7 @@ import type { RouterDuration, RouterMetric, RouterPorts } from './ports.ts';
 export interface MetricSources {
   readonly clients: Pick<Clients, 'stats' | 'packed' | 'sessions' | 'sockets' | 'dropped' | 'backlogBytes'>;
   readonly handshakes: HandshakeStats;
+  readonly admissionRate: Pick<AdmissionRate, 'perSecond'>;
   readonly limits: Readonly<Record<Limit, number>>;
   readonly inflated: Inflation['stats'];
   readonly rooms: () => number;
@@ -68,6 +70,7 @@ export class RouterMetrics implements Pick<RouterPorts, 'count' | 'observe'> {
     metrics.counter('clients_refused_total', () => [...this.#refused].map(([code, n]): Sample => [[code], n]));
 
     metrics.counter('handshakes_total', () => handshakeSamples(sources.handshakes));
+    metrics.gauge('handshakes_per_second_max', () => sources.admissionRate.perSecond);
     metrics.counter('limited_total', () => Object.entries(sources.limits).map(([limit, n]): Sample => [[limit], n]));
     const { clients } = sources;
     const { stats } = clients;

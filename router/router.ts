@@ -16,6 +16,7 @@ import { followSecrets } from '../shared/secret-file.ts';
 import { TlsFiles, type TlsPaths } from '../shared/tls-files.ts';
 import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
+import { AdmissionRate } from './admission-rate.ts';
 import { admit } from './admit.ts';
 import { Attended } from './attended/attended.ts';
 import type { Grant } from './authenticate.ts';
@@ -60,6 +61,7 @@ export class Router {
   readonly #incarnation = newIncarnation(systemRandom);
   readonly #directory: RedisDirectory;
   readonly #loop = monitorEventLoopDelay({ resolution: 20 });
+  readonly #admissionRate: AdmissionRate;
   readonly #handshakes: Handshakes;
   readonly #limits: Limits;
   readonly #comeBack: ComeBack;
@@ -104,9 +106,10 @@ export class Router {
     const { redisUrl: url, cluster, prefix, timings, replicas, secrets, linkAllow: allow } = config;
     const trust = { secrets, allow };
     this.#directory = new RedisDirectory({ url, cluster, prefix, timings, replicas, trust });
-    this.#handshakes = new Handshakes(systemClock, config.acceptRate);
+    this.#admissionRate = new AdmissionRate(systemClock, config.acceptRate);
+    this.#handshakes = new Handshakes(systemClock, this.#admissionRate);
     this.#limits = new Limits(systemClock, config);
-    this.#comeBack = new ComeBack(systemClock, systemRandom, config.acceptRate);
+    this.#comeBack = new ComeBack(systemClock, systemRandom, this.#admissionRate);
     this.#inflation = new Inflation(config.payloadBytesMax);
     this.#secretFile = followSecrets(config.secretFile, secrets, log);
     this.#tls = this.#makeTls(tlsPaths(config));
@@ -125,6 +128,7 @@ export class Router {
     this.#metrics = new RouterMetrics({
       clients: this.#clients,
       handshakes: this.#handshakes.stats,
+      admissionRate: this.#admissionRate,
       limits: this.#limits.refused,
       inflated: this.#inflation.stats,
       rooms: () => this.#core?.rooms ?? 0,
@@ -191,7 +195,7 @@ export class Router {
     this.#core = this.#makeCore(this.#watch);
     this.#ticker = setInterval(() => {
       const now = systemClock.now();
-      this.#metrics.loopDelay.tick(now.monoMs, TICK_MS);
+      this.#admissionRate.late(this.#metrics.loopDelay.tick(now.monoMs, TICK_MS));
       this.#links.tick();
       this.#watch?.tick(now);
       this.#core?.tick(now);

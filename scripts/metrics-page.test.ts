@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { NodeMetrics } from '../node/metrics.ts';
 import { webhookMetrics } from '../node/webhooks/metrics.ts';
+import { AdmissionRate } from '../router/admission-rate.ts';
 import { Clients } from '../router/clients.ts';
 import { Inflation } from '../router/compression/inflation.ts';
 import { Handshakes } from '../router/handshakes.ts';
@@ -22,11 +23,13 @@ function routerRegistry(): Registry {
   const events = { clientFrame: () => undefined, clientClosed: () => undefined };
   const clients = new Clients({ clock: new ManualClock(), random: new SeededRandom(1) }, events);
   const numbers = { rooms: zero, sessions: zero, links: zero, attendedSockets: zero, linkBacklogBytes: zero };
-  const { stats: handshakes } = new Handshakes(new ManualClock(), 0);
+  const admissionRate = new AdmissionRate(new ManualClock(), 0);
+  const { stats: handshakes } = new Handshakes(new ManualClock(), admissionRate);
   const limits = { connections: 0, address_rate: 0, user_rate: 0, user_sessions: 0, user_messages: 0 };
   return new RouterMetrics({
     clients,
     handshakes,
+    admissionRate,
     limits,
     inflated: new Inflation(1_024).stats,
     ...numbers,

@@ -352,7 +352,7 @@ export const OPTIONS = {
     default: ACCEPT_RATE_DEFAULT,
     min: 0,
     max: 1_000_000,
-    doc: 'Handshakes of clients that a router, or each of its workers, takes on each second; more are told to come back, new sessions before resumed ones. 0 for no limit. Clients that lose a router are spread by what the others take.',
+    doc: 'Handshakes of clients that a router, or each of its workers, takes on each second at most; fewer, down to a tenth, while its event loop is late. More are told to come back, new sessions before resumed ones. 0 for no limit at all. Clients that lose a router are spread by what the others take.',
   },
   'stop-spread-ms': {
     ...duration(

@@ -76,6 +76,10 @@ export const ROUTER_METRICS = {
     ),
     labels: ['kind', 'verdict'],
   },
+  handshakes_per_second_max: gauge(
+    'handshakes/s',
+    'What the router takes on now: `--accept-rate`, or less while its event loop is late; 0 for no limit.',
+  ),
   limited_total: {
     ...counter(
       'refusals',

@@ -42,15 +42,15 @@ export class LoopDelay {
   }
 
   /** To be called from a timer of `everyMs`. A long halt is one late call: those that it swallowed count too, or a second in which
-   *  nothing moved would weigh as much as one moment of many. */
-  tick(nowMs: number, everyMs: number): void {
+   *  nothing moved would weigh as much as one moment of many. @returns how late it came, ms */
+  tick(nowMs: number, everyMs: number): number {
     const last = this.#lastMs;
     this.#lastMs = nowMs;
-    if (last === undefined) return;
-    const lateMs = Math.min(nowMs - last - everyMs, MISSED_MAX * everyMs);
-    for (let ms = Math.max(0, lateMs); ; ms -= everyMs) {
+    if (last === undefined) return 0;
+    const lateMs = Math.max(0, Math.min(nowMs - last - everyMs, MISSED_MAX * everyMs));
+    for (let ms = lateMs; ; ms -= everyMs) {
       this.#histogram.observe(ms / 1_000);
-      if (ms < everyMs) return;
+      if (ms < everyMs) return lateMs;
     }
   }
 }

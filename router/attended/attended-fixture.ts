@@ -166,7 +166,7 @@ export class AttendedBench {
       port: 0,
       payloadBytesMax: 1_024,
       connectionsMax: 1_000,
-      comeBack: new ComeBack(new ManualClock(), random, 0),
+      comeBack: new ComeBack(new ManualClock(), random, { perSecond: 0 }),
       request: (_request, response) => response.end('plain'),
       isReady: () => true,
       admit: (asked) => this.admit(asked),

@@ -21,6 +21,7 @@ const TYPES: Readonly<Record<string, string>> = {
 /** By path; each file's place in the build. */
 const DASHBOARD: Readonly<Record<string, string>> = {
   '/dashboard': '../pages/dashboard.html',
+  '/dashboard/early.js': '../pages/early.js',
   '/dashboard/dashboard.js': '../pages/dashboard.js',
   '/dashboard/dashboard.css': '../pages/dashboard.css',
   '/dashboard/parts.css': '../pages/parts.css',

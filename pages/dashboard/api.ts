@@ -28,9 +28,45 @@ function headersOf(more: Record<string, string> = {}): Record<string, string> {
   return { ...more, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
 }
 
+/** What the whole page lives on. */
+export const CLUSTER_STREAM = '/stream?rooms=1';
+
+interface Begun {
+  readonly path: string;
+  readonly response: Promise<Response>;
+  readonly stop: AbortController;
+}
+
+/** Where a stream waits that was begun before the page's code was there. */
+interface EarlyScope {
+  bellhopEarly?: Begun | undefined;
+}
+
+/** Asks for the stream of the cluster now; `openStream` takes it over. */
+export function beginEarly(): void {
+  const stop = new AbortController();
+  const response = request(CLUSTER_STREAM, stop.signal);
+  // Whoever takes it over hears of it.
+  response.catch(() => undefined);
+  (globalThis as EarlyScope).bellhopEarly = { path: CLUSTER_STREAM, response, stop };
+}
+
+function request(path: string, signal: AbortSignal): Promise<Response> {
+  return fetch(`/api/v1${path}`, { headers: headersOf(), signal, cache: 'no-store' });
+}
+
+function takeEarly(path: string, signal: AbortSignal): Promise<Response> | undefined {
+  const scope = globalThis as EarlyScope;
+  const early = scope.bellhopEarly;
+  if (early === undefined || early.path !== path) return undefined;
+  scope.bellhopEarly = undefined;
+  signal.addEventListener('abort', () => early.stop.abort(), { once: true });
+  return early.response;
+}
+
 /** Begins a stream of events. @throws ApiFault */
 export async function openStream(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  const response = await fetch(`/api/v1${path}`, { headers: headersOf(), signal, cache: 'no-store' });
+  const response = await (takeEarly(path, signal) ?? request(path, signal));
   if (!response.ok || response.body === null) throw await faultOf(response);
   return response.body;
 }

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { type Colours, useColours } from './colours.ts';
-import { useLive } from './context.ts';
+import { useLive, useShown } from './context.ts';
 import { ms, short } from './format.ts';
 import type { Quantiles, Sample } from './live.ts';
 
@@ -54,6 +54,7 @@ const HEIGHT = 108;
 
 export function Charts() {
   const live = useLive();
+  const isShown = useShown();
   return (
     <section aria-labelledby="charts-title">
       <h2 id="charts-title" class="section-title">
@@ -61,14 +62,21 @@ export function Charts() {
       </h2>
       <div class="charts">
         {CHARTS.map((spec) => (
-          <Chart key={spec.title} spec={spec} samples={live.samples} />
+          <Chart key={spec.title} spec={spec} samples={live.samples} isDrawn={isShown} />
         ))}
       </div>
     </section>
   );
 }
 
-function Chart({ spec, samples }: { readonly spec: ChartSpec; readonly samples: readonly Sample[] }) {
+interface ChartProps {
+  readonly spec: ChartSpec;
+  readonly samples: readonly Sample[];
+  /** Whether its lines are drawn by now, or its box alone is there. */
+  readonly isDrawn: boolean;
+}
+
+function Chart({ spec, samples, isDrawn }: ChartProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const [index, setIndex] = useState<number | null>(null);
@@ -81,7 +89,7 @@ function Chart({ spec, samples }: { readonly spec: ChartSpec; readonly samples: 
 
   useEffect(() => {
     const element = box.current;
-    if (element === null) return;
+    if (element === null || !isDrawn) return;
     const made = new uPlot(optionsOf(spec, colours, element.clientWidth, setIndex), latest.current, element);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -90,7 +98,7 @@ function Chart({ spec, samples }: { readonly spec: ChartSpec; readonly samples: 
       observer.disconnect();
       made.destroy();
     };
-  }, [spec, colours]);
+  }, [spec, colours, isDrawn]);
   useEffect(() => plot.current?.setData(data), [data]);
 
   const isEmpty = spec.lines.every(({ of }) => samples.every((sample) => of(sample) === null));

@@ -12,3 +12,21 @@ export function useLive(): Live {
   useEffect(() => live.subscribe(() => setTurn((turn) => turn + 1)), [live]);
   return live;
 }
+
+/** Whether what is known has been on the screen for a moment: what is costly to draw waits for that. */
+export function useShown(): boolean {
+  const hasData = useLive().about !== undefined;
+  const [isShown, setShown] = useState(false);
+  useEffect(() => {
+    if (!hasData) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const frame = requestAnimationFrame(() => {
+      timer = setTimeout(() => setShown(true));
+    });
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, [hasData]);
+  return isShown;
+}

@@ -1,7 +1,7 @@
 /** The cluster as its router tells it, as it happens. Owns: the one stream of this page, its coming back, and what was heard. Does not
  *  know: what is drawn.
  *  Bounds: samples, events and what is told to the picture; views are told at most a few times a second. */
-import { ApiFault, keepToken, openStream, storedToken } from './api.ts';
+import { ApiFault, CLUSTER_STREAM, keepToken, openStream, storedToken } from './api.ts';
 import { RoomModel, type RoomMove, type ShortNames } from './rooms.ts';
 import { readEvents } from './sse.ts';
 
@@ -102,6 +102,8 @@ const STATE_AFTER: Readonly<Record<string, NodeState>> = {
 };
 
 export class Live {
+  /** Settled once there is something to show, be it that the router does not answer. */
+  readonly heard: Promise<void>;
   link: Link = { kind: 'connecting' };
   about: About | undefined;
   redis = 'unknown';
@@ -118,6 +120,13 @@ export class Live {
   #stop: AbortController | undefined;
   #retries = 0;
   #missed = 0;
+  #nowHeard: () => void = () => undefined;
+
+  constructor() {
+    this.heard = new Promise((resolve) => {
+      this.#nowHeard = resolve;
+    });
+  }
 
   /** Calls back, now and then, after changes. @returns what ends it */
   subscribe(view: () => void): () => void {
@@ -151,7 +160,7 @@ export class Live {
       stop.signal.addEventListener('abort', endAttempt, { once: true });
       let silence = setTimeout(endAttempt, SILENT_MS);
       try {
-        const body = await openStream('/stream?rooms=1', attempt.signal);
+        const body = await openStream(CLUSTER_STREAM, attempt.signal);
         await readEvents(body, ({ event, data }) => {
           clearTimeout(silence);
           silence = setTimeout(endAttempt, SILENT_MS);
@@ -183,6 +192,7 @@ export class Live {
 
   #nowLinked(link: Link): void {
     this.link = link;
+    this.#nowHeard();
     this.#tellNow();
   }
 
@@ -201,7 +211,6 @@ export class Live {
     }
   }
 
-  /** A mark of it is left: how long a page takes until it has something to show is measured by that. */
   #snapshot({ about, redis, nodes, routers, samples, events }: Snapshot): void {
     this.#retries = 0;
     this.about = about;
@@ -211,7 +220,6 @@ export class Live {
     for (const row of nodes) this.nodes.set(row.node, row);
     this.samples = [...samples];
     this.events = [...events];
-    performance.mark('snapshot');
     this.#nowLinked({ kind: 'live' });
   }
 

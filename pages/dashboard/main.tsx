@@ -154,10 +154,15 @@ function Refused({ why }: { readonly why: string }) {
   );
 }
 
+/** An empty frame is worth its work only where the router is slow to answer. */
+const FRAME_MS = 250;
+
 const live = new Live();
 live.start();
-const root = document.getElementById('app');
-if (root !== null) {
+
+function draw(): void {
+  const root = document.getElementById('app');
+  if (root === null) return;
   render(
     <LiveContext.Provider value={live}>
       <App />
@@ -165,3 +170,11 @@ if (root !== null) {
     root,
   );
 }
+
+const frame = setTimeout(draw, FRAME_MS);
+void live.heard.then(() => {
+  clearTimeout(frame);
+  draw();
+  // After the frame in which it is shown. How long a page takes until then is measured by it.
+  requestAnimationFrame(() => setTimeout(() => performance.mark('shown')));
+});

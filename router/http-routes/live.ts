@@ -76,7 +76,7 @@ export const liveRoutes: readonly Route[] = [
       const live = liveOf(request);
       live.check();
       const withRooms = request.query.get('rooms') === '1';
-      return { status: 200, contentType: EVENTS, stream: (response) => void live.listen(response, withRooms) };
+      return { status: 200, contentType: EVENTS, stream: (response) => live.listen(response, withRooms) };
     },
   },
   {

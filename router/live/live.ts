@@ -121,14 +121,14 @@ export class Live {
     this.#listeners.check();
   }
 
-  /** Begins a stream: a snapshot, then what happens. */
-  async listen(response: ServerResponse, withRooms: boolean): Promise<void> {
+  /** Begins a stream: a snapshot at once, then what happens. */
+  listen(response: ServerResponse, withRooms: boolean): void {
     this.#idleSinceMs = undefined;
-    // The first sample needs two looks: this is the first of them.
-    if (this.#timer === undefined) await this.#begin();
     if (response.destroyed) return;
     const listener = this.#listeners.add(response, () => this.#mapped.delete(listener));
     listener.send('snapshot', JSON.stringify(this.#snapshot()));
+    // The first sample needs two looks: this is the first of them, and nobody waits for it.
+    if (this.#timer === undefined) void this.#begin();
     if (!withRooms) return;
     this.#mapped.add(listener);
     if (this.#map !== undefined) listener.send('rooms', this.#map.text);

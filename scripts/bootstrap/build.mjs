@@ -13,7 +13,7 @@ const STAMP = '.built-from';
 const CLIENT = join('client', 'index.js');
 const CLIENT_FILE = join('client', 'bellhop.global.js');
 
-const PAGES = { dashboard: ['dashboard', 'main.tsx'], chat: ['chat', 'main.ts'] };
+const PAGES = { dashboard: ['dashboard', 'main.tsx'], early: ['dashboard', 'early.ts'], chat: ['chat', 'main.ts'] };
 /** Packages of which a page's file holds a copy. */
 const BUNDLED = ['preact', 'uplot'];
 

@@ -3,6 +3,7 @@
  *  Invariants: it ends in exactly one of done and cancelled; past its deadline it says what is left and goes on, unless the node is to
  *  leave, which then says what it leaves behind. */
 import type { Instant } from '../shared/clock.ts';
+import { Pace } from './pace.ts';
 import { Pauses } from './pauses.ts';
 
 export interface DrainOrder {
@@ -56,6 +57,7 @@ export class Drain {
   readonly #self: { readonly node: string; readonly incarnation: string };
   readonly #startedAt: Instant;
   readonly #pauses = new Pauses();
+  readonly #pace = new Pace();
   #endedAt: Instant | undefined;
   #state: DrainState = 'running';
   #why: string | undefined;
@@ -121,9 +123,10 @@ export class Drain {
     if (!this.isUnderWay) return;
     this.#left = left;
     this.#why = why;
+    this.#pace.stands(this.#moved, why === undefined, now.monoMs);
     if (this.isLate(now)) {
       this.#state = 'late';
-      this.#why = `its deadline has passed with ${left} rooms left${why === undefined ? '' : `: ${why}`}`;
+      this.#why = `its deadline has passed${why === undefined ? '' : `: ${why}`}`;
     } else {
       this.#state = why === undefined ? 'running' : 'paused';
     }
@@ -159,7 +162,8 @@ export class Drain {
       left: this.#left,
       failed: this.#failed,
       pauseP99Ms: this.#pauses.p99Ms,
-      estimateMs: this.isUnderWay ? Math.ceil((this.#left / rate) * 1_000) : 0,
+      // By what it really does, once that is known: what is asked for may be more than targets take.
+      estimateMs: this.isUnderWay ? Math.ceil((this.#left / Math.min(rate, this.#pace.perSecond ?? rate)) * 1_000) : 0,
       targets: this.#plan.targets,
       by,
     };

@@ -180,6 +180,36 @@ describe('rebalancing', () => {
     expect(held(first)).toContain(room);
   });
 
+  it('goes home at once where it was only while its own node was drained', () => {
+    const { cluster, first, second } = pair(40, 50);
+    cluster.run(5_000);
+    const home = held(first).sort();
+    const rest = held(second).sort();
+    expect(home.length).toBeGreaterThan(10);
+    ask(cluster, first, 'drain', { by: 'ann' });
+    cluster.run(4_000);
+    expect(held(second)).toHaveLength(40);
+    ask(cluster, first, 'undrain', { by: 'ann' });
+    cluster.run(4_000);
+    expect(held(first).sort()).toEqual(home);
+    expect(held(second).sort()).toEqual(rest);
+    expect(ask(cluster, second, 'moves')).toMatchObject({ state: 'idle', belongElsewhere: 0 });
+
+    // One that was pinned away at another time rests as ever, though its node is drained later.
+    const [room = ''] = home;
+    pin(cluster, room, 'n2');
+    cluster.run(6_000);
+    ask(cluster, first, 'drain', { by: 'ann' });
+    cluster.run(4_000);
+    cluster.directory.execute('removePin', { pinned: room }, 0);
+    ask(cluster, first, 'undrain', { by: 'ann' });
+    cluster.run(4_000);
+    expect(held(first).sort()).toEqual(home.filter((one) => one !== room));
+    expect(ask(cluster, second, 'room', { room })).toMatchObject({
+      belongs: { to: 'n1', why: 'it moved less than a minute ago' },
+    });
+  });
+
   it('gives a room up whose handovers are called off, until the next change', () => {
     const { cluster, first, second } = pair(1, 50);
     const [room = ''] = [...held(first), ...held(second)];

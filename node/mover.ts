@@ -2,7 +2,8 @@
  *  A drain is weight 0 for this node, a node that was added is a new candidate, a pin names the place. Owns: which rooms are to go, in
  *  which order, how fast, and why none goes now. Does not know: how one room moves (handover.ts), or what is said in it.
  *  Invariants: outside of a drain a room is compared once for each change of the cluster's version, goes only where it belongs also once
- *  newcomers have all their weight, and stays for the cooldown where it came by a handover; while a takeover, another drain or trouble with Redis is under way nothing is begun.
+ *  newcomers have all their weight, and stays for the cooldown where it came by a handover, unless it goes home after a drain
+ *  (drain-times.ts); while a takeover, another drain or trouble with Redis is under way nothing is begun.
  *  @see docs/moves.md */
 import type { Instant } from '../shared/clock.ts';
 import type { Beat, NodeRecord } from '../shared/directory/directory.ts';
@@ -10,6 +11,7 @@ import type { Pin } from '../shared/directory/orders.ts';
 import type { Placement } from '../shared/placement.ts';
 import { lists } from '../shared/programs.ts';
 import { Drain, type DrainOrder, type DrainPlan, type DrainStatus } from './drain.ts';
+import { DrainTimes } from './drain-times.ts';
 import type { HandoverEnd, Target } from './handover.ts';
 import { byHeat } from './heat.ts';
 import type { Hosted } from './hosted.ts';
@@ -94,6 +96,7 @@ export class Mover {
   #why: string | undefined;
   #left = false;
   readonly #pauses = new Pauses();
+  readonly #drainTimes = new DrainTimes();
   #moved = 0;
   #failed = 0;
 
@@ -157,6 +160,7 @@ export class Mover {
   saw(view: MoverView, isChanged: boolean, now: Instant): void {
     const before = this.#view;
     this.#view = view;
+    this.#drainTimes.saw(view.nodes, now.monoMs);
     for (const one of before?.nodes ?? []) {
       if (one.state !== 'active' && one.state !== 'draining') continue;
       const then = view.nodes.find(({ node }) => node === one.node);
@@ -177,7 +181,9 @@ export class Mover {
     if (this.#why !== undefined) return `moves are paused: ${this.#why}`;
     const failed = this.#attempts.get(hosted.name) ?? 0;
     if (failed > 0) return `${failed} attempts to hand it over were called off`;
-    if (this.#later.has(hosted.name) && this.#coolsUntil(hosted) > now.monoMs) return 'it moved less than a minute ago';
+    const to = this.belongs(hosted);
+    if (to !== undefined && this.#later.has(hosted.name) && this.#coolsUntil(hosted, to) > now.monoMs)
+      return 'it moved less than a minute ago';
     if (this.#queue.includes(hosted.name) || this.#scan !== undefined) return 'its turn to move has not come yet';
     return undefined;
   }
@@ -388,8 +394,11 @@ export class Mover {
     }
   }
 
-  #coolsUntil({ arrivedMs }: Hosted): number {
-    return arrivedMs === undefined ? 0 : arrivedMs + this.#ports.rules.cooldownMs;
+  /** A room that was here only while its own node was drained goes home at once: it is one move there and one back for each drain, which
+   *  somebody ordered. All else that moved rests, so that no room is passed on and on. */
+  #coolsUntil({ arrivedMs }: Hosted, to: Target): number {
+    if (arrivedMs === undefined || this.#drainTimes.covers(to.node, arrivedMs)) return 0;
+    return arrivedMs + this.#ports.rules.cooldownMs;
   }
 
   #move(name: string, isDrain: boolean, now: Instant): void {
@@ -398,7 +407,7 @@ export class Mover {
     const to = this.belongs(hosted);
     if (to === undefined) return;
     const isPinned = this.#view?.pins.get(name)?.node === to.node;
-    const readyMs = Math.max(hosted.retryHandoverAtMs, isDrain || isPinned ? 0 : this.#coolsUntil(hosted));
+    const readyMs = Math.max(hosted.retryHandoverAtMs, isDrain || isPinned ? 0 : this.#coolsUntil(hosted, to));
     if (hosted.settling) this.#later.set(name, now.monoMs + DRAIN_LOOK_MS);
     else if (readyMs > now.monoMs) this.#later.set(name, readyMs);
     else {

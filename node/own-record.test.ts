@@ -24,3 +24,20 @@ it('tells its state once more after a change whose answer was lost, also where t
   own.tick('active', true, now);
   expect(told).toEqual(['draining', 'active']);
 });
+
+it('begins with all its weight where its last life was drained and has left, and with a tenth where it died', () => {
+  const weightAfter = (state: 'left' | 'dead'): number => {
+    const record = nodeRecord('n1', 'i2');
+    const own = new OwnRecord({ record, stepMs: 2_000, runId: () => 'run-1', call: () => undefined });
+    own.observed({
+      runId: 'run-1',
+      gen: 'g1',
+      ver: 3,
+      nodes: [{ ...nodeRecord('n1', 'i1'), state }, nodeRecord('n2', 'i9')],
+      beats: { n2: { incarnation: 'i9', counter: 4, load: { rooms: 7, sessions: 7 } } },
+    });
+    return own.asRegistered().weight;
+  };
+  expect(weightAfter('left')).toBe(1);
+  expect(weightAfter('dead')).toBe(0.1);
+});

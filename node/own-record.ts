@@ -65,13 +65,15 @@ export class OwnRecord {
     return this.#round;
   }
 
-  /** The cluster as it is before this node is part of it: where others serve rooms already it begins with a small share. */
+  /** The cluster as it is before this node is part of it: where others serve rooms already it begins with a small share. One whose last
+   *  life was drained and has left is no newcomer: its rooms come back to it, at the rate at which rooms move. */
   observed({ beats, nodes }: Cluster): void {
     const { record, stepMs } = this.#ports;
     if (this.#registered || stepMs === 0 || record.attends !== undefined) return;
     const serves = ({ node, incarnation, state }: NodeRecord) =>
       incarnation !== record.incarnation && state === 'active' && (beats[node]?.load.rooms ?? 0) > 0;
-    this.#step = nodes?.some(serves) === true ? 1 : STEPS;
+    const isBack = nodes?.some(({ node, state }) => node === record.node && state === 'left') === true;
+    this.#step = !isBack && nodes?.some(serves) === true ? 1 : STEPS;
   }
 
   /** What is registered. */

@@ -13,8 +13,13 @@ import { isOriginAllowed } from './upgrade.ts';
 export const KILL_PATH = '/development/kill';
 
 /** Answers `POST /development/kill {node}`: the node is killed as by `kill -9`, a moment later.
- *  @throws BellhopError method_not_allowed, not_allowed, bad_request */
-export async function answerKill(request: IncomingMessage, kill: (node: string) => void): Promise<Answer> {
+ *  @param isLiving  whether there is such a node now
+ *  @throws BellhopError method_not_allowed, not_allowed, bad_request, not_found */
+export async function answerKill(
+  request: IncomingMessage,
+  kill: (node: string) => void,
+  isLiving: (node: string) => boolean,
+): Promise<Answer> {
   if (request.method !== 'POST') throw new BellhopError('method_not_allowed');
   const { remoteAddress, localAddress } = request.socket;
   const { host = '', origin, forwarded, 'x-forwarded-for': forwardedFor } = request.headers;
@@ -26,6 +31,7 @@ export async function answerKill(request: IncomingMessage, kill: (node: string) 
   }
   const { node } = await readBody(request);
   if (typeof node !== 'string' || !isNodeId(node)) throw new BellhopError('bad_request', 'node must name a node');
+  if (!isLiving(node)) throw new BellhopError('not_found', 'there is no living node of this name');
   kill(node);
   return { status: 202, body: { node, killed: true } };
 }

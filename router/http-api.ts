@@ -24,6 +24,7 @@ import { userRoutes } from './http-routes/users.ts';
 import { webhookRoutes } from './http-routes/webhooks.ts';
 import { RequestTrace } from './http-trace.ts';
 import type { Live } from './live/live.ts';
+import { isLiving } from './membership.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
 import { requestFault } from './request-form.ts';
 import type { StaticPages } from './static-pages.ts';
@@ -136,7 +137,12 @@ export function httpApi(options: HttpApiOptions): RequestListener {
         throw new BellhopError('too_many', 'too many requests at once', { retryAfterMs: RETRY_AFTER_MS });
       }
     }
-    if (options.killNode !== undefined && path === KILL_PATH) return answerKill(request, options.killNode);
+    if (options.killNode !== undefined && path === KILL_PATH) {
+      return answerKill(request, options.killNode, (node) => {
+        const { ports } = options;
+        return ports.nodes().some(({ record }) => record.node === node && isLiving(record));
+      });
+    }
     if (request.method === 'GET' || request.method === 'HEAD') {
       const page = options.pages?.answer(path, request.headers['if-none-match']);
       if (page !== undefined) return page;

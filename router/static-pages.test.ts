@@ -69,13 +69,16 @@ it('kills a node for this machine alone, and only in development', async () => {
   expect(await kill(await start({}))).toBe(404);
   server.close();
   const killed: string[] = [];
-  const port = await start({ killNode: (node) => killed.push(node) });
+  const ports = new FakeApiPorts();
+  ports.addNode('n1', []);
+  const port = await start({ ports, killNode: (node) => killed.push(node) });
   expect(await kill(port, { origin: 'http://evil.example' })).toBe(403);
   expect(await kill(port, { origin: 'null' })).toBe(403);
   expect(await kill(port, { host: 'evil.example' })).toBe(403);
   expect(await kill(port, { 'x-forwarded-for': '192.0.2.1' })).toBe(403);
   expect(await kill(port, { 'content-type': 'text/plain' })).toBe(415);
   expect(await kill(port, {}, JSON.stringify({ node: '../n1' }))).toBe(400);
+  expect(await kill(port, {}, JSON.stringify({ node: 'n9' }))).toBe(404);
   expect((await ask(port, '/development/kill')).status).toBe(405);
   expect(killed).toEqual([]);
   expect(await kill(port, { origin: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}` })).toBe(202);

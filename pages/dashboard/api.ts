@@ -104,16 +104,6 @@ async function faultOf(response: Response): Promise<ApiFault> {
 
 export const pathOf = (...segments: string[]) => segments.map((one) => `/${encodeURIComponent(one)}`).join('');
 
-export interface RoomAnswer {
-  readonly room: string;
-  readonly node: string;
-  readonly epoch: number;
-  readonly head: number;
-  readonly sessions: number;
-  readonly since: number;
-  readonly program: string;
-}
-
 export interface ExplainAnswer {
   readonly room: string;
   readonly record: {
@@ -123,7 +113,14 @@ export interface ExplainAnswer {
     readonly head: number;
   } | null;
   readonly placement: readonly { readonly node: string; readonly weight: number }[];
-  readonly heldBy: readonly { readonly node: string; readonly epoch: number; readonly since: number }[];
+  readonly heldBy: readonly {
+    readonly node: string;
+    readonly epoch: number;
+    readonly head: number;
+    readonly sessions: number;
+    readonly since: number;
+    readonly program: string;
+  }[];
   readonly recentMoves: readonly {
     readonly at: number;
     readonly from?: string;

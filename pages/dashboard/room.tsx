@@ -1,6 +1,6 @@
 /** One room: who owns it and why, who is in it, how it moved, what is said. */
 import { useState } from 'preact/hooks';
-import { ApiFault, ask, type ExplainAnswer, type PresenceAnswer, pathOf, type RoomAnswer } from './api.ts';
+import { ApiFault, ask, type ExplainAnswer, type PresenceAnswer, pathOf } from './api.ts';
 import { useLive } from './context.ts';
 import { Dialog } from './dialog.tsx';
 import { ago, clock, count, plural } from './format.ts';
@@ -17,10 +17,11 @@ export function RoomPage({ room }: { readonly room: string }) {
   const path = pathOf('rooms', room);
   // What the stream has told of this room is asked about at once.
   const place = live.rooms.nodeOf(room);
-  const facts = useAnswer<RoomAnswer>(path, ASK_MS, place);
-  const explained = useAnswer<ExplainAnswer>(`${path}/explain`, ASK_MS, place).answer;
+  // It is answered also where nobody owns the room, which is no fault: a browser writes each 404 to its console.
+  const { answer: explained, fault } = useAnswer<ExplainAnswer>(`${path}/explain`, ASK_MS, place);
   const presence = useAnswer<PresenceAnswer>(`${path}/presence?source=owner&limit=100`, ASK_MS, place).answer;
-  const { answer, fault } = facts;
+  const owner = explained?.record?.owner?.node;
+  const answer = explained?.heldBy.find(({ node }) => node === owner) ?? explained?.heldBy[0];
   const now = Date.now();
   return (
     <>
@@ -32,7 +33,10 @@ export function RoomPage({ room }: { readonly room: string }) {
           </button>
         )}
       </header>
-      {fault !== undefined && answer === undefined && <p class="panel empty">{wordsOfFault(room, fault)}</p>}
+      {fault !== undefined && explained === undefined && <p class="panel empty">{fault.message}</p>}
+      {explained !== undefined && owner === undefined && answer === undefined && (
+        <p class="panel empty">Nobody owns {room} now. It opens when a client joins it.</p>
+      )}
       <div class="columns">
         <section class="panel pad" aria-labelledby="owner-title">
           <h2 id="owner-title">Owner</h2>
@@ -94,10 +98,6 @@ export function RoomPage({ room }: { readonly room: string }) {
       )}
     </>
   );
-}
-
-function wordsOfFault(room: string, { status, message }: ApiFault): string {
-  return status === 404 ? `Nobody owns ${room} now. It opens when a client joins it.` : message;
 }
 
 /** The router says it, where it is of a version that does; or it follows from what it tells. */

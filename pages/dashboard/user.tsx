@@ -5,17 +5,16 @@ import { hrefOf } from './route.ts';
 import { useAnswer } from './use-answer.ts';
 
 export function UserPage({ user }: { readonly user: string }) {
-  const { answer, fault } = useAnswer<UserAnswer>(pathOf('users', user), 2_000);
+  const { answer, fault } = useAnswer<UserAnswer>(`${pathOf('users', user)}?empty=1`, 2_000);
   const now = Date.now();
   return (
     <>
       <header class="page-head">
         <h1>{user}</h1>
       </header>
-      {fault !== undefined && answer === undefined && (
-        <p class="panel empty">{fault.status === 404 ? `${user} has no session now.` : fault.message}</p>
-      )}
-      {answer !== undefined && (
+      {fault !== undefined && answer === undefined && <p class="panel empty">{fault.message}</p>}
+      {answer?.sessions.length === 0 && <p class="panel empty">{user} has no session now.</p>}
+      {answer !== undefined && answer.sessions.length > 0 && (
         <section class="panel" aria-labelledby="sessions-title">
           <header class="panel-head">
             <h2 id="sessions-title">Sessions</h2>

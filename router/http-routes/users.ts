@@ -33,6 +33,7 @@ export const userRoutes: readonly Route[] = [
     doc: {
       tag: 'Users',
       summary: 'Where a user is',
+      query: { empty: { doc: '`1`: a user without a session is an empty list, and no `not_found`.', schema: text() } },
       answers: {
         200: {
           doc: 'Sessions in any room, sorted by id, each confirmed by its room’s owner.',
@@ -58,9 +59,9 @@ export const userRoutes: readonly Route[] = [
       },
       errors: ['bad_user', 'not_found'],
     },
-    answer: async ({ ports, params }) => {
+    answer: async ({ ports, params, query }) => {
       const user = userFrom(params['user'] ?? '');
-      const { sessions, incomplete } = await find(ports, user);
+      const { sessions, incomplete } = await find(ports, user, query.get('empty') === '1');
       return ok({
         user,
         sessions: sessions.map(({ session, room, node, router, since, confirmed }) => ({
@@ -135,8 +136,8 @@ function incompleteOf(nodes: readonly string[]): { readonly incomplete?: readonl
   return nodes.length > 0 ? { incomplete: nodes } : {};
 }
 
-/** @throws BellhopError not_found where the user has no session */
-async function find(ports: ApiPorts, user: string): Promise<Whereabouts> {
+/** @throws BellhopError not_found where the user has no session, unless that is an answer too */
+async function find(ports: ApiPorts, user: string, mayBeEmpty = false): Promise<Whereabouts> {
   const recorded = (await within(QUESTION_MS, ports.directory.call('readUser', { user }))).sessions;
   const rooms = new Map<string, (typeof recorded)[number][]>();
   for (const entry of recorded) {
@@ -166,7 +167,7 @@ async function find(ports: ApiPorts, user: string): Promise<Whereabouts> {
       }
     }
   }
-  if (located.length === 0) throw new BellhopError('not_found', 'this user has no session');
+  if (located.length === 0 && !mayBeEmpty) throw new BellhopError('not_found', 'this user has no session');
   located.sort((a, b) => (a.session < b.session ? -1 : 1));
   return { sessions: located, incomplete: [...incomplete].sort() };
 }

@@ -32,7 +32,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const results = await run(options, store);
   if (options.docs) writeDocs(store.all());
   const broken = results.flatMap((result) => brokenPromises(result).map((text) => `${result.part}: ${text}`));
-  process.stdout.write(`${results.map(textOf).join('\n\n')}\n${JSON.stringify({ broken, parts: results })}\n`);
+  const text = options.json ? '' : `${results.map(textOf).join('\n\n')}\n`;
+  process.stdout.write(`${text}${JSON.stringify({ broken, parts: results })}\n`);
   return broken.length === 0 ? 0 : 1;
 }
 

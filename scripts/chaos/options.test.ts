@@ -16,7 +16,11 @@ it('reads faults and load, each part as often as it is asked for', () => {
     seed: 0,
     evidence: false,
   });
-  expect(read('--mixed', '--seconds', '5')).toMatchObject({ rounds: new Map([['mixed', 1]]), mixedMs: 5_000 });
+  expect(read('--mixed', '--seconds', '5', '--json')).toMatchObject({
+    rounds: new Map([['mixed', 1]]),
+    mixedMs: 5_000,
+    json: true,
+  });
   expect(read('--away', '8')).toMatchObject({ rounds: new Map([['away', 1]]), awayMs: 8_000 });
 });
 

@@ -12,6 +12,8 @@ export interface ChaosOptions {
   readonly resume: boolean;
   readonly docs: boolean;
   readonly out: string | undefined;
+  /** Nothing but JSON on stdout. */
+  readonly json: boolean;
   readonly seed: number;
   readonly roomClass: RoomClass;
   readonly nodes: number;
@@ -46,6 +48,7 @@ Load:
 Output:
   --out <folder>          where each part is saved as it ends (.bellhop/chaos)
   --docs                  writes docs/evidence.md and its charts from what is saved
+  --json                  JSON alone on stdout
 
 Prints tables and, as the last line, the same as JSON. Exit code 1 where a promise was broken.
 `;
@@ -93,6 +96,7 @@ export function readOptions(
       resume: flag,
       docs: flag,
       out: text,
+      json: flag,
       seed: text,
       class: text,
       nodes: text,
@@ -131,6 +135,7 @@ export function readOptions(
     resume: values.resume,
     docs: values.docs,
     out: values.out,
+    json: values.json,
     seed: whole('seed', values.seed ?? '1', 0),
     roomClass,
     nodes: whole('nodes', values.nodes ?? '3', 2),

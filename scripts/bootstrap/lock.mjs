@@ -1,4 +1,5 @@
-// One process at a time prepares a checkout. Owns: the lock file. Invariant: a lock whose holder is gone is taken over, by one
+// One process at a time prepares a checkout. Owns: the lock file, which names its holder and, while one works for it, a child of
+// the holder: killing the holder does not end that. Invariant: a lock whose holder and child are both gone is taken over, by one
 // process only: whoever succeeds in renaming it away.
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,8 @@ import { Sentence } from './sentence.mjs';
 const POLL_MS = 100;
 const WAIT_MS = 600_000;
 
-/** Runs `work` while holding the checkout's lock; waits up to ten minutes for another process that holds it. */
+/** Runs `work` while holding the checkout's lock; waits up to ten minutes for another process that holds it.
+ *  @param work  is given a function that has the lock stand for a child's pid as well, until the lock is let go */
 export async function withLock(root, work) {
   const folder = join(root, '.bellhop');
   mkdirSync(folder, { recursive: true });
@@ -21,11 +23,16 @@ export async function withLock(root, work) {
     await sleep(POLL_MS);
   }
   const unlock = () => {
-    if (holderOf(path) === process.pid) rmSync(path, { force: true });
+    if (holdersOf(path)[0] === process.pid) rmSync(path, { force: true });
+  };
+  const standForChild = (pid) => {
+    const own = `${path}.${process.pid}`;
+    writeFileSync(own, `${process.pid} ${pid}`);
+    renameSync(own, path);
   };
   process.once('exit', unlock);
   try {
-    return await work();
+    return await work(standForChild);
   } finally {
     process.off('exit', unlock);
     unlock();
@@ -49,8 +56,8 @@ function tryLock(path) {
 }
 
 function breakStale(path) {
-  const holder = holderOf(path);
-  if (holder === undefined || isAlive(holder)) return;
+  const holders = holdersOf(path);
+  if (holders.length === 0 || holders.some(isAlive)) return;
   const aside = `${path}.stale-${process.pid}`;
   try {
     renameSync(path, aside);
@@ -59,8 +66,7 @@ function breakStale(path) {
     throw error;
   }
   // Another process may have broken the lock and taken it between our look and our rename: then it is put back.
-  const moved = holderOf(aside);
-  if (moved !== undefined && moved !== holder) {
+  if (holdersOf(aside)[0] !== holders[0]) {
     try {
       linkSync(aside, path);
     } catch (error) {
@@ -70,12 +76,13 @@ function breakStale(path) {
   rmSync(aside, { force: true });
 }
 
-function holderOf(path) {
+/** @returns pids, the holder's first; none where there is no lock or it says nothing */
+function holdersOf(path) {
   try {
-    const pid = Number(readFileSync(path, 'utf8'));
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined;
+    const pids = readFileSync(path, 'utf8').split(' ').map(Number);
+    return pids.every((pid) => Number.isSafeInteger(pid) && pid > 0) ? pids : [];
   } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
+    if (error.code === 'ENOENT') return [];
     throw error;
   }
 }

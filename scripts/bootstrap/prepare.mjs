@@ -12,9 +12,9 @@ export async function prepare(root) {
   const isImage = process.env.NODE_ENV === 'production' && existsSync(join(root, 'dist'));
   if (!isCheckout || isImage) return;
   if (isInstalled(root) && isBuilt(root, sourceHash(root))) return;
-  await withLock(root, () => {
+  await withLock(root, async (standForChild) => {
     removeLeftovers(root);
-    if (!isInstalled(root)) install(root);
+    if (!isInstalled(root)) await install(root, standForChild);
     const hash = sourceHash(root);
     if (!isBuilt(root, hash)) build(root, hash);
   });

@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -11,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isBuilt, sourceHash } from './build.mjs';
 import { install, isInstalled } from './install.mjs';
 import { withLock } from './lock.mjs';
@@ -36,6 +38,7 @@ describe('isInstalled', () => {
     put('package-lock.json', lock({ ...ws, ...other }));
     expect(isInstalled(root)).toBe(false);
     put('node_modules/.package-lock.json', lock(ws));
+    put('node_modules/ws/package.json', '{}');
     expect(isInstalled(root)).toBe(true);
     put('node_modules/.package-lock.json', lock({ 'node_modules/ws': { version: '7.9.9' } }));
     expect(isInstalled(root)).toBe(false);
@@ -47,17 +50,71 @@ describe('isInstalled', () => {
     expect(isInstalled(root)).toBe(false);
   });
 
+  it('does not believe a record of packages that are not there', () => {
+    put('package-lock.json', lock(ws));
+    put('node_modules/.package-lock.json', lock(ws));
+    expect(isInstalled(root)).toBe(false);
+    put('node_modules/ws/LICENSE', 'left by an npm that was interrupted');
+    expect(isInstalled(root)).toBe(false);
+  });
+
   it('cannot do without the lock file', () => {
     expect(() => isInstalled(root)).toThrow(Sentence);
   });
 });
 
 describe('install', () => {
-  it('leaves alone what a symbolic link leads to', () => {
+  it('leaves alone what a symbolic link leads to', async () => {
     put('elsewhere/kept', '');
     symlinkSync(join(root, 'elsewhere'), join(root, 'node_modules'));
-    expect(() => install(root)).toThrow(/symbolic link/);
+    await expect(install(root, () => undefined)).rejects.toThrow(/symbolic link/);
     expect(existsSync(join(root, 'elsewhere', 'kept'))).toBe(true);
+  });
+
+  describe('that is interrupted', () => {
+    const DEAF =
+      "process.on('SIGINT', () => undefined); require('node:fs').writeFileSync('npm.pid', String(process.pid)); setInterval(() => undefined, 1000);";
+    const npm = () => Number(readFileSync(join(root, 'npm.pid'), 'utf8'));
+    const isAlive = (pid) => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    };
+    const begin = async () => {
+      put('tsconfig.build.json', '{}');
+      put('package-lock.json', JSON.stringify({ packages: { 'node_modules/ws': { version: '8.0.0' } } }));
+      put('npm-cli.js', DEAF);
+      const program = `import { prepare } from ${JSON.stringify(new URL('prepare.mjs', import.meta.url).href)}; await prepare(${JSON.stringify(root)});`;
+      const env = { ...process.env, npm_execpath: join(root, 'npm-cli.js') };
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], { env, stdio: 'ignore' });
+      await vi.waitFor(() => expect(npm()).toBeGreaterThan(0), { timeout: 20_000 });
+      return { child, ended: new Promise((resolve) => child.once('exit', (...how) => resolve(how))) };
+    };
+
+    it('ends npm before it ends itself', async () => {
+      const { child, ended } = await begin();
+      child.kill('SIGINT');
+      expect(await ended).toEqual([130, null]);
+      expect(isAlive(npm())).toBe(false);
+    });
+
+    it('keeps the next one waiting for an npm that outlived its parent', async () => {
+      const { child, ended } = await begin();
+      child.kill('SIGKILL');
+      await ended;
+      let worked = false;
+      const waiting = withLock(root, () => {
+        worked = true;
+      });
+      // It has looked at the lock once, and left it.
+      expect(readFileSync(join(root, '.bellhop', 'prepare.lock'), 'utf8')).toBe(`${child.pid} ${npm()}`);
+      expect(worked).toBe(false);
+      process.kill(npm(), 'SIGKILL');
+      await waiting;
+      expect(worked).toBe(true);
+    });
   });
 });
 

@@ -1,7 +1,9 @@
 /** Which program a room's name calls for. Owns: loading a user's module and what this node lists. Does not know: rooms. */
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { attendedProgram } from '../shared/attended.ts';
+import { ConfigError } from '../shared/config-parse.ts';
 import { listingFor } from '../shared/programs.ts';
 import type { ProgramFactory } from './program.ts';
 import { chat } from './programs/chat.ts';
@@ -14,7 +16,7 @@ export interface ProgramOffer {
 
 /** Loads the modules named, each of whose default export is a ProgramFactory. A room that no pattern matches is a chat.
  *  @param wanted  module path (relative to the working folder) and room pattern, the most specific match wins
- *  @throws Error that names the module when it cannot be loaded or exports no factory */
+ *  @throws ConfigError that names the module when there is none, or when it exports no factory; what the module itself throws */
 export async function loadPrograms(
   wanted: readonly { readonly path: string; readonly pattern: string }[],
 ): Promise<ProgramOffer[]> {
@@ -24,8 +26,12 @@ export async function loadPrograms(
       offers.push({ pattern, name: 'chat', make: chat });
       continue;
     }
-    const module = (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
-    if (typeof module.default !== 'function') throw new Error(`${path} has no default export that makes a program`);
+    const file = resolve(path);
+    if (!existsSync(file)) throw new ConfigError(`--program: there is no file ${file}.`);
+    const module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+    if (typeof module.default !== 'function') {
+      throw new ConfigError(`--program: ${file} has no default export that makes a program.`);
+    }
     const name = path.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
     offers.push({ pattern, name, make: module.default as ProgramFactory });
   }

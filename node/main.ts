@@ -40,8 +40,8 @@ async function main(): Promise<void> {
   let started = false;
   process.on('SIGTERM', () => {
     signals++;
-    // One that has not begun has nothing to hand over.
-    if (signals === 1 && started) node.drain();
+    // One that has not begun, or has not met its Redis yet, has nothing to hand over.
+    if (signals === 1 && started && node.wasRegistered) node.drain();
     else process.exit(0);
   });
   if ([config.linkTlsCert, config.secretFile].some((file) => file !== undefined)) {

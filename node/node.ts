@@ -121,6 +121,11 @@ export class Node {
     return this.#wasUp;
   }
 
+  /** Whether it has been a member; one that has not has nothing to hand over, and nobody knows of it. */
+  get wasRegistered(): boolean {
+    return this.#core?.ownRecord.wasRegistered ?? false;
+  }
+
   /** Listens, connects, registers. @returns where routers dial */
   async start(): Promise<string> {
     this.#loop.enable();

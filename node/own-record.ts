@@ -76,6 +76,11 @@ export class OwnRecord {
     this.#step = !isBack && nodes?.some(serves) === true ? 1 : STEPS;
   }
 
+  /** Whether it has ever been. */
+  get wasRegistered(): boolean {
+    return this.#registered;
+  }
+
   /** What is registered. */
   asRegistered(): NodeRecord {
     const { record } = this.#ports;

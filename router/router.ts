@@ -49,6 +49,9 @@ const TICK_MS = 20;
 /** While a certificate is waited for. */
 const HURRIED_TICK_MS = 5;
 
+/** What the cores say that somebody has to see to, or waits for the end of: also shown where only warnings are (`npm start`). */
+const WARNINGS = new Set(['redis does not answer', 'redis answers']);
+
 export class Router {
   readonly #config: RouterConfig;
   readonly #log: Logger;
@@ -322,7 +325,7 @@ export class Router {
         });
       },
       useRun: (runId) => this.#directory.useRun(runId),
-      log: (event, fields) => this.#log.info(event, fields),
+      log: (event, fields) => this.#log[WARNINGS.has(event) ? 'warn' : 'info'](event, fields),
       count: (metric, by) => this.#metrics.count(metric, by),
       observe: (metric, ms) => this.#metrics.observe(metric, ms),
     };

@@ -3,7 +3,13 @@
  *  Invariant: it certifies only by proof or by patience (observer.ts), never because a link broke.
  *  @see DESIGN §4 Certificate, Routers */
 import type { Instant } from '../shared/clock.ts';
-import { type Cluster, DirectoryError, type NodeRecord, type RouterRecord } from '../shared/directory/directory.ts';
+import {
+  type Cluster,
+  DirectoryError,
+  type NodeRecord,
+  type RouterRecord,
+  reasonOf,
+} from '../shared/directory/directory.ts';
 import { jittered, type RandomSource } from '../shared/random.ts';
 import { incompatibleTimings, type Timings } from '../shared/timing.ts';
 import type { ClusterLook } from './live/cluster-diff.ts';
@@ -187,7 +193,7 @@ export class ClusterWatch {
       this.#nextPollMs = now.monoMs;
       return;
     }
-    if (this.#redis !== 'failed') this.#ports.log('redis does not answer', { code: error.code, error: error.message });
+    if (this.#redis !== 'failed') this.#ports.log('redis does not answer', { code: error.code, why: reasonOf(error) });
     this.#redis = 'failed';
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../shared/config.ts';
+import { startRedis } from '../shared/testing/redis-server.ts';
 import { LocalCluster, StartFailure } from './local-cluster.ts';
 
 const SERVER = process.env['BELLHOP_TEST_REDIS_BIN'] || 'redis-server';
@@ -100,6 +101,12 @@ describe('LocalCluster', () => {
     const failure = await made.start().catch((error: unknown) => error);
     expect(failure).toMatchObject({ exitCode: 2, message: expect.stringContaining('redis://***@127.0.0.1:1') });
     expect(String(failure)).not.toContain('hunter2');
+  });
+
+  it('says what Redis has against it', async () => {
+    const redis = await startRedis({ args: ['--requirepass', 'secret'] });
+    const { made } = cluster({}, [`--redis=${redis.url.replace('//', '//:hunter2@')}`]);
+    await expect(made.start()).rejects.toThrow(/WRONGPASS/);
   });
 
   it('can be stopped while it starts', async () => {

@@ -13,6 +13,7 @@ import {
   type StartConfig,
 } from '../shared/config.ts';
 import { handOn } from '../shared/config-parse.ts';
+import { reasonOf } from '../shared/directory/directory.ts';
 import { RedisDirectory, type RedisDirectoryOptions } from '../shared/directory/redis-directory.ts';
 import { redactRedisUrl } from '../shared/directory/redis-url.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -300,8 +301,7 @@ async function prepareHistory(options: RedisDirectoryOptions, gen: string | unde
         return;
       } catch (error) {
         if (performance.now() > until) {
-          const why = error instanceof Error ? error.message : String(error);
-          throw new StartFailure(`Redis at ${redactRedisUrl(options.url)} does not answer: ${why}.`, 2);
+          throw new StartFailure(`${redactRedisUrl(options.url)} cannot be used: ${reasonOf(error)}.`, 2);
         }
         await sleep(50);
       }

@@ -1,5 +1,6 @@
 /** Tells an operator at start what the Redis should be told. Owns: asking until it answers. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { reasonOf } from './directory/directory.ts';
 import type { Logger } from './log.ts';
 
 const EVERY_MS = 500;
@@ -14,8 +15,7 @@ export async function reportServer(check: () => Promise<readonly string[]>, log:
       for (const complaint of await check()) log.warn('redis is not set up as it should be', { complaint });
       return;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      if (attempt === WARN_AFTER) log.warn('redis does not answer', { why });
+      if (attempt === WARN_AFTER) log.warn('redis does not answer', { why: reasonOf(error) });
     }
     await pause(EVERY_MS, undefined, { ref: false });
   }

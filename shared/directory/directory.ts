@@ -583,6 +583,13 @@ export class DirectoryError extends Error {
   }
 }
 
+/** What went wrong, for a log or an operator: the reason of a connection that is away tells a wrong password from a wrong port. It may
+ *  name an address, and so is for nobody outside. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return typeof error.cause === 'string' ? error.cause : error.message;
+}
+
 export interface Directory {
   /** Carries out one operation. A retry is the caller's decision: nothing is ever re-sent or queued while Redis is away.
    *  @throws DirectoryError */

@@ -38,6 +38,8 @@ const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
 export class GatedRedis {
   readonly #primaries: Primaries;
   readonly #run: RunInForce;
+  /** Why the last attempt to connect failed; undefined once one has not. */
+  #trouble: string | undefined;
 
   /** Does no I/O.
    *  @throws RangeError if the URL is none of Redis */
@@ -55,9 +57,13 @@ export class GatedRedis {
     this.#primaries = connectTo(endpoint, settings, {
       up: (runId) => {
         this.#run.id ??= runId;
+        this.#trouble = undefined;
         options.onState?.({ kind: 'up', runId });
       },
-      down: (reason) => options.onState?.({ kind: 'down', reason }),
+      down: (reason) => {
+        this.#trouble = reason;
+        options.onState?.({ kind: 'down', reason });
+      },
     });
   }
 
@@ -84,7 +90,7 @@ export class GatedRedis {
     const connection = this.#primaries.connectionFor(request.keys[0] ?? '');
     const serverRunId = connection?.info?.runId;
     if (runId === undefined || connection === undefined || serverRunId === undefined) {
-      throw new DirectoryError('unavailable', 'There is no connection to Redis');
+      throw this.#noConnection();
     }
     this.#run.id ??= runId;
     if (this.#run.id !== runId) {
@@ -107,9 +113,20 @@ export class GatedRedis {
    *  @throws DirectoryError 'unavailable' if one cannot be asked */
   async inspect(): Promise<readonly ServerInfo[]> {
     const connections = this.#primaries.connections();
-    if (connections.length === 0) throw new DirectoryError('unavailable', 'There is no connection to Redis');
-    const texts = await Promise.all(connections.map((connection) => connection.ask('info')));
+    if (connections.length === 0) throw this.#noConnection();
+    const ask = (connection: RedisConnection) =>
+      connection.ask('info').catch((error: unknown) => {
+        const isDown = error instanceof DirectoryError && error.code === 'unavailable';
+        throw isDown ? this.#noConnection() : error;
+      });
+    const texts = await Promise.all(connections.map(ask));
     return texts.map((text) => parseServerInfo(String(text)));
+  }
+
+  /** The reason names addresses, so it is the cause and not the message: whoever shows it decides that. */
+  #noConnection(): DirectoryError {
+    const message = 'There is no connection to Redis';
+    return new DirectoryError('unavailable', message, this.#trouble === undefined ? {} : { cause: this.#trouble });
   }
 }
 

@@ -14,6 +14,7 @@ class Bench {
   readonly clock = new ManualClock();
   readonly directory = new ScriptedDirectory();
   readonly events: string[] = [];
+  readonly logged: string[] = [];
   readonly runs: string[] = [];
   readonly counted: string[] = [];
   refused: string | undefined;
@@ -41,7 +42,7 @@ class Bench {
         keepLink: (node, incarnation, address) =>
           this.events.push(`keep ${node} ${incarnation.slice(0, 1)} ${address}`),
         dropLink: (node, incarnation) => this.events.push(`drop ${node} ${incarnation.slice(0, 1)}`),
-        log: () => undefined,
+        log: (event) => this.logged.push(event),
         count: (metric) => this.counted.push(metric),
       },
     );
@@ -272,6 +273,31 @@ describe('another run of Redis', () => {
     expect(bench.watch.redis).toBe('answered');
     bench.tick();
     expect(bench.directory.take('readCluster').args.known).toBeUndefined();
+  });
+});
+
+describe('Redis that does not answer', () => {
+  const news = (bench: Bench) => bench.logged.filter((event) => /^redis (answers|does not)/.test(event));
+
+  it('is told once, and so is its return', () => {
+    const bench = new Bench().registered();
+    for (let i = 0; i < 3; i++) {
+      bench.tick(300);
+      bench.directory.take('readCluster').fail('unavailable');
+    }
+    expect(news(bench)).toEqual(['redis does not answer']);
+    bench.tick(300);
+    bench.read(cluster([A]));
+    expect(news(bench)).toEqual(['redis does not answer', 'redis answers']);
+  });
+
+  it('is no news before it has ever answered', () => {
+    const bench = new Bench();
+    bench.tick();
+    bench.directory.take('readCluster').fail('unavailable');
+    bench.tick(300);
+    bench.read(cluster([A]));
+    expect(news(bench)).toEqual([]);
   });
 });
 

@@ -62,6 +62,7 @@ export class ClusterWatch {
   /** Membership version as of which it is registered, and when that was known. */
   #registered = { ver: 0, atMs: 0 };
   #redis: 'unknown' | 'answered' | 'failed' = 'unknown';
+  #isAwayTold = false;
   /** Since when Redis has answered after an outage; undefined where this router has seen none. */
   #answersSinceMs: number | undefined;
   #polling = false;
@@ -193,7 +194,10 @@ export class ClusterWatch {
       this.#nextPollMs = now.monoMs;
       return;
     }
-    if (this.#redis !== 'failed') this.#ports.log('redis does not answer', { code: error.code, why: reasonOf(error) });
+    // At the start the first question may come before the connection, and who never answers is told by `reportServer`.
+    if (this.#redis === 'answered')
+      this.#ports.log('redis does not answer', { code: error.code, why: reasonOf(error) });
+    this.#isAwayTold ||= this.#redis === 'answered';
     this.#redis = 'failed';
   }
 
@@ -206,7 +210,8 @@ export class ClusterWatch {
 
   #polled(cluster: Cluster, sentMs: number, now: Instant): void {
     if (this.#redis === 'failed') {
-      this.#ports.log('redis answers', {});
+      if (this.#isAwayTold) this.#ports.log('redis answers', {});
+      this.#isAwayTold = false;
       this.#answersSinceMs = now.monoMs;
     }
     this.#redis = 'answered';

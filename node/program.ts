@@ -49,9 +49,10 @@ export interface Program {
   timer?(name: string, room: RoomContext): void;
   /** The room is released or handed over, or its program failed. */
   close?(room: RoomContext): void;
-  /** State to carry to the next owner: at most 1 MiB of JSON. */
+  /** State to carry to the next owner, written with the log in durable rooms: at most 1 MiB of JSON. */
   state?(): Json;
 }
 
-/** Makes a room's program; `state` is what the last owner's program returned, where a handover carried it. */
+/** Makes a room's program; `state` is what the last owner's program returned: as a handover carried it, or after a crash, in a durable
+ *  room, as it was last logged. */
 export type ProgramFactory = (room: string, state: Json | undefined) => Program;

@@ -552,7 +552,7 @@ export class Room implements RoomContext {
     const program = this.#program.state();
     return {
       ...carriedRecent(this.#recent, after),
-      sessions: this.#roster.carry(),
+      sessions: this.#roster.carry(this.#output.now().monoMs),
       ...this.#history.carry(this.#output.now().monoMs),
       version: this.#news.version,
       ...(program === undefined ? {} : { program }),

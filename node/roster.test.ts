@@ -84,8 +84,19 @@ it('carries sessions as they are, to be seated again by their routers', () => {
   from.markPresent(gone, false);
 
   const to = new Roster(TIMES);
-  to.restore(JSON.parse(JSON.stringify(from.carry())), 0);
+  to.restore(JSON.parse(JSON.stringify(from.carry(0))), 0);
   expect(to.get('s')).toMatchObject({ seat: 3, cseq: 7, lastId: 2, meta: { a: 1 }, present: true, ownerLost: true });
   expect([to.members, to.seated, to.size]).toEqual([1, 0, 2]);
   expect(to.due(10_000).map((one) => one.session)).toEqual(['s']);
+});
+
+it('lets whoever has no socket leave as soon as the last owner would have, however often the room moves', () => {
+  const from = new Roster(TIMES);
+  from.unseat(seated(from), 'router-lost', 0);
+  const between = new Roster(TIMES);
+  between.restore(from.carry(4_000), 50_000);
+  const to = new Roster(TIMES);
+  to.restore(between.carry(53_000), 1_000);
+  expect(to.due(3_999)).toEqual([]);
+  expect(to.due(4_000).map((one) => one.session)).toEqual(['s']);
 });

@@ -72,6 +72,8 @@ export interface CarriedSession {
   readonly ownerLost?: boolean;
   readonly unsureTo?: number;
   readonly mark?: SenderMark;
+  /** Without a socket: its leave is announced after this long, milliseconds. */
+  readonly leavesMs?: number;
   readonly router: string;
 }
 
@@ -229,7 +231,7 @@ export class Roster {
     return leaving;
   }
 
-  carry(): CarriedSession[] {
+  carry(nowMs: number): CarriedSession[] {
     return [...this.#sessions.values()].map((one) => ({
       session: one.session,
       user: one.user,
@@ -244,6 +246,7 @@ export class Roster {
       ...(one.mark === undefined ? {} : { mark: one.mark }),
       ...(one.ownerLost ? { ownerLost: true } : {}),
       ...(one.unsureTo > 0 ? { unsureTo: one.unsureTo } : {}),
+      ...(one.place === undefined && one.present ? { leavesMs: Math.max(0, one.leaveAtMs - nowMs) } : {}),
       router: one.router,
     }));
   }
@@ -262,6 +265,9 @@ export class Roster {
       session.unsureTo = one.unsureTo ?? 0;
       this.markPresent(session, one.present);
       this.unseat(session, 'router-lost', nowMs);
+      if (one.leavesMs === undefined) continue;
+      session.leaveAtMs = Math.min(session.leaveAtMs, nowMs + one.leavesMs);
+      this.#dueMs = Math.min(this.#dueMs, session.leaveAtMs);
     }
   }
 }

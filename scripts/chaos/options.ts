@@ -37,7 +37,8 @@ Faults on a cluster of real processes under load; what was said and heard is che
   --redis-restarts <n>    SIGKILL of Redis, back with its data
   --redis-empties <n>     SIGKILL of Redis, back empty
   --redis-pauses <n>      SIGSTOP of Redis
-  --failovers <n>         the primary dies, its replica takes its place
+  --failovers <n>         the primary dies, its replica takes its place behind the same address
+  --redis-failovers <n>   the primary dies, sentinels promote its replica
   --away <s>              Redis is away for so long; --away-relay the same with relay rooms
   --partitions <n>        node–Redis, router–node and router–Redis cut, each way
   --mixed --seconds <n>   all of it at random, two at once now and then (60 s)
@@ -64,6 +65,7 @@ const COUNTED = {
   'redis-empties': 'redis-empties',
   'redis-pauses': 'redis-pauses',
   failovers: 'failovers',
+  'redis-failovers': 'redis-failovers',
   partitions: 'partitions',
 } as const satisfies Record<string, PartId>;
 
@@ -86,6 +88,7 @@ export function readOptions(
       'redis-empties': text,
       'redis-pauses': text,
       failovers: text,
+      'redis-failovers': text,
       partitions: text,
       away: text,
       'away-relay': text,

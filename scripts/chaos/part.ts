@@ -18,6 +18,7 @@ export const PART_IDS = [
   'redis-empties',
   'redis-pauses',
   'failovers',
+  'redis-failovers',
   'away',
   'away-relay',
   'partitions',

@@ -3,7 +3,7 @@
 
 import { add, drain, freeze, kill } from './nemeses/nodes.ts';
 import { nodeFromRedis, routerFromNode, routerFromRedis } from './nemeses/partitions.ts';
-import { failOver, flushRedis, freezeRedis, loseRedis, restartRedis } from './nemeses/redis.ts';
+import { failOver, failOverBySentinel, flushRedis, freezeRedis, loseRedis, restartRedis } from './nemeses/redis.ts';
 import { freezeRouter, killRouter } from './nemeses/routers.ts';
 import type { ChaosOptions } from './options.ts';
 import type { Limit, Part, PartId } from './part.ts';
@@ -21,6 +21,7 @@ export const EVIDENCE: Readonly<Record<PartId, number>> = {
   'redis-empties': 10,
   'redis-pauses': 10,
   failovers: 10,
+  'redis-failovers': 10,
   away: 1,
   'away-relay': 1,
   partitions: 10,
@@ -112,6 +113,13 @@ export function partOf(id: PartId, rounds: number, options: ChaosOptions): Part 
         says: 'the primary is killed and its replica promoted behind the same address',
         shape: { ...shape, redis: 'pair' },
         nemeses: [failOver],
+      };
+    case 'redis-failovers':
+      return {
+        ...base,
+        says: 'the primary is killed and sentinels promote its replica; what died comes back as a replica before the next',
+        shape: { ...shape, redis: 'sentinels' },
+        nemeses: [failOverBySentinel],
       };
     case 'away':
     case 'away-relay': {

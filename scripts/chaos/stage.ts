@@ -15,6 +15,7 @@ import { Recorder } from './history/recorder.ts';
 import { ChaosLoad, type LoadShape } from './load/chaos-load.ts';
 import { Network } from './network.ts';
 import { RedisPair } from './redis-pair.ts';
+import { SentinelSet } from './sentinel-set.ts';
 
 export interface StageOptions extends LoadShape {
   readonly nodes: number;
@@ -22,8 +23,9 @@ export interface StageOptions extends LoadShape {
   readonly roomClass: RoomClass;
   /** How a death may be certified; without `supervisor` nobody does it at once. */
   readonly proof: 'supervisor' | 'patience';
-  /** `append-only`: a restart brings the data back. `pair`: a replica stands by, and every way to Redis can be moved and can fail. */
-  readonly redis: 'empty' | 'append-only' | 'pair';
+  /** `append-only`: a restart brings the data back. `pair`: a replica stands by, and every way to Redis can be moved and can fail.
+   *  `sentinels`: a replica stands by, and three sentinels, whom processes ask for the primary. */
+  readonly redis: 'empty' | 'append-only' | 'pair' | 'sentinels';
   /** Whether every way to Redis and to nodes leads through a proxy. */
   readonly proxies: boolean;
   readonly random: RandomSource;
@@ -43,6 +45,7 @@ export class Stage {
   readonly options: StageOptions;
   readonly network: Network | undefined;
   readonly pair: RedisPair | undefined;
+  readonly sentinels: SentinelSet | undefined;
   /** Nodes that are to run; a drained one is not among them until it is added again. */
   readonly nodes = new Set<string>();
   /** Nodes that were certified without a fault of theirs: the machine stood still. */
@@ -60,14 +63,15 @@ export class Stage {
     history: Recorder,
     options: StageOptions,
     network: Network | undefined,
-    pair: RedisPair | undefined,
+    standby: RedisPair | SentinelSet | undefined,
   ) {
     this.cluster = cluster;
     this.load = load;
     this.history = history;
     this.options = options;
     this.network = network;
-    this.pair = pair;
+    this.pair = standby instanceof RedisPair ? standby : undefined;
+    this.sentinels = standby instanceof SentinelSet ? standby : undefined;
     for (const [id, process] of cluster.nodes) {
       this.nodes.add(id);
       this.#follow(process);
@@ -77,24 +81,28 @@ export class Stage {
 
   /** Starts a cluster and its load, and waits until every client is seated and every room was heard. */
   static async start(options: StageOptions): Promise<Stage> {
-    const pair = options.redis === 'pair' ? await RedisPair.start() : undefined;
-    const redis = pair?.primary ?? (await startRedis({ args: options.redis === 'append-only' ? APPEND_ONLY : [] }));
+    const standby = await standbyOf(options.redis);
+    const redis = standby?.primary ?? (await startRedis({ args: options.redis === 'append-only' ? APPEND_ONLY : [] }));
     const network =
-      options.proxies || pair !== undefined
+      options.proxies || standby instanceof RedisPair
         ? await Network.open(named('n', options.nodes), named('r', options.routers), redis.port)
         : undefined;
+    const argsOf = (id: string): string[] => [
+      ...(network?.argsOf(id) ?? []),
+      ...(standby instanceof SentinelSet ? ['--redis-url', standby.url] : []),
+    ];
     const cluster = await Cluster.start({
       nodes: options.nodes,
       routers: options.routers,
       redis,
       nodeArgs: ['--durability', options.roomClass, ...(options.roomClass === 'durable' ? WHOLE_LOGS : [])],
       routerArgs: options.proof === 'patience' ? ['--certify-by', 'patience'] : [],
-      ...(network === undefined ? {} : { argsOf: (id: string) => network.argsOf(id) }),
+      argsOf,
     });
     const history = new Recorder(options.roomClass);
     const routers = [...cluster.routers].map(([id, { url }]) => ({ id, url: url.replace('http', 'ws') }));
     const load = new ChaosLoad({ ...options, routers, history });
-    const stage = new Stage(cluster, load, history, options, network, pair);
+    const stage = new Stage(cluster, load, history, options, network, standby);
     try {
       await load.connect();
       load.start();
@@ -266,6 +274,7 @@ export class Stage {
     for (const process of this.#all()) this.#meant.add(process);
     await this.cluster.stop();
     await this.pair?.stop();
+    await this.sentinels?.stop();
     await this.network?.close();
   }
 
@@ -298,6 +307,11 @@ export class Stage {
   #note({ name }: ClusterProcess, act: ProcessAct, code: string): void {
     this.history.add({ kind: 'process', at: this.now(), process: name, act, code });
   }
+}
+
+async function standbyOf(redis: StageOptions['redis']): Promise<RedisPair | SentinelSet | undefined> {
+  if (redis === 'pair') return RedisPair.start();
+  return redis === 'sentinels' ? SentinelSet.start() : undefined;
 }
 
 function named(letter: string, count: number): string[] {

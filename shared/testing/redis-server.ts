@@ -12,8 +12,20 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** A port that must be used; without it a random free one is found. */
   readonly port?: number;
-  /** Starts a sentinel instead, with a quorum of 1, that watches the primary on `port` under `name`. */
-  readonly sentinelOf?: { readonly name: string; readonly port: number };
+  /** Starts a sentinel instead. */
+  readonly sentinelOf?: SentinelOptions;
+}
+
+/** What a sentinel watches, and when it acts. */
+export interface SentinelOptions {
+  /** What it calls the primary. */
+  readonly name: string;
+  /** Of the primary. */
+  readonly port: number;
+  /** How many sentinels must find the primary gone; 1 by default. */
+  readonly quorum?: number;
+  /** A primary that has not answered for so long is gone; as Redis has it by default. */
+  readonly downAfterMs?: number;
 }
 
 export interface RedisServer {
@@ -94,7 +106,7 @@ function dataMode(directory: string, args: readonly string[]): Mode {
   return { argv: (port) => ['--port', String(port), ...fixed, ...args], ready: 'Ready to accept connections' };
 }
 
-function sentinelMode(directory: string, { name, port: watched }: { name: string; port: number }): Mode {
+function sentinelMode(directory: string, { name, port: watched, quorum, downAfterMs }: SentinelOptions): Mode {
   return {
     argv(port) {
       // A sentinel keeps what it learns in its configuration file and does not start without one.
@@ -103,7 +115,8 @@ function sentinelMode(directory: string, { name, port: watched }: { name: string
         `port ${port}`,
         'bind 127.0.0.1',
         `dir ${directory}`,
-        `sentinel monitor ${name} 127.0.0.1 ${watched} 1`,
+        `sentinel monitor ${name} 127.0.0.1 ${watched} ${quorum ?? 1}`,
+        ...(downAfterMs === undefined ? [] : [`sentinel down-after-milliseconds ${name} ${downAfterMs}`]),
       ];
       writeFileSync(file, `${lines.join('\n')}\n`);
       return [file, '--sentinel'];

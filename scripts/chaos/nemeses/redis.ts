@@ -91,6 +91,22 @@ export const failOver: Nemesis = {
   },
 };
 
+/** The primary dies; sentinels find it gone and promote its replica, and every process asks them where to go. */
+export const failOverBySentinel: Nemesis = {
+  name: 'Sentinel failover',
+  says: 'SIGKILL of the primary; three sentinels promote its replica',
+  measures: UNTIL_NEXT_MESSAGE,
+  async strike(stage) {
+    const { sentinels } = stage;
+    if (sentinels === undefined) throw new Error('a failover by sentinels needs them');
+    const atMs = stage.begin('Sentinel failover');
+    endangerAll(stage);
+    stage.cluster.redis = await sentinels.failOver();
+    const figures = { promotedMs: Math.round(stage.now() - atMs) };
+    return { ...everyRoom(stage, 'Sentinel failover'), figures: () => figures, repair: () => sentinels.rejoin() };
+  },
+};
+
 /** Redis is away for long: what goes on meanwhile is counted, and memory is looked at. */
 export function loseRedis(ms: number): Nemesis {
   return {

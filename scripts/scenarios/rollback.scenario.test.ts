@@ -4,56 +4,13 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../shared/clock.ts';
 import { isGated } from '../../shared/link/messages.ts';
 import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
-import { ScenarioClient } from './client.ts';
-import type { Cluster } from './cluster.ts';
+import { expectWhole, say, talkers } from './conversation.ts';
 import { LinkRouter } from './link-router.ts';
 import { SavedData } from './saved-data.ts';
-import { expectSound, useCluster } from './suite.ts';
+import { useCluster } from './suite.ts';
 import { pause, until } from './wait.ts';
 
 const { deadMs, graceMs } = DEFAULT_TIMINGS;
-
-/** A room of the node, and two clients in it, one through each router. */
-async function talkers(
-  cluster: Cluster,
-  node: string,
-): Promise<{ room: string; ada: ScenarioClient; bob: ScenarioClient }> {
-  for (let i = 0; i < 200; i++) {
-    const room = `${node}-${i}`;
-    const ada = await ScenarioClient.join({ url: cluster.router('r1').url, room, user: 'ada' });
-    if ((await cluster.recordOf(room))?.node === node) {
-      return { room, ada, bob: await ScenarioClient.join({ url: cluster.router('r2').url, room, user: 'bob' }) };
-    }
-    ada.close();
-  }
-  throw new Error(`none of 200 rooms went to ${node}`);
-}
-
-async function say(client: ScenarioClient, from: number, to: number): Promise<void> {
-  for (let n = from; n <= to; n++) expect(await client.sayUntilAcked(n, 40_000)).toBe(n);
-}
-
-/** The log holds 1 … `last`, and both clients heard each of them once, without a reset or a lost socket. */
-async function expectWhole(
-  cluster: Cluster,
-  room: string,
-  clients: readonly ScenarioClient[],
-  last: number,
-): Promise<void> {
-  const all = Array.from({ length: last }, (_, i) => i + 1);
-  await until('both have heard all', () => clients.every(({ received }) => received === last));
-  const answer = await cluster
-    .router('r1')
-    .api.get<{ readonly messages: readonly { readonly seq: number; readonly data: number }[] }>(
-      `/rooms/${room}/messages`,
-    );
-  expect(answer.body.messages.map(({ seq, data }) => [seq, data])).toEqual(all.map((n) => [n, n]));
-  for (const { messages, resets, closes } of clients) {
-    expect(messages.map(({ seq }) => seq)).toEqual(all);
-    expect([resets, closes]).toEqual([[], []]);
-  }
-  expectSound(cluster, clients);
-}
 
 describe('an owner that was stopped before its room was taken over', () => {
   const cluster = useCluster({ nodes: 2, routers: 2, routerArgs: ['--certify-by', 'patience'] });

@@ -6,6 +6,7 @@ import { attendedProgram } from '../shared/attended.ts';
 import { ConfigError } from '../shared/config-parse.ts';
 import { listingFor } from '../shared/programs.ts';
 import type { ProgramFactory } from './program.ts';
+import { ScopedProgram } from './program-scope.ts';
 import { chat } from './programs/chat.ts';
 
 export interface ProgramOffer {
@@ -33,7 +34,9 @@ export async function loadPrograms(
       throw new ConfigError(`--program: ${file} has no default export that makes a program.`);
     }
     const name = path.replace(/^.*\//, '').replace(/\.[^.]*$/, '');
-    offers.push({ pattern, name, make: module.default as ProgramFactory });
+    const make = module.default as ProgramFactory;
+    // Programs of this package start nothing that could throw by itself, and need no scope.
+    offers.push({ pattern, name, make: (room, state) => new ScopedProgram(make, room, state) });
   }
   if (!offers.some((offer) => offer.pattern === '*')) offers.push({ pattern: '*', name: 'chat', make: chat });
   return offers;

@@ -1,5 +1,5 @@
 /** Entry of a node's process. Owns: configuration, signals, exit codes. Exit: 0 left or told to stop, 1 crashed, 2 may not join or is
- *  misconfigured, 3 certified as dead. */
+ *  misconfigured, 3 certified as dead. A fault that a room's program started closes that room and ends nothing. */
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
 import { createLogger } from '../shared/log.ts';
@@ -8,6 +8,7 @@ import { reportServer } from '../shared/report-server.ts';
 import { attendedOffers, loadPrograms } from './load-program.ts';
 import { Node } from './node.ts';
 import type { NodeEnd } from './ports.ts';
+import { faultOfProgram } from './program-scope.ts';
 
 const EXIT_CODES: Readonly<Record<NodeEnd['kind'], number>> = { left: 0, refused: 2, certified: 3 };
 
@@ -29,8 +30,12 @@ async function main(): Promise<void> {
   };
   const node = new Node(config, programs, log, end);
 
-  const crash = (error: unknown): void => {
-    log.error('crashed', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  const crash = (fault: unknown): void => {
+    const error = fault instanceof Error ? (fault.stack ?? fault.message) : String(fault);
+    const program = faultOfProgram(fault);
+    if (program?.isFirst === true) log.error('program threw outside of its calls', { room: program.room, error });
+    if (program !== undefined) return;
+    log.error('crashed', { error });
     process.exit(1);
   };
   process.on('uncaughtException', crash);

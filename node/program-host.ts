@@ -2,6 +2,7 @@
  *  places or links. Invariant: after `close`, which also follows a failure, the program is not called again. */
 
 import type { Json, Member, Program, Publish, RoomContext } from './program.ts';
+import { ScopedProgram } from './program-scope.ts';
 import { MessageTooLarge } from './room-state.ts';
 
 const TIMERS_MAX = 100;
@@ -20,6 +21,7 @@ export class ProgramHost {
     this.#program = program;
     this.#context = context;
     this.#onFailure = onFailure;
+    if (program instanceof ScopedProgram) program.onFault((error) => this.#faulted(error));
   }
 
   open(): void {
@@ -110,6 +112,11 @@ export class ProgramHost {
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Something threw that the program had started. */
+  #faulted(error: unknown): void {
+    if (!this.#ended) this.#fail(error);
   }
 
   /** A failure is told once, with its first error. */

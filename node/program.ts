@@ -1,5 +1,6 @@
 /** What a room runs. Owns: the interface between a room and the code of its author. A program is synchronous: it is called with
- *  one event at a time and answers by calling its `RoomContext`. A program that throws closes its room, not the node.
+ *  one event at a time and answers by calling its `RoomContext`. A program that throws closes its room, not the node: also in a timer
+ *  or promise of its own, where that was begun in one of these calls.
  *  @see DESIGN §1 program */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -50,7 +51,7 @@ export interface Program {
   /** The room is released or handed over, or its program failed. */
   close?(room: RoomContext): void;
   /** State to carry to the next owner, written with the log in durable rooms: at most 1 MiB of JSON. */
-  state?(): Json;
+  state?(): Json | undefined;
 }
 
 /** Makes a room's program; `state` is what the last owner's program returned: as a handover carried it, or after a crash, in a durable

@@ -8,20 +8,31 @@ import { launch } from './processes.ts';
 import { useCluster } from './suite.ts';
 import { until } from './wait.ts';
 
-/** A program that throws where no room's guard stands around it, and would speak afterwards. Once only: the publish was not acked, so
- *  its client says it again to the next owner. */
+/** A program of which some things throw where no room's guard stands around them. `crash` has a timer of the module throw, which is no
+ *  room's, and would speak afterwards: once only, since the publish was not acked and its client says it again to the next owner. */
 const PROGRAM = `import { mkdirSync } from 'node:fs';
+const jobs = [];
+setInterval(() => { for (const job of jobs.splice(0)) job(); }, 1);
 export default () => ({
   message(publish, room) {
+    if (publish.data !== 'crash') {
+      const fail = () => { throw new Error('planted'); };
+      if (publish.data === 'timer') setInterval(fail, 1);
+      else if (publish.data === 'promise') Promise.reject(new Error('planted'));
+      else room.relay(publish);
+      return;
+    }
     room.broadcast({ heard: publish.data });
     try {
       mkdirSync(new URL('crashed', import.meta.url));
     } catch {
       return;
     }
-    setImmediate(() => room.broadcast('after'));
-    setImmediate(() => { throw new Error('planted\\r\\nfault'); });
-    setTimeout(() => room.broadcast('long after'), 1);
+    jobs.push(() => {
+      setImmediate(() => room.broadcast('after'));
+      throw new Error('planted\\r\\nfault');
+    });
+    setTimeout(() => room.broadcast('long after'), 10);
   },
 });`;
 const folder = mkdtempSync(join(tmpdir(), 'bellhop-crash-'));
@@ -35,6 +46,25 @@ const cluster = useCluster({
   nodeArgs: ['--program', program, '--rooms', 'crash-*'],
   routerArgs: ['--certify-by', 'pid'],
 });
+
+test.each(['timer', 'promise'])(
+  '56 what a program throws in a %s of its own closes its room, and the node goes on',
+  async (where) => {
+    const { url } = cluster().router('r1');
+    const [room, other] = [`crash-${where}`, `crash-beside-${where}`];
+    const client = await ScenarioClient.join({ url, room, user: 'ann' });
+    const beside = await ScenarioClient.join({ url, room: other, user: 'bob' });
+    client.publish(where);
+    await until('the room was closed', () => client.closes.length > 0);
+    expect(client.closes[0]).toMatchObject({ code: 1011 });
+    expect(cluster().crashes()).toEqual([]);
+    const before = beside.messages.length;
+    beside.publish('still here');
+    await until('the other room is served', () => beside.messages.length > before);
+    expect([beside.closes, beside.violations]).toEqual([[], []]);
+    for (const one of [client, beside]) one.close();
+  },
+);
 
 test('56 a node logs it in one line, says nothing more, exits with 1, and its rooms go on elsewhere', async () => {
   const { url } = cluster().router('r1');

@@ -107,6 +107,12 @@ export class Courier {
     if (this.#batch !== undefined) void this.#send(this.#batch);
   }
 
+  /** So many events are given up that this was not given: the receiver is told with the next batch. */
+  miss(events: number): void {
+    this.#dropped += events;
+    this.#untold += events;
+  }
+
   /** Sends nothing more. What is under way is left to itself. */
   close(): void {
     this.#isClosed = true;

@@ -36,12 +36,15 @@ let clock: ManualClock;
 let memory: MemoryDirectory;
 /** What a receiver that answers got, in order. */
 let arrived: WebhookEvent[];
+/** Of how many more it was told that they will not come. */
+let dropped: number;
 let receiver: 'well' | 'down';
 
 beforeEach(() => {
   clock = new ManualClock();
   memory = new MemoryDirectory({ runId: 'c'.repeat(40) });
   arrived = [];
+  dropped = 0;
   receiver = 'well';
 });
 
@@ -53,7 +56,10 @@ class Life {
   redis: 'well' | 'away' | 'mute' = 'well';
   isDead = false;
 
-  constructor(endpoints = 1) {
+  readonly outboxEventsMax: number;
+
+  constructor(endpoints = 1, outboxEventsMax = 1_000) {
+    this.outboxEventsMax = outboxEventsMax;
     this.#directory = memory.connect(clock);
     const couriers = Array.from(
       { length: endpoints },
@@ -65,7 +71,9 @@ class Life {
           random: new SeededRandom(1),
           post: async (_url, _headers, body) => {
             if (receiver === 'down' || this.isDead) throw new Error('down');
-            arrived.push(...(JSON.parse(body) as { events: WebhookEvent[] }).events);
+            const batch = JSON.parse(body) as { events: WebhookEvent[]; dropped?: number };
+            arrived.push(...batch.events);
+            dropped += batch.dropped ?? 0;
             return 200;
           },
           queueBytesMax: 1_000_000,
@@ -89,7 +97,7 @@ class Life {
       concerns: (room) => room !== 'quiet',
       call,
       now: () => clock.now(),
-      outboxEventsMax: 1_000,
+      outboxEventsMax: this.outboxEventsMax,
       log: () => undefined,
     });
   }
@@ -99,6 +107,14 @@ class Life {
       clock.advance(20);
       this.webhooks.tick(clock.now());
       for (let i = 0; i < 8; i++) await Promise.resolve();
+    }
+  }
+
+  /** Lets much time pass, in which little happens. */
+  async wait(ms: number, stepMs: number): Promise<void> {
+    for (let at = 0; at < ms; at += stepMs) {
+      clock.advance(stepMs - 200);
+      await this.pass(200);
     }
   }
 
@@ -357,6 +373,48 @@ describe('the end of a room', () => {
     await life.pass(500);
     expect(unique()).toEqual(['room.occupied', 'member.joined a', 'member.left a', 'room.vacated']);
   });
+});
+
+it('a room in which nobody comes or goes for weeks is remembered, and its next owner tells what changed since', async () => {
+  const life = new Life();
+  const room = new FakeRoom(9);
+  life.webhooks.opened(room);
+  life.come(room, 'a');
+  life.come(room, 'b');
+  await life.wait(15 * 24 * 3_600_000, 3_600_000);
+  life.isDead = true;
+  const next = new Life();
+  next.webhooks.opened(new FakeRoom(10, ['b']));
+  await next.pass(500);
+  expect(told()).toEqual(['room.occupied', 'member.joined a', 'member.joined b', 'member.left a']);
+});
+
+it('what an outbox has no room for is counted, and receivers are told', async () => {
+  const life = new Life(1, 3);
+  const room = new FakeRoom(9);
+  receiver = 'down';
+  life.webhooks.opened(room);
+  for (const session of ['a', 'b', 'c', 'd']) life.come(room, session);
+  await life.pass(500);
+  expect(life.webhooks.state()[0]).toMatchObject({ dropped: 2 });
+  receiver = 'well';
+  await life.pass(3_000);
+  expect(dropped).toBe(2);
+});
+
+it('takes its name from an empty room also where Redis was away as it wanted to', async () => {
+  const life = new Life();
+  const tellers = async () => (await memory.connect(clock).call('readTellers', {})).tellers;
+  const room = new FakeRoom(9);
+  life.webhooks.opened(room);
+  await life.pass(300);
+  expect(await tellers()).toHaveLength(1);
+  life.redis = 'away';
+  life.webhooks.forget('lobby');
+  await life.pass(3_000);
+  life.redis = 'well';
+  await life.pass(3_000);
+  expect(await tellers()).toEqual([]);
 });
 
 it('gives Redis back what it lost, under the next epoch, and tells nobody of it again', async () => {

@@ -18,6 +18,7 @@ import type { RoomSession } from '../roster.ts';
 import type { Courier, EndpointState } from './courier.ts';
 import type { OutgoingEvent, WebhookEventType } from './event.ts';
 import { RoomEvents, type Transition } from './room-events.ts';
+import { Tellers } from './tellers.ts';
 
 export interface WebhooksOptions {
   readonly couriers: readonly Courier[];
@@ -53,6 +54,8 @@ interface ToldRoom {
   isNoted: boolean;
   isBusy: boolean;
   notBeforeMs: number;
+  /** When its outbox is opened again, though nothing has happened, monotonic ms. */
+  reopenAtMs: number;
   /** Closed for good: it is let go of once what there was to tell is written. */
   isClosing: boolean;
   /** Another's. */
@@ -70,6 +73,9 @@ const WAITING_MAX = 5_000;
 const EXPIRE_MS = 7 * 24 * 3_600_000;
 /** One of which nothing is left to tell. */
 const EMPTY_EXPIRE_MS = 3_600_000;
+/** A room in which nobody comes or goes is opened anew this often, so that what Redis knows of it does not expire. */
+const REOPEN_MS = 24 * 3_600_000;
+const LOOK_EVERY_MS = 60_000;
 
 export class Webhooks {
   readonly #options: WebhooksOptions;
@@ -77,19 +83,20 @@ export class Webhooks {
   /** Rooms with something to open or to write. */
   readonly #dirty = new Set<ToldRoom>();
   readonly #trims = new Map<string, OutboxId>();
+  readonly #tellers: Tellers;
   #writes = 0;
   #trimming = 0;
   #nextFlushMs = 0;
-  /** Events given up before they were in an outbox, or by its bound. */
-  #lost = 0;
+  #nextLookMs = 0;
 
   constructor(options: WebhooksOptions) {
     this.#options = options;
+    this.#tellers = new Tellers({ call: options.call, isTold: (room) => this.#rooms.has(room) });
   }
 
   /** Of every endpoint. What was given up before it was any endpoint's counts for each. */
   state(): EndpointState[] {
-    return this.#options.couriers.map(({ state }) => ({ ...state, dropped: state.dropped + this.#lost }));
+    return this.#options.couriers.map(({ state }) => state);
   }
 
   /** Whether nothing of this room waits: only then it may be given up. */
@@ -113,7 +120,8 @@ export class Webhooks {
     const told: ToldRoom = {
       ...{ name: room.room, room, events: undefined, present: presentIn(room), early: [], unwritten: [], underWay: 0 },
       ...{ handed: { epoch: 0, number: 0 }, last: { epoch: 0, number: 0 }, isDoubted: false },
-      ...{ isNoted: false, isBusy: false, notBeforeMs: 0, isClosing: false, isGone: false },
+      ...{ isNoted: false, isBusy: false, notBeforeMs: 0, reopenAtMs: Number.POSITIVE_INFINITY },
+      ...{ isClosing: false, isGone: false },
     };
     this.#rooms.set(room.room, told);
     this.#dirty.add(told);
@@ -154,15 +162,33 @@ export class Webhooks {
     for (const courier of this.#options.couriers) courier.tick();
     if (now.monoMs < this.#nextFlushMs) return;
     this.#nextFlushMs = now.monoMs + FLUSH_EVERY_MS;
+    if (now.monoMs >= this.#nextLookMs) this.#reopen(now.monoMs);
     this.#flush(now.monoMs);
     this.#trim();
+    this.#tellers.tick(now.monoMs);
+  }
+
+  /** Rooms that have been as they are for long: Redis is asked what it knows of them, which prolongs that and puts right what it lost. */
+  #reopen(nowMs: number): void {
+    this.#nextLookMs = nowMs + LOOK_EVERY_MS;
+    for (const told of this.#rooms.values()) {
+      if (nowMs < told.reopenAtMs) continue;
+      told.reopenAtMs = Number.POSITIVE_INFINITY;
+      told.isNoted = false;
+      told.isDoubted = true;
+      this.#dirty.add(told);
+    }
+  }
+
+  #giveUp(events: number): void {
+    if (events > 0) for (const courier of this.#options.couriers) courier.miss(events);
   }
 
   /** What was not written is given up, and what Redis holds is compared with who is there. */
   #compareAnew(told: ToldRoom): void {
     const isOverfull = told.early.length + told.unwritten.length > WAITING_MAX;
     if (isOverfull) {
-      this.#lost += told.unwritten.filter(({ json }) => json !== undefined).length;
+      this.#giveUp(told.unwritten.filter(({ json }) => json !== undefined).length);
       this.#options.log('too much waits to be told of a room', { room: told.name });
       told.unwritten = [];
       told.last = told.events?.last ?? told.last;
@@ -196,9 +222,7 @@ export class Webhooks {
   /** Nobody is there, and all of it is written: as long as it is not everywhere delivered too, somebody must find it. */
   #letGo(told: ToldRoom): void {
     this.#rooms.delete(told.name);
-    if (told.underWay > 0) return;
-    const { incarnation } = told.room.triple;
-    this.#options.call('writeTellers', { incarnation, add: [], drop: [told.name] }, () => undefined);
+    if (told.underWay === 0) this.#tellers.drop(told.name, told.room.triple.incarnation);
   }
 
   /** Before anything is told of a room: whoever looks for what a dead node left behind must find it. */
@@ -216,6 +240,7 @@ export class Webhooks {
       if (reply.kind === 'stale') return this.#stale(told);
       for (const { id, json } of reply.events) this.#hand(told, id, json);
       told.isDoubted = false;
+      told.reopenAtMs = this.#options.now().monoMs + REOPEN_MS;
       if (told.events !== undefined) {
         told.unwritten.unshift(...told.events.putBack(reply.told, told.unwritten));
         return;
@@ -236,6 +261,8 @@ export class Webhooks {
     const args = { room: told.name, epoch, expireMs: EXPIRE_MS, eventsMax, events };
     this.#ask(told, 'writeOutbox', args, (reply) => {
       if (reply.kind === 'stale') return this.#stale(told);
+      // Couriers still have them, but whoever owns the room next would not know of them.
+      this.#giveUp(reply.dropped);
       // It may have been overfull meanwhile: then it is opened anew, which finds what was written here.
       if (told.unwritten[0] !== events[0]) return;
       told.unwritten.splice(0, events.length);

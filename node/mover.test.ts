@@ -312,6 +312,28 @@ describe('moves are paused', () => {
   });
 });
 
+describe('a drain that gets nowhere', () => {
+  it('holds up no other for more than a minute', () => {
+    const cluster = new Cluster();
+    cluster.moves = { ...cluster.moves, stepMs: 0 };
+    const [first, second] = ['n1', 'n2', 'n3'].map((name) => cluster.livingNode(name));
+    if (first === undefined || second === undefined) throw new Error('they were made');
+    for (const [at, node] of [first, second].entries())
+      for (let n = 0; n < 10; n++) node.router().open(`room-${at}-${n}`, [{ session: `s${at}-${n}` }]);
+    first.reaches = false;
+    for (const node of [first, second]) {
+      ask(cluster, node, 'drain', { by: 'ann', roomsPerSecond: 50 });
+      cluster.run(2_000, 100);
+    }
+    cluster.run(30_000, 100);
+    expect(held(second).length).toBeGreaterThan(0);
+    expect(ask(cluster, second, 'drain-status')).toMatchObject({ state: 'paused', why: 'node n1 is being drained' });
+    cluster.run(45_000, 100);
+    expect(held(first).length).toBeGreaterThan(0);
+    expect(ask(cluster, second, 'drain-status')).toMatchObject({ state: 'done', left: 0 });
+  });
+});
+
 describe('a pin', () => {
   it('to a node that is gone is not followed', () => {
     const cluster = new Cluster();

@@ -29,6 +29,8 @@ const TAKEOVER_MS = 3_000;
 /** Longest that waiting OPENs prolong that. */
 const TAKEOVER_MAX_MS = 10_000;
 const DRAIN_LOOK_MS = 200;
+/** A drain none of whose rooms has gone for so long holds up nobody else: it may be one that no other node can take from. */
+const OTHER_DRAIN_MS = 60_000;
 
 export interface MoveRules {
   /** Rooms that rebalancing hands over in a second; 0: none. */
@@ -93,6 +95,8 @@ export class Mover {
   #filledMs = 0;
   #lookMs = 0;
   #takeover: { readonly node: string; readonly sinceMs: number } | undefined;
+  /** Nodes that are drained: how few rooms each was seen with, and since when. */
+  readonly #others = new Map<string, { readonly rooms: number; readonly sinceMs: number }>();
   #why: string | undefined;
   #left = false;
   readonly #pauses = new Pauses();
@@ -167,7 +171,21 @@ export class Mover {
       const isDead = then?.state === 'dead' || (then !== undefined && then.incarnation !== one.incarnation);
       if (isDead && one.state === 'active') this.#takeover = { node: one.node, sinceMs: now.monoMs };
     }
+    this.#seeDrains(view, now);
     if (isChanged) this.#compareAll();
+  }
+
+  #seeDrains({ nodes, beats }: MoverView, now: Instant): void {
+    const drained = new Set<string>();
+    for (const { node, incarnation, state } of nodes) {
+      const beat = beats[node];
+      if (state !== 'draining' || beat?.incarnation !== incarnation) continue;
+      drained.add(incarnation);
+      const { rooms } = beat.load;
+      if (rooms < (this.#others.get(incarnation)?.rooms ?? Number.POSITIVE_INFINITY))
+        this.#others.set(incarnation, { rooms, sinceMs: now.monoMs });
+    }
+    for (const incarnation of this.#others.keys()) if (!drained.has(incarnation)) this.#others.delete(incarnation);
   }
 
   /** Where placement, or a pin, wants the room; undefined where it may stay. */
@@ -282,20 +300,21 @@ export class Mover {
       if (!isOver) return `node ${node} has died, and its rooms are being taken over`;
       this.#takeover = undefined;
     }
-    const other = this.#otherDrain();
+    const other = this.#otherDrain(now);
     return other === undefined ? undefined : `node ${other} is being drained`;
   }
 
   /** Another drain that goes first. Of two at once the one of the lower name does; a node that leaves waits for none, since whoever
-   *  told it to end will not wait either. */
-  #otherDrain(): string | undefined {
+   *  told it to end will not wait either. One that gets nowhere is waited for no longer than a minute. */
+  #otherDrain(now: Instant): string | undefined {
     if (this.leaves) return undefined;
     const { node: self } = this.#ports.self;
     const isFirst = (node: string) => !this.draining || node < self;
     return this.#view?.nodes.find(({ node, incarnation, state, attends }) => {
       if (state !== 'draining' || node === self || attends !== undefined || !isFirst(node)) return false;
-      const beat = this.#view?.beats[node];
-      return beat?.incarnation === incarnation && beat.load.rooms > 0;
+      const seen = this.#others.get(incarnation);
+      const has = this.#view?.beats[node]?.load.rooms ?? 0;
+      return seen !== undefined && has > 0 && now.monoMs - seen.sinceMs < OTHER_DRAIN_MS;
     })?.node;
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { OpenSession } from '../shared/link/messages.ts';
-import { Roster } from './roster.ts';
+import { judgeSeat, Roster } from './roster.ts';
 
 const TIMES = { leaveBrokenMs: 5_000, leaveRouterLostMs: 10_000, resumeMs: 120_000 };
 const PLACE = { link: 1, router: 'r1', handle: 11 };
@@ -99,4 +99,17 @@ it('lets whoever has no socket leave as soon as the last owner would have, howev
   to.restore(between.carry(53_000), 1_000);
   expect(to.due(3_999)).toEqual([]);
   expect(to.due(4_000).map((one) => one.session)).toEqual(['s']);
+});
+
+it('carries which seat was offered, so that every socket with one token is told of a next one also at another owner', () => {
+  const from = new Roster(TIMES);
+  seated(from, 's', 3).seatOffered = 4;
+  const to = new Roster(TIMES);
+  to.restore(JSON.parse(JSON.stringify(from.carry(0))), 0);
+  const session = to.get('s');
+  if (session === undefined) throw new Error('it was carried');
+  const asked = { handle: 1, session: 's', user: 'u', since: 0, kind: 'resume' } as const;
+  expect(judgeSeat({ ...asked, seat: 4 }, session, undefined, false)).toBe('granted');
+  to.seat(session, 4, PLACE);
+  expect(judgeSeat({ ...asked, seat: 3 }, session, undefined, false)).toEqual({ next: 5 });
 });

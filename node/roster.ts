@@ -65,6 +65,7 @@ export interface CarriedSession {
   readonly meta?: Json;
   readonly seat: number;
   readonly seatFrom?: number;
+  readonly seatOffered?: number;
   readonly present: boolean;
   readonly cseq: number;
   readonly lastId: number;
@@ -239,6 +240,7 @@ export class Roster {
       ...(one.meta === undefined ? {} : { meta: one.meta }),
       seat: one.seat,
       ...(one.seatFrom === one.seat ? {} : { seatFrom: one.seatFrom }),
+      ...(one.seatOffered > one.seat ? { seatOffered: one.seatOffered } : {}),
       present: one.present,
       cseq: one.ackedCseq,
       lastId: one.lastId,
@@ -256,6 +258,7 @@ export class Roster {
     for (const one of carried) {
       const session = this.add({ ...one, handle: 0, kind: 'rebind' }, one.router);
       session.seatFrom = one.seatFrom ?? one.seat;
+      session.seatOffered = one.seatOffered ?? 0;
       session.cseq = one.cseq;
       session.ackedCseq = one.cseq;
       session.mark = one.mark;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { RoomRecord, Triple } from '../shared/directory/directory.ts';
 import { SeededRandom } from '../shared/random.ts';
 import { BEAT, FENCE, GEN, GRACE, LeaseBench, ME, OTHER, RUN, triple } from './fixture.ts';
@@ -390,6 +390,15 @@ describe('giving up', () => {
     expect(bench.room.held).toBeUndefined();
     bench.read(record(5, how === 'released' ? undefined : mine));
     expect(bench.directory.waiting).toEqual(['claim']);
+  });
+
+  it('of what Redis has lost some of tells that the history went back', () => {
+    const bench = new Bench().hold(5);
+    const wentBack = vi.spyOn(bench.bench.lease, 'wentBack').mockImplementation(() => undefined);
+    bench.room.release(12, 1_000, bench.now);
+    bench.directory.take('release').reply({ kind: 'rolled-back', head: 10 });
+    expect(bench.last).toMatchObject({ kind: 'lost' });
+    expect(wentBack).toHaveBeenCalledOnce();
   });
 
   it('of what is not held does nothing', () => {

@@ -188,10 +188,13 @@ export class RoomOwnership {
     if (this.#state.kind !== 'held') return;
     const { triple } = this.#state;
     this.#to({ kind: 'releasing', triple });
-    this.#call('release', { room: this.#options.room, triple, head, expireMs }, (_result, now) => {
+    const { room, isDurable: isLogged } = this.#options;
+    this.#call('release', { room, triple, head, expireMs, isLogged }, (result, now) => {
       this.#options.count('releases');
       this.#to({ kind: 'none' });
       this.#options.on({ kind: 'lost', record: undefined }, now);
+      // What Redis has left of its log stays, for whoever claims it next; the other rooms may have lost something too.
+      if (!(result instanceof DirectoryError) && result.kind === 'rolled-back') this.#options.lease.wentBack(now);
     });
   }
 

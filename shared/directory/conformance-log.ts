@@ -132,7 +132,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         ])
           expect(await append([said('s1', 1)], { triple: wrong })).toEqual(fenced);
         expect(await append([said('s1', 1)], { room: 'hall' })).toEqual({ kind: 'fenced', record: undefined });
-        await call('release', { room: 'lobby', triple, head: 0, expireMs: DAY_MS });
+        await call('release', { room: 'lobby', triple, head: 0, expireMs: DAY_MS, isLogged: false });
         const released = { ...record, owner: undefined };
         expect(await append([said('s1', 1)])).toEqual({ kind: 'fenced', record: released });
         expect(await openLog()).toMatchObject({ entries: [], senders: {} });
@@ -382,7 +382,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
 
     describe('a room’s log', () => {
       const release = (expireMs: number) =>
-        call('release', { room: 'lobby', triple: tripleOf(record), head: record.head, expireMs });
+        call('release', { room: 'lobby', triple: tripleOf(record), head: record.head, expireMs, isLogged: false });
 
       it('outlives its owner, and goes with the rest of a room that is forgotten', async () => {
         await appended([said('s1', 1)], { snapshot: '{}' });
@@ -417,7 +417,7 @@ export function logConformance(fixture: () => ConformanceFixture): void {
         record = (await readLog()).record;
         batch = 0;
         expect(await outcomes([said('s1', 12)])).toEqual([logged(31)]);
-        await call('release', { room: 'lobby', triple: tripleOf(record), head: 50, expireMs: DAY_MS });
+        await call('release', { room: 'lobby', triple: tripleOf(record), head: 50, expireMs: DAY_MS, isLogged: false });
         expect(await readLog()).toMatchObject({ first: 51, record: { head: 50 }, entries: [] });
       });
 

@@ -404,7 +404,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         const record = await owned();
         const triple = tripleOf(record);
         const released = { ...record, owner: undefined, head: 12 };
-        expect(await call('release', { room: 'lobby', triple, head: 12, expireMs: DAY_MS })).toEqual({
+        expect(await call('release', { room: 'lobby', triple, head: 12, expireMs: DAY_MS, isLogged: false })).toEqual({
           kind: 'released',
         });
         expect(await call('readRoom', { room: 'lobby' })).toEqual({ kind: 'record', record: released });
@@ -416,7 +416,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
 
       it('never forgets a room that was claimed again', async () => {
         const record = await owned();
-        await call('release', { room: 'lobby', triple: tripleOf(record), head: 12, expireMs: 60_000 });
+        await call('release', { room: 'lobby', triple: tripleOf(record), head: 12, expireMs: 60_000, isLogged: false });
         const again = await owned({ seen: { incarnation: undefined, epoch: record.epoch, nonce: N1 }, nonce: N2 });
         expect(again).toMatchObject({ head: 12, tags: [{ firstSeq: 1 }, { firstSeq: 13 }] });
         await fixture.passTime(DAY_MS);
@@ -454,7 +454,13 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         const moved = await call('transfer', { room: 'lobby', triple: tripleOf(record), to, head: 3, isLogged: false });
         if (moved.kind !== 'moved') throw new Error('expected a move');
         expect(moved.record.head).toBe(50);
-        await call('release', { room: 'lobby', triple: tripleOf(moved.record), head: 4, expireMs: DAY_MS });
+        await call('release', {
+          room: 'lobby',
+          triple: tripleOf(moved.record),
+          head: 4,
+          expireMs: DAY_MS,
+          isLogged: false,
+        });
         expect(await call('readRoom', { room: 'lobby' })).toMatchObject({ record: { head: 50 } });
       });
 
@@ -462,7 +468,9 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         const to = { node: 'n2', incarnation: B, nonce: N2 };
         const nobody = { incarnation: A, epoch: 1, nonce: N1 };
         const gone = { kind: 'changed', record: undefined };
-        expect(await call('release', { room: 'lobby', triple: nobody, head: 0, expireMs: 1_000 })).toEqual(gone);
+        expect(
+          await call('release', { room: 'lobby', triple: nobody, head: 0, expireMs: 1_000, isLogged: false }),
+        ).toEqual(gone);
         expect(await call('transfer', { room: 'lobby', triple: nobody, to, head: 0, isLogged: false })).toEqual(gone);
         const record = await owned();
         const changed = { kind: 'changed', record };
@@ -472,14 +480,21 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
           { ...triple, epoch: triple.epoch + 1 },
           { ...triple, nonce: N2 },
         ]) {
-          expect(await call('release', { room: 'lobby', triple: wrong, head: 0, expireMs: 1_000 })).toEqual(changed);
+          expect(
+            await call('release', { room: 'lobby', triple: wrong, head: 0, expireMs: 1_000, isLogged: false }),
+          ).toEqual(changed);
           expect(await call('transfer', { room: 'lobby', triple: wrong, to, head: 0, isLogged: false })).toEqual(
             changed,
           );
         }
-        await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000 });
+        const ahead = { room: 'lobby', triple, head: 12, expireMs: 60_000, isLogged: true };
+        expect(await call('release', ahead)).toEqual({ kind: 'rolled-back', head: 0 });
+        expect(await call('readRoom', { room: 'lobby' })).toEqual({ kind: 'record', record });
+        await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000, isLogged: true });
         const released = { kind: 'changed', record: { ...record, owner: undefined } };
-        expect(await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000 })).toEqual(released);
+        expect(await call('release', { room: 'lobby', triple, head: 0, expireMs: 60_000, isLogged: false })).toEqual(
+          released,
+        );
         expect(await call('transfer', { room: 'lobby', triple, to, head: 0, isLogged: false })).toEqual(released);
       });
     });

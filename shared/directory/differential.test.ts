@@ -50,7 +50,7 @@ standing:living standing:certified standing:unknown
 registerRouter:ok refreshRouter:ok refreshRouter:absent removeRouter:removed removeRouter:changed
 readRoom:missing readRoom:record:owned readRoom:record:released
 claim:owned claim:owned:restored claim:owned:afresh claim:owned:opened claim:owned:opened-empty claim:changed claim:changed:missing claim:other-run
-release:released release:changed release:changed:missing
+release:released release:rolled-back release:changed release:changed:missing
 transfer:moved transfer:changed transfer:changed:missing transfer:rolled-back
 append:appended append:fenced append:fenced:missing append:rolled-back append:late
 append:item:logged append:item:duplicate:at append:item:duplicate:nowhere append:item:unknown append:evicted append:repeated
@@ -248,7 +248,7 @@ class Draw {
       case 18:
         return { operation: 'claim', args: this.#claim(room, runId) };
       case 19:
-        return { operation: 'release', args: { room, triple, head, expireMs } };
+        return { operation: 'release', args: { room, triple, head, expireMs, isLogged: random.below(2) === 0 } };
       case 20:
       case 21: {
         const to = { node, incarnation: random.pick(LIVES), nonce };

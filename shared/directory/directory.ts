@@ -395,8 +395,17 @@ export interface DirectoryOperations extends RightsOperations {
   /** Gives an empty room up: clears the owner, keeps epoch, nonce and tags, stores head, sets one expiry on all its keys, those of
    *  its log as well. */
   release: {
-    args: { readonly room: string; readonly triple: Triple; readonly head: number; readonly expireMs: number };
-    reply: { readonly kind: 'released' } | { readonly kind: 'changed'; readonly record: RoomRecord | undefined };
+    args: {
+      readonly room: string;
+      readonly triple: Triple;
+      readonly head: number;
+      readonly expireMs: number;
+      readonly isLogged: boolean;
+    };
+    reply:
+      | { readonly kind: 'released' }
+      | { readonly kind: 'changed'; readonly record: RoomRecord | undefined }
+      | { readonly kind: 'rolled-back'; readonly head: number };
   };
   /** The owner names its successor: next epoch (as in claim), the target's nonce, head, `tag:head+1`. Of a room that is logged
    *  (`isLogged`) `head` is what the owner committed last, as in append, and `rolled-back` says that the record or the log is elsewhere,

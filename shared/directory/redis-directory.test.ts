@@ -151,7 +151,13 @@ describe('with one server for all', () => {
         expect(refusal.message).toMatch(/maxmemory/);
       }
       const triple = tripleOf(again.record);
-      const released = await directory.call('release', { room: 'lobby', triple, head: 1, expireMs: 60_000 });
+      const released = await directory.call('release', {
+        room: 'lobby',
+        triple,
+        head: 1,
+        expireMs: 60_000,
+        isLogged: false,
+      });
       expect(released).toMatchObject({ kind: 'released' });
       const by = { kind: 'proof', how: 'reaped' } as const;
       const certified = await directory.call('certify', { node: 'n1', incarnation: A, runId, gen: 'g1', by });
@@ -215,6 +221,7 @@ describe('with one server for all', () => {
       triple: { incarnation: A, epoch, nonce },
       head: 1,
       expireMs: 9e6,
+      isLogged: false,
     });
     const moments = await Promise.all(kept.map((key) => plain.call('pexpiretime', key)));
     expect(new Set(moments).size).toBe(1);

@@ -46,10 +46,11 @@ export const roomExecutors: Pick<Executors, 'readRoom' | 'claim' | 'release' | '
     return { kind: 'owned', record: owned, opening: openingOf({ record: owned, log }, open.last, open.bytesMax) };
   },
 
-  release({ room, triple, head, expireMs }, { state, nowMs }) {
+  release({ room, triple, head, expireMs, isLogged }, { state, nowMs }) {
     const stored = unexpired(state.rooms, room, nowMs);
     if (stored === undefined) return { kind: 'changed', record: undefined };
     if (!holds(stored.record, triple)) return { kind: 'changed', record: copyRecord(stored.record) };
+    if (isLogged && stored.record.head < head) return { kind: 'rolled-back', head: stored.record.head };
     stored.record = { ...stored.record, owner: undefined, head: raiseHead(stored, head) };
     stored.expireAtMs = nowMs + expireMs;
     return { kind: 'released' };

@@ -57,17 +57,19 @@ export const roomPlans: Rooms = {
   },
   release: {
     connection: 'control',
-    request: ({ room, triple, head, expireMs }, { keys }) =>
+    request: ({ room, triple, head, expireMs, isLogged }, { keys }) =>
       scriptRequest('release', keptKeys(keys, room), [
         triple.incarnation,
         String(triple.epoch),
         triple.nonce,
         String(head),
         String(expireMs),
+        isLogged ? '1' : '0',
       ]),
     parse(raw) {
       const [kind, a] = list(raw);
       if (kind === 'released') return { kind };
+      if (kind === 'rolled-back') return { kind, head: number(a) };
       if (kind === 'changed') return { kind, record: a === undefined ? undefined : parseRecord(a) };
       return unknownReply(kind);
     },

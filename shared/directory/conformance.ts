@@ -144,6 +144,27 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
         expect(await register('n1', A)).toEqual({ kind: 'certified' });
       });
 
+      it('lets go of the oldest of many that are dead, whose incarnations stay dead', async () => {
+        await register('n1', A);
+        const lives = Array.from({ length: 103 }, (_, i) => token(`life-${i}`, 32));
+        for (const [i, life] of lives.entries()) {
+          await register(`n-${i}`, life);
+          await call('leave', { node: `n-${i}`, incarnation: life, runId });
+        }
+        expect(await register('n2', B)).toMatchObject({ kind: 'registered', first: false });
+        const { nodes, beats } = await call('readCluster', {});
+        const names = nodes?.map(({ node }) => node) ?? [];
+        expect([names.length, names.includes('n1'), names.includes('n-102'), names.includes('n-0')]).toEqual([
+          102,
+          true,
+          true,
+          false,
+        ]);
+        expect(Object.keys(beats).sort()).toEqual([...names].sort());
+        expect(await heartbeat()).toMatchObject({ kind: 'ok' });
+        expect(await register('n-102', lives[102] ?? A)).toEqual({ kind: 'certified' });
+      });
+
       it('refuses an incarnation that is dead or has left', async () => {
         await register('n1', A);
         await register('n2', B);

@@ -22,7 +22,7 @@ if gen ~= ARGV[2] then
 end
 local text = redis.call('HGET', KEYS[2], ARGV[3])
 if not text then
-  return { 'absent' }
+  return { redis.call('HEXISTS', KEYS[4], ARGV[4]) == 1 and 'dead' or 'absent' }
 end
 local incarnation, state = parse_node(text)
 if incarnation ~= ARGV[4] or is_certified(KEYS[4], incarnation, state) then

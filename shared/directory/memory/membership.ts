@@ -10,6 +10,9 @@ import {
   sorted,
 } from './state.ts';
 
+/** Records of nodes that are dead or have left. */
+const DEAD_KEPT = 100;
+
 type Membership = Pick<
   Executors,
   | 'readCluster'
@@ -63,7 +66,8 @@ export const membershipExecutors: Membership = {
     }
     state.nodes.set(node, { incarnation, state: nodeState, weight, rest: JSON.stringify(rest) });
     state.beats.set(node, { incarnation, counter: 0, load: { rooms: 0, sessions: 0 } });
-    return { kind: 'registered', gen, ver: ++state.ver, first: standing === undefined };
+    forgetDead(state);
+    return { kind: 'registered', gen, ver: ++state.ver, first: standing === undefined && !state.hasForgotten };
   },
 
   heartbeat({ node, incarnation, runId, gen, load, view }, { state, runId: run }) {
@@ -71,7 +75,7 @@ export const membershipExecutors: Membership = {
     if (state.gen === undefined) return { kind: 'empty' };
     if (gen !== state.gen) return { kind: 'other-gen', gen: state.gen };
     const standing = state.nodes.get(node);
-    if (standing === undefined) return { kind: 'absent' };
+    if (standing === undefined) return { kind: state.certs.has(incarnation) ? 'dead' : 'absent' };
     if (standing.incarnation !== incarnation || isCertified(state, standing)) return { kind: 'dead' };
     const counter = counterOf(state, node, incarnation) + 1;
     const { rooms, sessions } = load;
@@ -157,6 +161,19 @@ function isCertified(state: State, standing: StoredNode): boolean {
 function living(state: State, node: string, incarnation: string): StoredNode | undefined {
   const standing = state.nodes.get(node);
   return standing?.incarnation === incarnation && !isCertified(state, standing) ? standing : undefined;
+}
+
+/** @see lua/register.lua */
+function forgetDead(state: State): void {
+  if (state.nodes.size <= DEAD_KEPT) return;
+  const dead = [...state.nodes].filter(([, stored]) => stored.state === 'dead' || stored.state === 'left');
+  const numbered = dead.map(([node, stored]) => ({ node, number: state.certs.get(stored.incarnation) ?? 0 }));
+  numbered.sort((a, b) => a.number - b.number || (a.node < b.node ? -1 : 1));
+  for (const { node } of numbered.slice(0, Math.max(0, numbered.length - DEAD_KEPT))) {
+    state.nodes.delete(node);
+    state.beats.delete(node);
+    state.hasForgotten = true;
+  }
 }
 
 function counterOf(state: State, node: string, incarnation: string): number {

@@ -89,6 +89,8 @@ export interface State {
   readonly certs: Map<string, number>;
   readonly routers: Map<string, StoredRouter>;
   readonly pins: Map<string, Pin>;
+  /** Records of dead nodes were let go of. */
+  hasForgotten: boolean;
   /** Entries ever written to the audit log in this history. */
   audits: number;
   readonly audit: AuditEntry[];
@@ -117,6 +119,7 @@ export function emptyState(): State {
   return {
     gen: undefined,
     ver: 0,
+    hasForgotten: false,
     certificates: 0,
     nodes: new Map(),
     beats: new Map(),

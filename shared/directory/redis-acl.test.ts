@@ -192,3 +192,18 @@ test.each([
   // Who may count in the membership's record has counted when the refusal comes; nothing else is there.
   expect((await admin.keys('*')).filter((key) => key !== 'bh:{bellhop}:meta')).toEqual([]);
 });
+
+test.each([
+  ['that the role may not choose', 'bellhop-router:a-router-word@', '3', /NOPERM.*select/],
+  ['that there is not', '', '4711', /out of range/],
+])('50 a database %s is no connection, and not database 0 instead', async (_what, credentials, db, why) => {
+  const url = `redis://${credentials}127.0.0.1:${server.port}/${db}`;
+  const directory = RedisDirectory.connect({ url, cluster: 'bellhop', timings: TIMINGS, connections: ['bulk'] });
+  const heard = new Promise((resolve) => directory.onState(resolve));
+  directory.start();
+  try {
+    expect(await heard).toMatchObject({ kind: 'down', reason: expect.stringMatching(why) });
+  } finally {
+    await directory.close();
+  }
+});

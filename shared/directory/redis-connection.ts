@@ -255,6 +255,7 @@ export class RedisConnection {
     );
     redis
       .connect()
+      .then(() => this.#choose(redis))
       .then(() => redis.info())
       .then(parseServerInfo)
       .then(
@@ -269,6 +270,12 @@ export class RedisConnection {
         },
         (error: Error) => fail(error.message),
       );
+  }
+
+  /** ioredis goes on in database 0 where the one that it was given is refused: asked again, so that the refusal counts. */
+  async #choose(redis: Redis): Promise<void> {
+    const db = this.#endpoint.kind === 'cluster' ? 0 : this.#endpoint.db;
+    if (db !== 0) await redis.select(db);
   }
 
   #letGo(redis: Redis): void {

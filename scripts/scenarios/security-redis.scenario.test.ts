@@ -1,10 +1,14 @@
 /** Two clusters on one Redis, the first under the roles of deploy/redis/users.acl: what each process may ask of it, what it does ask, and
  *  what it says of its password. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
 import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../../shared/testing/redis-server.ts';
 import { ScenarioClient } from './client.ts';
@@ -25,6 +29,9 @@ let redis: RedisServer;
 let admin: Redis;
 let one: Cluster;
 let other: Cluster;
+let receiver: Server;
+/** Users of whom the first cluster's webhooks told that they joined. */
+const joined = new Set<string>();
 const roles = new Map<Role, Redis>();
 
 const urlOf = (role: Role) => `redis://bellhop-${role}:${PASSWORD[role]}@127.0.0.1:${redis.port}`;
@@ -51,9 +58,21 @@ beforeAll(async () => {
     await client.connect();
     roles.set(role, client);
   }
+  receiver = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { events } = JSON.parse(Buffer.concat(chunks).toString()) as { events: { type: string; user?: string }[] };
+      for (const { type, user } of events) if (type === 'member.joined') joined.add(user ?? '');
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  const hooks = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
   one = await Cluster.start({
     redis,
     nodes: 2,
+    nodeArgs: ['--webhook-url', hooks, '--webhook-secret', 'a-secret-of-webhooks'],
     argsOf: (id) => ['--redis-url', urlOf(id.startsWith('n') ? 'node' : 'router')],
   });
   other = await Cluster.start({ redis, nodes: 2, prefix: 'other' });
@@ -62,6 +81,8 @@ afterAll(async () => {
   for (const client of [admin, ...roles.values()]) client?.disconnect();
   await other?.stop();
   await one?.stop();
+  receiver?.closeAllConnections();
+  await new Promise((resolve) => receiver?.close(resolve));
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -117,20 +138,83 @@ async function live(cluster: Cluster): Promise<void> {
   for (const client of clients) client.close();
 }
 
-test('50 and 53 two clusters on one Redis, one under the shipped roles, live through joins, publishes, a takeover and the API, and neither touches a key of the other', async () => {
+/** Has Redis tell each command, and whose it is. By a socket of our own: ioredis takes what comes in one read with the answer to MONITOR for
+ *  the answers of other commands, and two clusters do not stand still meanwhile. */
+async function monitored(hear: (source: string, command: readonly string[]) => void): Promise<Socket> {
+  const socket = connect(redis.port, '127.0.0.1');
+  const lines = createInterface({ input: socket });
+  const begun = new Promise<void>((resolve, reject) => {
+    lines.once('line', (line) => (line === '+OK' ? resolve() : reject(new Error(line))));
+    socket.once('error', reject);
+  });
+  lines.on('line', (line) => {
+    const source = /^\+[\d.]+ \[\d+ (\S+)\]/.exec(line)?.[1];
+    if (source === undefined) return;
+    hear(
+      source,
+      [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = '']) => word),
+    );
+  });
+  socket.write('MONITOR\r\n');
+  await begun;
+  return socket;
+}
+
+/** What `live` leaves out: webhooks, a compressing client, a ticket, a revocation, and a drain that is undone. */
+async function useTheRest(cluster: Cluster): Promise<void> {
+  const { url, api } = await cluster.startRouter('r2', ['--tickets']);
+  const { status, body } = await api.post<{ ticket: string }>('/tickets', { user: 'tia', rooms: ['*'] });
+  expect(status).toBe(201);
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/rooms/room-7?ticket=${body.ticket}`, ['bellhop.v1']);
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  socket.on('error', () => undefined);
+  const first = await new Promise<string>((resolve, reject) => {
+    socket.once('message', (data: Buffer) => resolve(data.toString()));
+    socket.once('close', (code, reason) => reject(new Error(`${code} ${reason.toString()}`)));
+  });
+  expect(first).toMatch(/welcome/);
+  expect((await api.post('/users/tia/revoke', {})).status).toBe(200);
+  await closed;
+
+  const client = await ScenarioClient.join({
+    url: cluster.router('r1').url,
+    room: 'room-8',
+    user: 'pressed',
+    compresses: true,
+  });
+  await client.say('x'.repeat(2_000));
+  await until('the webhooks have told of who came', () =>
+    ['tia', 'pressed', 'user-0'].every((user) => joined.has(user)),
+  );
+  const stateOf = async (node: string) => (await api.get<{ state: string }>(`/nodes/${node}`)).body.state;
+  const owner = (await cluster.recordOf('room-8'))?.node ?? '';
+  expect((await api.post(`/nodes/${owner}/drain`, {})).status).toBe(202);
+  await until('the room has gone', async () => (await cluster.recordOf('room-8'))?.node !== owner);
+  expect((await api.delete(`/nodes/${owner}/drain`)).status).toBeLessThan(300);
+  await until('the node takes rooms again', async () => (await stateOf(owner)) === 'active');
+  await client.say('after the drain');
+  expect(client.closes).toEqual([]);
+  client.close();
+  const { body: audit } = await api.get<unknown>('/audit');
+  for (const action of ['revoke', 'drain', 'undrain', 'move']) expect(JSON.stringify(audit)).toContain(action);
+}
+
+test('50 and 53 two clusters on one Redis, one under the shipped roles, live through all that they can do, and neither touches a key of the other', async () => {
   const prefixes = new Map<string, Set<string>>();
   const strays: string[] = [];
+  let withinScripts = 0;
   let running = '';
   const prefixOf = (key: string) => key.slice(0, key.indexOf(':'));
-  const monitor = await admin.duplicate({ protocol: 2 }).monitor();
-  monitor.on('monitor', (_time: string, [command = '', ...args]: string[], source: string) => {
+  const monitor = await monitored((source, [command = '', ...args]) => {
     if (/^evalsha|eval$/i.test(command)) {
       const keys = args.slice(2, 2 + Number(args[1]));
       running = prefixOf(keys[0] ?? '');
       const seen = prefixes.get(source) ?? new Set();
       for (const key of keys) seen.add(prefixOf(key));
       prefixes.set(source, seen);
-    } else if (
+    }
+    if (source === 'lua') withinScripts++;
+    if (
       source === 'lua' &&
       !/^(info|time)$/i.test(command) &&
       prefixOf(args[command.toUpperCase() === 'XINFO' ? 1 : 0] ?? '') !== running
@@ -140,9 +224,11 @@ test('50 and 53 two clusters on one Redis, one under the shipped roles, live thr
   });
   try {
     await Promise.all([live(one), live(other)]);
+    await useTheRest(one);
   } finally {
-    monitor.disconnect();
+    monitor.destroy();
   }
+  expect(withinScripts).toBeGreaterThan(100);
   expect(strays).toEqual([]);
   const used = [...prefixes.values()].map((set) => [...set]);
   expect(used.filter((list) => list.length > 1)).toEqual([]);

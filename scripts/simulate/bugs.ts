@@ -30,20 +30,20 @@ const LIST = {
   'no-epoch-check': {
     doc: 'claims and transfers are executed whatever the record has become since it was read',
     breaks: /^invariant [156] /,
-    seed: 73,
+    seed: 35,
     mix: { 'link-reject': 8, 'join-storm': 8, 'redis-slow': 5, 'redis-late': 3 },
   },
   'dead-below-fence': {
     doc: 'routers declare a node dead before its own deadline has passed',
     breaks: /^invariant [15] /,
-    seed: 132,
+    seed: 27,
     mix: { 'node-redis-cut': 6, 'router-redis-cut': 3, 'client-break': 2 },
     rooms: 'relay',
   },
   'gate-by-timer': {
     doc: 'whether the gate is open is looked up on a timer, not at use',
     breaks: /^invariant [15] /,
-    seed: 14,
+    seed: 8,
     mix: { 'node-pause': 5, 'router-redis-cut': 4 },
   },
   'router-claims': {
@@ -61,7 +61,7 @@ const LIST = {
   'no-grace': {
     doc: 'a node claims in a new history at once, whoever held the room in the old one',
     breaks: /^invariant [15] /,
-    seed: 68,
+    seed: 236,
     mix: {
       'redis-empty': 2,
       'redis-flush': 3,
@@ -86,7 +86,7 @@ const LIST = {
   'append-unfenced': {
     doc: 'appends are executed whatever triple they name',
     breaks: /^invariant [1234] /,
-    seed: 6,
+    seed: 5,
     mix: { 'redis-slow': 6, 'node-crash': 2, 'node-pause': 4, 'node-redis-cut': 4 },
   },
   'rollback-unseen': {
@@ -104,7 +104,7 @@ const LIST = {
   'no-nonce': {
     doc: 'every change of owner has the same nonce, so that an epoch alone tells histories apart',
     breaks: /^invariant [1345] /,
-    seed: 65,
+    seed: 83,
     mix: { 'redis-clock': 10, 'redis-rollback': 8, 'redis-rewind': 6, 'node-crash': 3, move: 10 },
   },
   'dedupe-outside': {
@@ -128,7 +128,7 @@ const LIST = {
   'presence-unfenced': {
     doc: 'presence is written whatever epoch its writer had',
     breaks: /^invariant 6 /,
-    seed: 24,
+    seed: 34,
     mix: { 'node-pause': 6, 'redis-slow': 6, 'node-redis-cut': 4, 'client-break': 4, move: 2 },
   },
   'drain-accepts-claims': {
@@ -140,14 +140,14 @@ const LIST = {
   'unbounded-hops': {
     doc: 'redirections are followed for as long as there are any',
     breaks: /^invariant 4 Routers /,
-    seed: 17,
+    seed: 1,
     mix: { 'redis-lost': 4, 'redis-late': 4, 'node-drain': 10, move: 10, 'join-storm': 6 },
     aims: ['seeking'],
   },
   'island-one-router': {
     doc: 'one router that says that Redis does not answer is enough for an islanded node',
     breaks: /^invariant [15] /,
-    seed: 19,
+    seed: 21,
     mix: { 'island-cut': 6, 'client-break': 4 },
   },
   'claims-without-grace': {

@@ -11,6 +11,8 @@ const PROBE_EVERY_MS = 600;
 const PENDING_MS = 5_000;
 /** An owner that took a room over expects the members of before for `leaveRouterLost`, and then writes who is there. */
 const EXPECT_MS = 11_500;
+/** A room that was taken over this short a time ago may have clients that have not come back. */
+const LATE_MS = 5_000;
 /** A router whose host is lost is missed after 5 s without a byte, its sessions leave 10 s later, and then presence is written: a
  *  little more than the rest is given. */
 const SILENCE_MS = 2_000;
@@ -40,11 +42,13 @@ export class Settling {
 
   /** Judges the world as it is now. */
   check(): void {
-    const { clients, rooms, trace, queue, oracle } = this.#world;
+    const { clients, rooms, queue, oracle } = this.#world;
     for (const client of clients) {
-      if (client.room !== undefined && client.open === undefined) {
-        trace.violate('6', `${client.user} has no seat in ${client.room}`);
-      }
+      if (client.room === undefined || client.open !== undefined) continue;
+      // An owner that died within a second of Redis losing its data has no successor before a namesake of it is back: whoever was
+      // turned away meanwhile comes back in its own time, and is looked for once more.
+      if (queue.nowMs - oracle.ownedSinceMs(client.room) < LATE_MS) this.#isTakenLate = true;
+      else this.#seatless(client);
     }
     for (const room of rooms) {
       const members = clients.filter((client) => client.open?.room === room);
@@ -64,10 +68,17 @@ export class Settling {
   }
 
   checkPresence(): void {
+    for (const client of this.#world.clients) {
+      if (client.room !== undefined && client.open === undefined) this.#seatless(client);
+    }
     for (const room of this.#world.rooms) {
       const members = this.#world.clients.filter((client) => client.open?.room === room);
       if (members.length > 0) this.#checkPresence(room, members);
     }
+  }
+
+  #seatless({ user, room }: SimClient): void {
+    this.#world.trace.violate('6', `${user} has no seat in ${room}`);
   }
 
   #checkOwner(room: string): void {

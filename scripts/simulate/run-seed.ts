@@ -84,6 +84,7 @@ function settle(world: World): void {
   const isBroken = () => trace.violation !== undefined;
   const settling = new Settling(world);
   queue.run(queue.nowMs + SETTLE_MS, isBroken);
+  if (!isBroken()) queue.run(queue.nowMs + settling.lateMs, isBroken);
   if (!isBroken()) settling.check();
   if (!isBroken()) queue.run(queue.nowMs + settling.presenceMs, isBroken);
   if (!isBroken()) settling.checkPresence();

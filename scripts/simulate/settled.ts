@@ -40,15 +40,20 @@ export class Settling {
     this.#world.queue.after(PROBE_EVERY_MS, () => this.#probe());
   }
 
+  /** How much longer all may take. An owner that died within a second of Redis losing its data has no successor before its namesake is
+   *  back: whoever was turned away meanwhile comes back in its own time. */
+  get lateMs(): number {
+    const { rooms, queue, oracle } = this.#world;
+    return rooms.some((room) => queue.nowMs - oracle.ownedSinceMs(room) < LATE_MS) ? LATE_MS : 0;
+  }
+
   /** Judges the world as it is now. */
   check(): void {
-    const { clients, rooms, queue, oracle } = this.#world;
+    const { clients, rooms, trace, queue, oracle } = this.#world;
     for (const client of clients) {
-      if (client.room === undefined || client.open !== undefined) continue;
-      // An owner that died within a second of Redis losing its data has no successor before a namesake of it is back: whoever was
-      // turned away meanwhile comes back in its own time, and is looked for once more.
-      if (queue.nowMs - oracle.ownedSinceMs(client.room) < LATE_MS) this.#isTakenLate = true;
-      else this.#seatless(client);
+      if (client.room !== undefined && client.open === undefined) {
+        trace.violate('6', `${client.user} has no seat in ${client.room}`);
+      }
     }
     for (const room of rooms) {
       const members = clients.filter((client) => client.open?.room === room);
@@ -68,17 +73,10 @@ export class Settling {
   }
 
   checkPresence(): void {
-    for (const client of this.#world.clients) {
-      if (client.room !== undefined && client.open === undefined) this.#seatless(client);
-    }
     for (const room of this.#world.rooms) {
       const members = this.#world.clients.filter((client) => client.open?.room === room);
       if (members.length > 0) this.#checkPresence(room, members);
     }
-  }
-
-  #seatless({ user, room }: SimClient): void {
-    this.#world.trace.violate('6', `${user} has no seat in ${room}`);
   }
 
   #checkOwner(room: string): void {

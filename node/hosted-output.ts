@@ -41,7 +41,10 @@ export function outputOf(hosted: Hosted, parts: HostedOutputParts): RoomOutput {
     send: (link, message) => hosted.ownership.held !== undefined && !parts.isEnded() && links.send(link, message, name),
     raisesSeats: (link) => links.get(link)?.peer?.features?.includes('seats') !== false,
     newHandle: () => parts.newHandle(),
-    ack: (link, session, cseq) => links.get(link)?.acks.set(session, cseq),
+    // One that is not said is in the answer to the next OPEN.
+    ack: (link, session, cseq) => {
+      if (hosted.ownership.held !== undefined) links.get(link)?.acks.set(session, cseq);
+    },
     seated: (session) => {
       const { place } = session;
       const seat = { room: name, session, behind: false };

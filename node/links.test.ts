@@ -82,6 +82,16 @@ it('sends what is owed as acks in one message a link, the newest only', () => {
   expect(bench.sent).toEqual(['1 acks']);
 });
 
+it('takes acks that are owed back with all else that is gated, and has the router ask again', () => {
+  const bench = new Bench();
+  bench.table.up(1, ROUTER);
+  bench.table.up(2, ROUTER);
+  bench.table.get(1)?.acks.set(7, 1);
+  bench.table.takeBack();
+  bench.table.flushAcks();
+  expect([bench.sent, bench.table.owing().map(({ number }) => number)]).toEqual([[], [1]]);
+});
+
 it('dials a target once, and anew after that link has gone', () => {
   const bench = new Bench();
   expect(bench.table.to(TARGET)).toEqual({ link: 101, up: false });

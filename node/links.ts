@@ -205,9 +205,11 @@ export class LinkTable {
     for (const queued of this.#ports.dropQueued(number, isGated)) this.#notSent(link, queued);
   }
 
-  /** Takes back what is queued and gated: the tags it was made under may speak no more. */
+  /** Takes back what is queued and gated, and acks that are owed: the tags they were made under may speak no more. */
   takeBack(): void {
     for (const link of this.#links.values()) {
+      link.owesRebind ||= link.acks.size > 0;
+      link.acks.clear();
       for (const message of this.#ports.dropQueued(link.number, isGated)) this.#notSent(link, message);
     }
   }

@@ -23,8 +23,10 @@ const ENDED_MAX = 1_000;
 export class Membership {
   readonly #nodes = new Map<string, NodeRecord>();
   readonly #absentSince = new Map<string, number>();
-  /** Incarnations that were read to be dead or to have left, the latest last. That is final, whatever Redis says later. */
+  /** Incarnations that were read to be dead or to have left, the latest last. That is final within the history in which it was read: a
+   *  primary that was cut off may call all dead who live on at its successor. */
   readonly #ended = new Set<string>();
+  #history = '';
   #routers: readonly RouterRecord[] = [];
   #pins: ReadonlyMap<string, Pin> = new Map();
   #beats: Readonly<Record<string, Beat>> = {};
@@ -33,6 +35,9 @@ export class Membership {
   /** Takes a read. What an emptied history no longer lists is not thereby dead: it keeps its place until it is certified or
    *  registers again. */
   update(cluster: Cluster, nowMs: number): MembershipChange {
+    const history = `${cluster.runId} ${cluster.gen}`;
+    if (history !== this.#history) this.#ended.clear();
+    this.#history = history;
     this.#beats = cluster.beats;
     this.#placed.read(cluster.beats);
     if (cluster.routers !== undefined) this.#routers = cluster.routers;
@@ -71,7 +76,7 @@ export class Membership {
     }
   }
 
-  /** Nodes that are said to live though their end was read: Redis was taken back behind their certificate, which they may not know of. */
+  /** Nodes that are said to live though their end was read in this history: Redis was taken back behind their certificate, which they may not know of. */
   revived(): NodeRecord[] {
     return this.living().filter((record) => this.#ended.has(record.incarnation));
   }

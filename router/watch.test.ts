@@ -125,6 +125,19 @@ it('writes a certificate again that Redis has lost, and only of what was read to
   expect(bench.directory.waiting).not.toContain('certify');
 });
 
+it.each<Partial<Cluster>>([{ runId: 'run-2' }, { gen: 'gen-2' }])(
+  'takes no certificate from one history into another: %j',
+  (other) => {
+    const bench = new Bench().registered();
+    bench.tick(600);
+    // A primary that was cut off, on which no heartbeat counts any more; the nodes live on at its successor.
+    bench.read(cluster([nodeRecord('n1', inc('a'), { state: 'dead' }), B], {}, { ver: 9 }));
+    bench.run(5_000, () => cluster([A, B], {}, { ver: 8, ...other }));
+    expect(bench.watch.registered).toBe(true);
+    expect(bench.directory.waiting).not.toContain('certify');
+  },
+);
+
 it('lets go of a node that an emptied history does not list for long, and keeps a link once it is back', () => {
   const bench = new Bench().registered();
   let beat = 1;

@@ -340,6 +340,29 @@ describe('a client that comes back', () => {
     second.frame(1, 2, 'z');
     expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
   });
+
+  it('after its mark was forgotten, to an owner after the next one: that a log has forgotten is never forgotten', () => {
+    const { cluster, node, router } = one(['a', 'b']);
+    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+    router.frame(1, 1, 'x');
+    node.fate = () => undefined;
+    router.say({ type: 'close-session', session: 1, how: 'broken' });
+    cluster.run(150_000, 500);
+    router.frame(2, 1, 'y');
+    certify(cluster, node);
+    const next = cluster.livingNode('n2');
+    const second = next.router();
+    second.open(ROOM, [{ session: 'c' }]);
+    // What was taken over and has not come back goes now.
+    cluster.run(150_000, 500);
+    second.frame(1, 1, 'z');
+    certify(cluster, next);
+    const third = cluster.livingNode('n3').router();
+    third.open(ROOM, [{ session: 'a', kind: 'resume', seat: 2, sent: 1 }]);
+    third.frame(1, 1, 'x');
+    expect(events(third.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+    expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
+  });
 });
 
 describe('when Redis lost something', () => {

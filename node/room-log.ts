@@ -153,9 +153,9 @@ export class RoomLog {
     return true;
   }
 
-  /** This sender's session is over: its mark goes with the next batch. */
+  /** This sender's session is over: its mark goes with the next batch. That a log has forgotten is never forgotten. */
   forget(sender: string): void {
-    if (this.#forget.size < FORGET_MAX) this.#forget.add(sender);
+    if (sender !== FORGOTTEN && this.#forget.size < FORGET_MAX) this.#forget.add(sender);
   }
 
   /** It is back, or spoke again. */

@@ -181,7 +181,6 @@ export class RoomLog {
     for (const unit of units) for (const { item } of unit.said ?? []) items.push(item);
     const forget = this.#takeForgotten(units);
     if (forget.length > 0 || this.#hasEvicted) items.push(FORGOTTEN_ITEM);
-    this.#hasEvicted = false;
     if (snapshot !== undefined) {
       this.#stateWritten = snapshot;
       this.#stateAtMs = this.#ports.now().monoMs;
@@ -439,7 +438,8 @@ export class RoomLog {
     count('appends');
     count('appended', outcomes.length);
     if (evicted > 0) count('senders_evicted', evicted);
-    this.#hasEvicted ||= evicted > 0;
+    // What was evicted before stands in the log with this batch, and not before it has an answer.
+    this.#hasEvicted = evicted > 0;
     observe('append_ms', now().monoMs - flight.sinceMs);
     observe('append_items', outcomes.length);
     let index = 0;

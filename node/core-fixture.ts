@@ -92,6 +92,8 @@ export class TestNode {
   fate: (operation: Operation) => Fate = () => undefined;
   /** Whether links take anything. */
   full = false;
+  /** What waits for output to leave; undefined while it leaves at once. */
+  leaving: (() => void)[] | undefined;
   /** Whether a dial reaches its node. */
   reaches = true;
   readonly #cluster: Cluster;
@@ -127,7 +129,10 @@ export class TestNode {
         useRun: (runId) => view.useRun(runId),
         send: (link, message) => this.#send(link, message),
         dropQueued: () => [],
-        afterHandedOver: (_links, done) => cluster.later(done),
+        afterHandedOver: (_links, done) => {
+          if (this.leaving === undefined) cluster.later(done);
+          else this.leaving.push(done);
+        },
         dial: (node) => this.#dial(node),
         ping: (link) => this.#ping(link),
         end: (how) => this.ended.push(how),

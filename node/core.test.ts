@@ -362,6 +362,30 @@ describe('time', () => {
   });
 });
 
+it.each(['a higher floor', 'another history'])(
+  'releases no room that was claimed anew, for %s, while its output left',
+  (why) => {
+    const { cluster, node, router } = one();
+    router.open('room', [{ session: 'a' }]);
+    const epoch = node.core.rooms.held('room')?.epoch ?? 0;
+    const leaving: (() => void)[] = [];
+    node.leaving = leaving;
+    router.say({ type: 'close-session', session: 1, how: 'left' });
+    cluster.run(62_000, 200);
+    expect(leaving).toHaveLength(1);
+    if (why === 'another history') {
+      cluster.directory.restart({ runId: 'run-2', data: 'kept' });
+      cluster.run(2 * graceMs, 50);
+    }
+    router.open('room', [{ session: 'b', handle: 2 }], why === 'a higher floor' ? { floor: epoch + 1 } : {});
+    cluster.run(200, 50);
+    expect(node.core.rooms.held('room')?.memberCount).toBe(1);
+    for (const done of leaving) done();
+    cluster.run(1_000, 50);
+    expect(node.core.rooms.held('room')?.memberCount).toBe(1);
+  },
+);
+
 it('names the routers of another history as soon as it is registered there', () => {
   const cluster = new Cluster();
   const node = cluster.livingNode('n1');

@@ -161,11 +161,16 @@ export class RoomHost {
     hosted.idleSinceMs ??= now.monoMs;
     if (now.monoMs - hosted.idleSinceMs < this.#options.roomIdleMs || this.#parts.handovers().has(hosted.name)) return;
     if (!this.#parts.lease.leaseOpen(now)) return;
-    const { head, spokenLinks } = room;
     this.#endRoom(hosted);
-    this.#ports.afterHandedOver(spokenLinks, () =>
-      ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()),
-    );
+    this.#releaseOnceSilent(hosted, room);
+  }
+
+  /** Gives up a room that has ended, once what it said has left. Not if it was claimed anew meanwhile: then somebody may be in it. */
+  #releaseOnceSilent({ ownership }: Hosted, { head, spokenLinks }: Room): void {
+    const { held } = ownership;
+    this.#ports.afterHandedOver(spokenLinks, () => {
+      if (ownership.held === held) ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now());
+    });
   }
 
   me(): { node: string; incarnation: string } {
@@ -306,8 +311,6 @@ export class RoomHost {
   closeRoom(hosted: Hosted, code: number, reason: string): void {
     const { room, ownership } = hosted;
     if (room === undefined) return;
-    const { head } = room;
-    const { spokenLinks } = room;
     this.#parts.projections().vacate(room);
     this.#parts.webhooks()?.closed(hosted.name);
     // One whose program fails while it is handed over stays here, to its end.
@@ -315,9 +318,7 @@ export class RoomHost {
     room.closeAll(code, reason);
     hosted.room = undefined;
     this.#parts.handovers().abandon(hosted.name);
-    this.#ports.afterHandedOver(spokenLinks, () =>
-      ownership.release(head, RELEASED_KEYS_EXPIRE_MS, this.#options.now()),
-    );
+    this.#releaseOnceSilent(hosted, room);
   }
 
   /** Lets the room's memory go, without a word to anybody. */

@@ -36,6 +36,13 @@ it('counts nothing of an incarnation that was followed by another', () => {
   expect(placed.at('n1')).toBe(0);
 });
 
+it('counts nothing of a count that began anew, as in an emptied Redis', () => {
+  const placed = new Placed();
+  placed.add('a', n1, beat('i1', 1_000_000));
+  placed.read({ n1: beat('i1', 3) });
+  expect(placed.at('n1')).toBe(0);
+});
+
 it('knows a bounded number of rooms', () => {
   const placed = new Placed();
   for (let i = 0; i < 25_000; i++) placed.add(`room-${i}`, i % 2 === 0 ? n1 : n2, undefined);

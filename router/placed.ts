@@ -43,7 +43,9 @@ export class Placed {
     for (const [room, { node, incarnation, counter }] of this.#rooms) {
       const beat = beats[node];
       if (beat === undefined) continue;
-      if (beat.incarnation !== incarnation || beat.counter >= counter + BEATS) this.#forget(room);
+      // One that went back counts in another history: it may take days to come to where it was.
+      const isTold = beat.counter >= counter + BEATS || beat.counter < counter;
+      if (beat.incarnation !== incarnation || isTold) this.#forget(room);
     }
   }
 

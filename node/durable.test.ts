@@ -363,6 +363,36 @@ describe('a client that comes back', () => {
     expect(events(third.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
     expect(said(cluster)).toEqual(['1:"x"', '2:"y"', '3:"z"']);
   });
+
+  it.each(['the same owner', 'whom that hands the room to'])(
+    'after its mark was forgotten soon after a takeover, to %s: nothing is logged twice',
+    (who) => {
+      const { cluster, node, router } = one(['a', 'b']);
+      cluster.moves.roomsPerSecond = 0;
+      router.frame(1, 1, 'x');
+      certify(cluster, node);
+      const next = cluster.livingNode('n2');
+      let there = next.router();
+      there.open(ROOM, [
+        { session: 'a', kind: 'resume', seat: 2, sent: 1 },
+        { session: 'b', handle: 2, kind: 'resume', seat: 2, sent: 0 },
+      ]);
+      there.say({ type: 'close-session', session: 1, how: 'left' });
+      there.frame(2, 1, 'y');
+      if (who !== 'the same owner') {
+        const third = cluster.livingNode('n3');
+        cluster.run(1_500);
+        expect(next.core.moveRoom(ROOM, 'n3', cluster.clock.now())).toBeUndefined();
+        cluster.run(500);
+        expect(third.core.rooms.held(ROOM)).toBeDefined();
+        there = third.router();
+      }
+      there.open(ROOM, [{ session: 'a', handle: 5, kind: 'resume', seat: 3, sent: 1 }]);
+      there.frame(5, 1, 'x');
+      expect(events(there.take(), 'error')).toMatchObject([{ code: 'outcome_unknown', id: 1 }]);
+      expect(said(cluster)).toEqual(['1:"x"', '2:"y"']);
+    },
+  );
 });
 
 describe('when Redis lost something', () => {

@@ -38,8 +38,10 @@ export class RoomHistory {
   carry(nowMs: number): Pick<RoomState, 'marks' | 'marksMs' | 'keys'> {
     const keys = [...this.#keys.entries()];
     const isLogged = this.#marksUntilMs !== Number.POSITIVE_INFINITY;
+    const marks = new Map(this.#marks);
+    if (!this.#knowsAll) marks.set(FORGOTTEN, FORGOTTEN_MARK);
     return {
-      ...(isLogged ? { marks: [...this.#marks], marksMs: this.#marksUntilMs - nowMs } : {}),
+      ...(isLogged ? { marks: [...marks], marksMs: this.#marksUntilMs - nowMs } : {}),
       ...(keys.length === 0 ? {} : { keys }),
     };
   }
@@ -163,7 +165,8 @@ export class RoomHistory {
 
   /** Whether who has no mark here has nothing in the log. Not once a log has forgotten a sender: its token outlives its mark. */
   get #knowsAll(): boolean {
-    return this.#marksUntilMs !== Number.POSITIVE_INFINITY && !this.#marks.has(FORGOTTEN);
+    if (this.#marksUntilMs === Number.POSITIVE_INFINITY || this.#marks.has(FORGOTTEN)) return false;
+    return this.#log?.hasForgotten !== true;
   }
 
   /** What the log knows of a session that has not come back. */

@@ -106,6 +106,7 @@ export class RoomLog {
   readonly #forget = new Set<string>();
   /** Senders were evicted, and the log does not say so yet. */
   #hasEvicted = false;
+  #hasForgotten = false;
   /** Marks of what was logged and is still to be said again, since its answer was lost. */
   readonly #caught = new Map<string, SenderMark>();
   /** The program's state as it was written last, and when. */
@@ -155,12 +156,19 @@ export class RoomLog {
 
   /** This sender's session is over: its mark goes with the next batch. That a log has forgotten is never forgotten. */
   forget(sender: string): void {
-    if (sender !== FORGOTTEN && this.#forget.size < FORGET_MAX) this.#forget.add(sender);
+    if (sender === FORGOTTEN) return;
+    this.#hasForgotten = true;
+    if (this.#forget.size < FORGET_MAX) this.#forget.add(sender);
   }
 
   /** It is back, or spoke again. */
   keep(sender: string): void {
     this.#forget.delete(sender);
+  }
+
+  /** Marks went from the log while it was here, or are about to: who has none may have something in there all the same. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
   }
 
   /** Sends the next batch, if none is in flight. To be called once what came together was said. */
@@ -440,6 +448,7 @@ export class RoomLog {
     if (evicted > 0) count('senders_evicted', evicted);
     // What was evicted before stands in the log with this batch, and not before it has an answer.
     this.#hasEvicted = evicted > 0;
+    this.#hasForgotten ||= evicted > 0;
     observe('append_ms', now().monoMs - flight.sinceMs);
     observe('append_items', outcomes.length);
     let index = 0;

@@ -1,5 +1,5 @@
--- Enters a node's record, lets go of the oldest of those that are dead or have left where they are more than DEAD_KEPT, and names the history if it has no name. Repeated for the incarnation that stands there it changes
--- nothing: record, state and counter go on.
+-- Enters a node's record, lets go of the oldest of those that are dead or have left where they are more than DEAD_KEPT, and names the
+-- history if it has no name. Repeated for the incarnation that stands there it changes nothing: record, state and counter go on.
 -- KEYS  1 meta  2 nodes  3 beats  4 certs
 -- ARGV  1 run id  2 new gen  3 node  4 incarnation  5 state  6 weight  7 JSON of the rest
 -- Reply {'registered', gen, ver, '1' if nothing ever stood under this id in this history, else '0'}

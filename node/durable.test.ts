@@ -322,6 +322,24 @@ describe('a client that comes back', () => {
     expect(said(cluster)).toEqual(['1:7', '2:"first"']);
   });
 
+  it('to a room that does not remember it, whose log is lost then: what is unknown stays so', () => {
+    const { cluster, router } = one();
+    router.frame(1, 1, 'x');
+    router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 }]);
+    for (const id of [5, 6]) router.frame(5, id, id, id);
+    cluster.directory.restart({ runId: 'run-2', data: 'empty' });
+    cluster.run(2 * graceMs, 50);
+    router.open(ROOM, [{ session: 'old', handle: 5, kind: 'rebind', seat: 3 }]);
+    router.take();
+    for (const id of [5, 6]) router.frame(5, id + 2, id, id);
+    cluster.run(200, 50);
+    expect(events(router.take(), 'error').map(({ code, id }) => [code, id])).toEqual([
+      ['outcome_unknown', 5],
+      ['outcome_unknown', 6],
+    ]);
+    expect(said(cluster)).toEqual(['1:"x"']);
+  });
+
   it('after its mark was forgotten, to an owner that is too young to have seen that: nothing is logged twice', () => {
     const { cluster, node, router } = one(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);

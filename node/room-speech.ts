@@ -370,7 +370,9 @@ export class RoomSpeech {
       this.#parts.bindings.cast('message', entry.seq, entry.frame);
     }
     if (by === undefined) return;
-    by.mark = markAfter(by.mark, said.item, outcome.kind === 'unknown' ? 0 : outcome.seq);
+    // What has no message stands nowhere: `logged` then names the head.
+    const isNowhere = outcome.kind === 'unknown' || (outcome.kind === 'logged' && message === undefined);
+    by.mark = markAfter(by.mark, said.item, isNowhere ? 0 : outcome.seq);
     const id = item.id === 0 ? undefined : item.id;
     // An earlier seat's frames are no more: whoever has the session now asks by its id.
     const cseq = item.seat === by.seat ? item.cseq : 0;

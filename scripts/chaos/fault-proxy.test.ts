@@ -125,6 +125,24 @@ it('delays, and keeps the order where the delay shrinks', async () => {
   expect(caller.heard.replaceAll('>', '')).toBe('abcdefghij');
 });
 
+it('keeps back what bears a text and what follows it, also an end, while others go on', async () => {
+  const [first, other] = [new Caller(), new Caller()];
+  first.socket.write('a');
+  await first.hears('>a');
+  const kept = proxy.keep('secret');
+  expect(kept.isHere).toBe(false);
+  first.socket.write('the secret');
+  while (!kept.isHere) await new Promise((resolve) => setImmediate(resolve));
+  other.socket.write('b');
+  await other.hears('>b');
+  first.socket.end(', and more');
+  await once(other.socket.end(), 'close');
+  expect(first.heard).toBe('>a');
+  kept.letGo();
+  await first.closed;
+  expect(first.heard.replaceAll('>', '')).toBe('athe secret, and more');
+});
+
 it('leads elsewhere', async () => {
   const other = await serve('<');
   const caller = new Caller();

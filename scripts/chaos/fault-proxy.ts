@@ -1,4 +1,4 @@
-/** A TCP proxy that can be told to fail: cut, held in one direction or both, delayed. Owns: a listening port, its connections, and how they
+/** A TCP proxy that can be told to fail: cut, held in one direction or both, delayed, or to keep one message back. Owns: a listening port, its connections, and how they
  *  fail now. Does not know: what is spoken through it.
  *  A held direction is a partition as TCP shows it: bytes wait where they are and arrive late if the connection outlives it. Only its
  *  first moment differs: a new connection is taken, and answered by nothing.
@@ -18,6 +18,14 @@ export interface Address {
   readonly port: number;
 }
 
+/** What a proxy keeps back. */
+export interface Kept {
+  /** Whether what was waited for has come. */
+  readonly isHere: boolean;
+  /** It goes on, with what came behind it. */
+  letGo(): void;
+}
+
 const NONE: Fault = { kind: 'none' };
 
 export class FaultProxy {
@@ -27,6 +35,8 @@ export class FaultProxy {
   #fault: Fault = NONE;
   /** Whom the fault strikes: text that must stand in the first bytes of who dialled. Empty: everyone. */
   #only = '';
+  /** Bytes that are to be kept back once they come. */
+  #awaited: { readonly text: string; readonly take: (direction: Direction) => void } | undefined;
   #port = 0;
 
   private constructor(target: Address) {
@@ -62,6 +72,25 @@ export class FaultProxy {
     for (const connection of this.#connections) this.#apply(connection);
   }
 
+  /** Keeps back the next bytes from who dialled that bear `text`, and all that follows on that connection, its end too; the other connections
+   *  go on. They are looked for in each piece that comes by itself. */
+  keep(text: string): Kept {
+    let direction: Direction | undefined;
+    this.#awaited = {
+      text,
+      take: (one) => {
+        direction = one;
+        one.shut();
+      },
+    };
+    return {
+      get isHere() {
+        return direction !== undefined;
+      },
+      letGo: () => direction?.open(),
+    };
+  }
+
   heal(): void {
     this.fail(NONE);
   }
@@ -85,10 +114,18 @@ export class FaultProxy {
     }
     const connection = new Connection(socket, this.#target, {
       named: () => this.#apply(connection),
+      said: (chunk, direction) => this.#look(chunk, direction),
       over: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
     this.#apply(connection);
+  }
+
+  #look(chunk: Buffer, direction: Direction): void {
+    const awaited = this.#awaited;
+    if (awaited === undefined || !chunk.includes(awaited.text)) return;
+    this.#awaited = undefined;
+    awaited.take(direction);
   }
 
   #apply(connection: Connection): void {
@@ -100,6 +137,8 @@ export class FaultProxy {
 interface ConnectionEvents {
   /** Its first bytes have come. */
   readonly named: () => void;
+  /** These bytes from who dialled have come, and are about to go on. */
+  readonly said: (chunk: Buffer, direction: Direction) => void;
   readonly over: () => void;
 }
 
@@ -117,8 +156,8 @@ class Connection {
       this.name = chunk.toString('latin1');
       events.named();
     });
-    this.#up = new Direction(socket, far);
-    this.#down = new Direction(far, socket);
+    this.#up = new Direction(socket, far, events.said);
+    this.#down = new Direction(far, socket, () => undefined);
     for (const side of this.#sides) {
       side.on('error', () => this.reset());
       side.on('close', () => {
@@ -147,16 +186,20 @@ class Direction {
   delayMs = 0;
   readonly #from: Socket;
   readonly #to: Socket;
-  /** What is delayed. Bounded by what arrives during a delay, which is short. */
+  /** What is delayed or kept back. Bounded by what arrives during a delay, which is short, or is said before an answer is missed. */
   readonly #queue: { readonly dueMs: number; readonly act: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
   #isHeld = false;
   #isFull = false;
+  #isShut = false;
 
-  constructor(from: Socket, to: Socket) {
+  constructor(from: Socket, to: Socket, hear: (chunk: Buffer, direction: Direction) => void) {
     this.#from = from;
     this.#to = to;
-    from.on('data', (chunk: Buffer) => this.#inTurn(() => this.#write(chunk)));
+    from.on('data', (chunk: Buffer) => {
+      hear(chunk, this);
+      this.#inTurn(() => this.#write(chunk));
+    });
     from.on('end', () => this.#inTurn(() => void to.end()));
     to.on('drain', () => {
       this.#isFull = false;
@@ -167,6 +210,17 @@ class Direction {
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
     this.#flow();
+  }
+
+  /** What comes from now on stays here. */
+  shut(): void {
+    this.#isShut = true;
+  }
+
+  open(): void {
+    this.#isShut = false;
+    clearTimeout(this.#timer);
+    this.#awaitHead();
   }
 
   stop(): void {
@@ -188,14 +242,14 @@ class Direction {
   /** Acts after the delay, and never before what came earlier: one timer for the head of the queue, since two timers of nearly the same
    *  moment may fire in either order. */
   #inTurn(act: () => void): void {
-    if (this.#queue.length === 0 && this.delayMs === 0) return act();
+    if (this.#queue.length === 0 && this.delayMs === 0 && !this.#isShut) return act();
     this.#queue.push({ dueMs: performance.now() + this.delayMs, act });
     if (this.#queue.length === 1) this.#awaitHead();
   }
 
   #awaitHead(): void {
     const [head] = this.#queue;
-    if (head === undefined) return;
+    if (head === undefined || this.#isShut) return;
     this.#timer = setTimeout(
       () => {
         this.#queue.shift();

@@ -25,12 +25,19 @@ export async function talkers(
   throw new Error(`none of 200 rooms went to ${node}`);
 }
 
-/** Comes into the room, and comes again where it is turned away. */
-async function join(cluster: Cluster, router: string, room: string, user: string): Promise<ScenarioClient> {
+/** Comes into the room, and comes again where it is turned away. With `history` the last messages of before are told too. */
+export async function join(
+  cluster: Cluster,
+  router: string,
+  room: string,
+  user: string,
+  history?: number,
+): Promise<ScenarioClient> {
   const { url } = cluster.router(router);
   return until(
     `${user} is in ${room}`,
-    () => ScenarioClient.join({ url, room, user }).catch(() => undefined),
+    () =>
+      ScenarioClient.join({ url, room, user, ...(history === undefined ? {} : { history }) }).catch(() => undefined),
     JOIN_BOUND_MS,
   );
 }
@@ -40,12 +47,14 @@ export async function say(client: ScenarioClient, from: number, to: number): Pro
   for (let n = from; n <= to; n++) expect(await client.sayUntilAcked(n, 40_000)).toBe(n);
 }
 
-/** The log holds 1 … `last`, each as the message of that number, and both clients heard each of them once, without a reset or a lost socket. */
+/** The log holds 1 … `last`, each as the message of that number unless `said` tells in which order they were logged, and both clients heard
+ *  each of them once, without a reset or a lost socket. */
 export async function expectWhole(
   cluster: Cluster,
   room: string,
   clients: readonly ScenarioClient[],
   last: number,
+  said?: readonly number[],
 ): Promise<void> {
   const all = Array.from({ length: last }, (_, i) => i + 1);
   await until('both have heard all', () => clients.every(({ received }) => received === last));
@@ -54,7 +63,9 @@ export async function expectWhole(
     .api.get<{ readonly messages: readonly { readonly seq: number; readonly data: number }[] }>(
       `/rooms/${room}/messages`,
     );
-  expect(answer.body.messages.map(({ seq, data }) => [seq, data])).toEqual(all.map((n) => [n, n]));
+  expect(answer.body.messages.map(({ seq, data }) => [seq, data])).toEqual(
+    all.map((n, i) => [n, said === undefined ? n : said[i]]),
+  );
   for (const { messages, resets, closes } of clients) {
     expect(messages.map(({ seq }) => seq)).toEqual(all);
     expect([resets, closes]).toEqual([[], []]);

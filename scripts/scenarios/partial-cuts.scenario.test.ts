@@ -1,14 +1,20 @@
-/** Some ways between processes fail and others do not, at the worst moments that the model of the protocol found: one connection of several
- *  comes back, a link and a heartbeat fail at once. Nothing acked is lost, and nobody is declared dead who is not. */
+/** Some ways between processes fail and others do not, at the worst moments that the model of the protocol found: a reply is lost and its
+ *  command comes late, one connection of several comes back, a node and a router are cut off together, a link and a heartbeat fail at once.
+ *  Nothing acked is lost, nobody speaks who may not, and nobody is declared dead who is not. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../shared/clock.ts';
 import { buildKeys } from '../../shared/directory/keys.ts';
+import { evenIfFull, loadScript } from '../../shared/directory/scripts.ts';
+import { knowsScriptFlags, parseServerInfo } from '../../shared/directory/server-info.ts';
+import { isGated } from '../../shared/link/messages.ts';
 import { plainRedis } from '../../shared/testing/redis-client.ts';
 import { startRedis } from '../../shared/testing/redis-server.ts';
 import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
 import type { FaultProxy } from '../chaos/fault-proxy.ts';
 import { Network } from '../chaos/network.ts';
 import { CLUSTER_NAME, Cluster, type ClusterOptions } from './cluster.ts';
-import { expectWhole, say, talkers } from './conversation.ts';
+import { expectWhole, join, say, talkers } from './conversation.ts';
+import { LinkRouter } from './link-router.ts';
 import { SavedData } from './saved-data.ts';
 import { pause, until } from './wait.ts';
 
@@ -69,7 +75,43 @@ function existing(proxy: FaultProxy | undefined): FaultProxy {
 
 // Nobody is certified here: how long Redis is out of reach for the node does not matter.
 describe('a node of which one connection to Redis fails', () => {
-  const stage = new Proxied(1, { routerArgs: ['--certify-by', 'supervisor'] });
+  const stage = new Proxied(1, {
+    nodeArgs: ['--room-idle-ms', '0'],
+    routerArgs: ['--certify-by', 'supervisor'],
+  });
+
+  test('its release of a room that comes after the room was claimed again changes nothing', async () => {
+    const { cluster } = stage;
+    const { room, ...first } = await talkers(cluster, 'n1', 'released');
+    await say(first.ada, 1, 3);
+    const before = await cluster.recordOf(room);
+    const sha = await stage.ask(async (redis) => {
+      const script = loadScript('release');
+      const sent = knowsScriptFlags(parseServerInfo(await redis.info())) ? evenIfFull(script) : script;
+      // A server that does not know it yet would answer a late one by that alone.
+      await redis.script('LOAD', sent.source);
+      return sent.sha;
+    });
+    const late = stage.toRedis('n1').keep(sha);
+    for (const client of [first.ada, first.bob]) client.close();
+    await until('the release is on its way', () => late.isHere);
+    const [ada, bob] = await Promise.all([join(cluster, 'r1', room, 'ada', 50), join(cluster, 'r2', room, 'bob', 50)]);
+    stage.open.push(ada, bob);
+    await say(ada, 4, 6);
+    const after = await cluster.recordOf(room);
+    expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0);
+    const monitor = await (await plainRedis(cluster.redis.port)).monitor();
+    let isHere = false;
+    monitor.on('monitor', (_at: string, words: readonly string[]) => {
+      isHere ||= words.includes(sha);
+    });
+    late.letGo();
+    await until('the release has come', () => isHere);
+    monitor.disconnect();
+    await say(bob, 7, 9);
+    expect(await cluster.recordOf(room)).toEqual(after);
+    await expectWhole(cluster, room, [ada, bob], 9);
+  });
 
   test('its log connection, back alone after a rollback, appends nothing to the older log', async () => {
     const { cluster } = stage;
@@ -99,6 +141,36 @@ describe('a node of which one connection to Redis fails', () => {
     await say(bob, 12, 15);
     await expectWhole(cluster, room, [ada, bob], 15);
     expect((await cluster.recordOf(room))?.epoch).toBeGreaterThan(before?.epoch ?? 0);
+  });
+});
+
+describe('a node and a router that are cut from Redis together', () => {
+  const stage = new Proxied(2, { routerArgs: ['--certify-by', 'patience'] });
+
+  test('the node is silent before another speaks for it; clients of the other router go on, those of the first wait', async () => {
+    const { cluster } = stage;
+    const { room, ada, bob } = await talkers(cluster, 'n1');
+    const heard = await LinkRouter.open(cluster, 'n1', room);
+    stage.open.push(ada, bob, heard);
+    await say(ada, 1, 5);
+    const chatter = setInterval(() => heard.signal('anyone there?'), 50);
+    stage.open.push({ close: () => clearInterval(chatter) });
+    await until('the node speaks on the link', () => heard.heardSignal);
+    let nextMs = 0;
+    bob.onMessage = ({ seq }) => {
+      if (seq === 6) nextMs = systemClock.now().monoMs;
+    };
+    for (const id of ['n1', 'r1']) stage.toRedis(id).fail(HOLD);
+    const waits = ada.sayUntilAcked(60, PATIENT_MS);
+    await until('the other node has the room', async () => (await cluster.recordOf(room))?.node === 'n2', PATIENT_MS);
+    const elsewhere = await bob.sayUntilAcked(61, PATIENT_MS);
+    expect(ada.closes).toEqual([]);
+    expect(await cluster.node('n1').exited).toEqual({ code: 3, signal: null });
+    const gatedMs = heard.frames.filter(({ message }) => isGated(message)).map(({ atMs }) => atMs);
+    expect(Math.max(...gatedMs)).toBeLessThan(nextMs);
+    for (const id of ['n1', 'r1']) stage.toRedis(id).heal();
+    const [one, other] = [[await waits, 60] as const, [elsewhere, 61] as const].sort(([a], [b]) => a - b);
+    await expectWhole(cluster, room, [ada, bob], 7, [1, 2, 3, 4, 5, one?.[1] ?? 0, other?.[1] ?? 0]);
   });
 });
 

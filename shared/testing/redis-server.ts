@@ -117,6 +117,8 @@ function sentinelMode(directory: string, { name, port: watched, quorum, downAfte
         `dir ${directory}`,
         `sentinel monitor ${name} 127.0.0.1 ${watched} ${quorum ?? 1}`,
         ...(downAfterMs === undefined ? [] : [`sentinel down-after-milliseconds ${name} ${downAfterMs}`]),
+        // A vote that was split is held again after twice this.
+        `sentinel failover-timeout ${name} 5000`,
       ];
       writeFileSync(file, `${lines.join('\n')}\n`);
       return [file, '--sentinel'];

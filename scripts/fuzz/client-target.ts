@@ -330,6 +330,9 @@ class Bench implements ClientEvents {
 
   async settle(): Promise<void> {
     this.#node.forget();
+    // A room is released once its links have handed over what they had.
+    await new Promise((done) => setImmediate(done));
+    this.#node.forget();
     this.#settle();
     const names = [...this.#node.core.rooms.all()].map(({ name }) => name);
     insist(names.length === 1, 'rooms', `left behind: ${names.join(', ')}`);

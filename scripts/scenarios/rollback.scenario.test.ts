@@ -84,7 +84,7 @@ describe('an owner that wakes up while Redis is away, certified a moment ago', (
     await until(
       'it is certified',
       async () => (await api.nodes()).find((one) => one.node === 'n1')?.state === 'dead',
-      2 * deadMs,
+      3 * deadMs,
     );
     cluster().redis.pause();
     const wokenMs = systemClock.now().monoMs;

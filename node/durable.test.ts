@@ -42,6 +42,19 @@ function certify(cluster: Cluster, node: TestNode): void {
   expect(cluster.directory.execute('certify', args, cluster.clock.now().wallMs)).toMatchObject({ kind: 'certified' });
 }
 
+/** A room that has forgotten session a, whose x was logged and not acked, and whose owner is dead. */
+function forgotten(): Cluster {
+  const { cluster, node, router } = one(['a', 'b']);
+  node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+  router.frame(1, 1, 'x');
+  node.fate = () => undefined;
+  router.say({ type: 'close-session', session: 1, how: 'broken' });
+  cluster.run(150_000, 500);
+  router.frame(2, 1, 'y');
+  certify(cluster, node);
+  return cluster;
+}
+
 describe('a publish', () => {
   it('is cast and acked once its append has succeeded, under the number that the log gave it', () => {
     const { cluster, node, router } = one(['a', 'b']);
@@ -341,14 +354,7 @@ describe('a client that comes back', () => {
   });
 
   it('after its mark was forgotten, to an owner that is too young to have seen that: nothing is logged twice', () => {
-    const { cluster, node, router } = one(['a', 'b']);
-    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
-    router.frame(1, 1, 'x');
-    node.fate = () => undefined;
-    router.say({ type: 'close-session', session: 1, how: 'broken' });
-    cluster.run(150_000, 500);
-    router.frame(2, 1, 'y');
-    certify(cluster, node);
+    const cluster = forgotten();
     const second = cluster.livingNode('n2').router();
     second.open(ROOM, [{ session: 'a', kind: 'resume', seat: 2, sent: 1 }]);
     expect(events(second.take(), 'welcome')).toMatchObject([{ forgotten: true }]);
@@ -360,14 +366,7 @@ describe('a client that comes back', () => {
   });
 
   it('after its mark was forgotten, to an owner after the next one: that a log has forgotten is never forgotten', () => {
-    const { cluster, node, router } = one(['a', 'b']);
-    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
-    router.frame(1, 1, 'x');
-    node.fate = () => undefined;
-    router.say({ type: 'close-session', session: 1, how: 'broken' });
-    cluster.run(150_000, 500);
-    router.frame(2, 1, 'y');
-    certify(cluster, node);
+    const cluster = forgotten();
     const next = cluster.livingNode('n2');
     const second = next.router();
     second.open(ROOM, [{ session: 'c' }]);

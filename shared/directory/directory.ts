@@ -9,6 +9,8 @@ import type { AuditEntry, Order, Pin } from './orders.ts';
 import type { OutboxEvent, OutboxId } from './outbox.ts';
 import type { RightsOperations } from './rights-operations.ts';
 
+export { DirectoryError, type DirectoryFault, reasonOf } from './directory-error.ts';
+
 /** What names one ownership of a room: an owner, its epoch, and 64 random bits that tell two histories apart. */
 export interface Triple {
   readonly incarnation: string;
@@ -572,32 +574,6 @@ export interface DirectoryOperations extends RightsOperations {
 export type Operation = keyof DirectoryOperations;
 export type Args<K extends Operation> = DirectoryOperations[K]['args'];
 export type Reply<K extends Operation> = DirectoryOperations[K]['reply'];
-
-/** `unavailable`: not sent, Redis is away; retryable. `timeout`: sent and unanswered, the outcome is unknown.
- *  `other-run`: the connection reached another run of Redis than the one in force, nothing was sent; `runId` names it.
- *  `bad-reply`: Redis answered an error (its text is the message), e.g. READONLY, OOM, LOADING, MISCONF; retryable. */
-export type DirectoryFault = 'unavailable' | 'timeout' | 'other-run' | 'bad-reply';
-
-export class DirectoryError extends Error {
-  readonly code: DirectoryFault;
-  readonly retryable = true;
-  /** With `other-run`: the run id that the connection found. */
-  readonly runId: string | undefined;
-
-  constructor(code: DirectoryFault, message: string, options: { cause?: unknown; runId?: string } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = 'DirectoryError';
-    this.code = code;
-    this.runId = options.runId;
-  }
-}
-
-/** What went wrong, for a log or an operator: the reason of a connection that is away tells a wrong password from a wrong port. It may
- *  name an address, and so is for nobody outside. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return typeof error.cause === 'string' ? error.cause : error.message;
-}
 
 export interface Directory {
   /** Carries out one operation. A retry is the caller's decision: nothing is ever re-sent or queued while Redis is away.

@@ -128,11 +128,12 @@ function conclude(job: Job, { counts, seconds, found, failure }: Report, replaye
     process.stdout.write(`seed ${job.seed}; replay: npm run fuzz -- --replay ${file}\n`);
   }
   const total = Object.values(counts).reduce((sum, one) => sum + one, 0);
+  const { user, system } = process.cpuUsage();
   const each = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   if (replayed !== undefined) process.stdout.write(failure === undefined ? 'all promises kept\n' : '');
   else
     process.stdout.write(
-      `${total} inputs in ${seconds.toFixed(1)} s (${each.join(', ')}), ${found} kept, ${failure === undefined ? 0 : 1} failed\n`,
+      `${total} inputs in ${seconds.toFixed(1)} s, ${((user + system) / 1e6).toFixed(1)} s of computing (${each.join(', ')}), ${found} kept, ${failure === undefined ? 0 : 1} failed\n`,
     );
   return failure === undefined ? 0 : 1;
 }

@@ -20,7 +20,7 @@ const MAKERS: readonly (() => Target)[] = [
 /** Parts of `text`, each for itself where it is named: a long run of one is not spent on the others. */
 const PARTS: readonly (() => Target)[] = [
   () => new TextTarget('rooms', 'r'),
-  () => new TextTarget('cursors', 'c'),
+  () => new TextTarget('cursors', 'cu'),
   () => new TextTarget('tokens', 'tj'),
   () => new TextTarget('messages', 'm'),
 ];

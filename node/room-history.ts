@@ -3,12 +3,20 @@
  *  marks of senders that have not come back; a handover carries those on. Does not know: links, programs, how a log is read.
  *  In a relay room there is no log, and every answer is memory's own.
  *  @see DESIGN §4 History changes, §6 */
-import type { Args, LogEntry, Reply, RoomRecord, SenderMark } from '../shared/directory/directory.ts';
+import {
+  type Args,
+  FORGOTTEN,
+  FORGOTTEN_MARK,
+  type LogEntry,
+  type Reply,
+  type RoomRecord,
+  type SenderMark,
+} from '../shared/directory/directory.ts';
 import type { Cursor, Open, OpenSession } from '../shared/link/messages.ts';
 import type { Recent, RecentEntry, Standing } from './recent.ts';
 import { endAt, logEntryOf, recentOf } from './room-entries.ts';
 import { isKeySender, keyOf, type RoomKeys } from './room-keys.ts';
-import { FORGOTTEN, FORGOTTEN_MARK, type RoomLog } from './room-log.ts';
+import type { RoomLog } from './room-log.ts';
 import type { RoomState } from './room-state.ts';
 import { markAfter } from './room-unit.ts';
 import { type RoomSession, type Roster, UNTOLD } from './roster.ts';
@@ -193,7 +201,7 @@ export class RoomHistory {
 
   tick(nowMs: number): void {
     if (nowMs < this.#marksUntilMs) return;
-    for (const sender of this.#marks.keys()) this.#log?.forget(sender);
+    for (const sender of this.#marks.keys()) if (sender !== FORGOTTEN) this.#log?.forget(sender);
     this.#marks.clear();
     this.#marksUntilMs = Number.POSITIVE_INFINITY;
   }

@@ -28,10 +28,6 @@ const AGAIN_MS = 100;
 /** Senders that cannot come back are forgotten with the next batch, at most so many with one. */
 const FORGET_AT_ONCE = 256;
 const FORGET_MAX = 100_000;
-/** The sender of the mark that says that marks were forgotten before: with it, who has none may have published all the same. */
-export const FORGOTTEN = '!';
-export const FORGOTTEN_MARK: SenderMark = { seat: 1, cseq: 1, id: 0, seq: 0 };
-const FORGOTTEN_ITEM: AppendItem = { sender: FORGOTTEN, seat: 1, cseq: 1, id: 0, isResumed: false };
 /** Calls of the program that wait for publishes before them; one more is made out of its turn. */
 const CALLS_MAX = 10_000;
 
@@ -104,8 +100,6 @@ export class RoomLog {
   #round = 0;
   #idle: (() => void) | undefined;
   readonly #forget = new Set<string>();
-  /** Senders were evicted, and the log does not say so yet. */
-  #hasEvicted = false;
   #hasForgotten = false;
   /** Marks of what was logged and is still to be said again, since its answer was lost. */
   readonly #caught = new Map<string, SenderMark>();
@@ -154,9 +148,8 @@ export class RoomLog {
     return true;
   }
 
-  /** This sender's session is over: its mark goes with the next batch. That a log has forgotten is never forgotten. */
+  /** This sender's session is over: its mark goes with the next batch. */
   forget(sender: string): void {
-    if (sender === FORGOTTEN) return;
     this.#hasForgotten = true;
     if (this.#forget.size < FORGET_MAX) this.#forget.add(sender);
   }
@@ -188,7 +181,6 @@ export class RoomLog {
     const items: AppendItem[] = [];
     for (const unit of units) for (const { item } of unit.said ?? []) items.push(item);
     const forget = this.#takeForgotten(units);
-    if (forget.length > 0 || this.#hasEvicted) items.push(FORGOTTEN_ITEM);
     if (snapshot !== undefined) {
       this.#stateWritten = snapshot;
       this.#stateAtMs = this.#ports.now().monoMs;
@@ -446,8 +438,6 @@ export class RoomLog {
     count('appends');
     count('appended', outcomes.length);
     if (evicted > 0) count('senders_evicted', evicted);
-    // What was evicted before stands in the log with this batch, and not before it has an answer.
-    this.#hasEvicted = evicted > 0;
     this.#hasForgotten ||= evicted > 0;
     observe('append_ms', now().monoMs - flight.sinceMs);
     observe('append_items', outcomes.length);

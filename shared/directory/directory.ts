@@ -168,6 +168,10 @@ export interface SenderMark {
   readonly seq: number;
 }
 
+/** The sender of the mark that says that a log has forgotten senders: who has none there may have published all the same. */
+export const FORGOTTEN = '!';
+export const FORGOTTEN_MARK: SenderMark = { seat: 1, cseq: 1, id: 0, seq: 0 };
+
 /** One thing said in a durable room, or taken there without being logged. */
 export interface AppendItem {
   /** A session, `k:` and a backend's key, or `*` for the room's program. */
@@ -433,7 +437,7 @@ export interface DirectoryOperations extends RightsOperations {
    *  without an id, so is a frame of the mark's seat that is not above its cseq, or of a lower seat (seq 0); `isResumed` with an id
    *  above 1 and no mark is `unknown`, and leaves a mark. `keep`: older entries are trimmed, by count about and by age now and then.
    *  `forget`: senders that cannot come back, dropped after the items. Beyond `sendersMax` those that spoke longest ago are forgotten,
-   *  backends' keys before any others, and counted in `evicted`.
+   *  backends' keys before any others, and counted in `evicted`. Either leaves the mark `FORGOTTEN`, which is none of them and stays.
    *  `fenced`: the record does not hold this triple. `rolled-back`: the stored head is not `head`, or the log does not end there;
    *  `head` is where the stored one, or the log, does. `late`: a later batch of this triple was appended already. */
   append: {

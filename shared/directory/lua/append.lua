@@ -9,7 +9,7 @@
 -- it is empty, which is tried before anything is written.
 --
 -- This runs for all that is said: each command, argument, table and function counts.
--- KEYS  1 owner  2 log  3 senders  4 order  5 state
+-- KEYS  1 owner  2 log  3 senders, and `!` once one was forgotten  4 order  5 state
 -- ARGV  1 incarnation  2 epoch  3 nonce  4 batch  5 head  6 most entries kept  7 longest ms kept  8 most senders kept
 --       9 the snapshot after a space, '' for none
 --       10 kinds, a digit for each item: 1 if there is a message, plus 2 if its sender should be known
@@ -254,6 +254,11 @@ if evicted > 0 then
   end
 else
   evicted = 0
+end
+-- With the same write as what it tells of: who has no mark from now on may have spoken all the same. It has no place in the order, so
+-- it is not evicted.
+if evicted > 0 or #ARGV >= ITEMS_FROM + count * PARTS then
+  call('HSET', KEYS[3], '!', '1 1 0 0')
 end
 
 if ARGV[9] ~= '' then

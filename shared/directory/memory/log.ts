@@ -1,7 +1,16 @@
 /** The operations on a durable room's log, in memory. Owns: the same decisions, in the same order, as the scripts of the same names.
  *  Does not know: connections; time is an argument.
  *  Invariant: a log is contiguous and ends at the room's head, or it is empty. */
-import { type AppendItem, type AppendOutcome, type Args, type Reply, type SenderMark, tagOf } from '../directory.ts';
+import {
+  type AppendItem,
+  type AppendOutcome,
+  type Args,
+  FORGOTTEN,
+  FORGOTTEN_MARK,
+  type Reply,
+  type SenderMark,
+  tagOf,
+} from '../directory.ts';
 import { firstOf, openingOf, within } from './entries.ts';
 import { copyRecord, holds, merged } from './rooms.ts';
 import { type Executors, type StoredLog, type StoredRoom, unexpired } from './state.ts';
@@ -84,6 +93,7 @@ function appendTo(stored: StoredRoom, args: Args<'append'>, at: number): Reply<'
   }
   for (const sender of forget) log.senders.delete(sender);
   const evicted = evict(log, sendersMax);
+  if (evicted > 0 || forget.length > 0) log.senders.set(FORGOTTEN, { mark: FORGOTTEN_MARK, usedAt: head });
   stored.record = { ...record, head };
   if (snapshot !== undefined) log.snapshot = { epoch: triple.epoch, seq: head, state: snapshot };
   return { kind: 'appended', head, at, outcomes, evicted };
@@ -103,10 +113,11 @@ function moved(mark: SenderMark | undefined, { seat, cseq, id }: AppendItem, seq
 
 /** Forgets those that spoke longest ago, beyond `max`, and backends' keys before any others. @returns how many */
 function evict({ senders }: StoredLog, max: number): number {
-  const surplus = senders.size - max;
+  const surplus = senders.size - Number(senders.has(FORGOTTEN)) - max;
   if (surplus <= 0) return 0;
   const isSession = (sender: string) => Number(!sender.startsWith('k:'));
-  const oldest = [...senders].sort(
+  const known = [...senders].filter(([sender]) => sender !== FORGOTTEN);
+  const oldest = known.sort(
     ([a, { usedAt: usedA }], [b, { usedAt: usedB }]) =>
       isSession(a) - isSession(b) || usedA - usedB || Buffer.compare(Buffer.from(a), Buffer.from(b)),
   );

@@ -57,6 +57,8 @@ local function restore_log(log, senders, order, head)
     local text = redis.call('HGET', senders, sender)
     local mark = merge_mark(text and parse_mark(text) or nil, tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]))
     redis.call('HSET', senders, sender, mark_text(mark))
-    redis.call('ZADD', order, order_score(sender, head), sender)
+    if sender ~= '!' then
+      redis.call('ZADD', order, order_score(sender, head), sender)
+    end
   end
 end

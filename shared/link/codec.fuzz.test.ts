@@ -5,8 +5,10 @@ import { ID_PATTERN, SESSION_PATTERN } from '../directory/keys.ts';
 import { SeededRandom } from '../random.ts';
 import { encode, FrameDecoder, LinkProtocolError } from './codec.ts';
 import { FRAME_HEADER_BYTES, writeHeader } from './frame-header.ts';
-import { readGolden } from './golden-vectors.ts';
+import { readGolden, sameBytes } from './golden-vectors.ts';
 import { FRAME_PAYLOAD_MAX, type LinkMessage } from './messages.ts';
+
+expect.addEqualityTesters([sameBytes]);
 
 const GOLDEN = readGolden().map(({ bytes }) => bytes);
 const SMALL = GOLDEN.filter((bytes) => bytes.length < 4_096);

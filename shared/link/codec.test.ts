@@ -5,7 +5,7 @@ import { ACKS_ENTRIES_MAX, CALL_BYTES_MAX } from './encode.ts';
 import { ASSEMBLIES_MAX } from './fragments.ts';
 import { FRAME_HEADER_BYTES, FRAME_TYPES, type FrameName, writeHeader } from './frame-header.ts';
 import { FrameSplitter } from './frame-splitter.ts';
-import { readGolden } from './golden-vectors.ts';
+import { readGolden, sameBytes } from './golden-vectors.ts';
 import {
   FRAGMENT_CONTENT,
   FRAME_CONTENT_MAX,
@@ -16,6 +16,8 @@ import {
   type OpenSession,
 } from './messages.ts';
 import type { EncodeFault, ProtocolFault } from './protocol-error.ts';
+
+expect.addEqualityTesters([sameBytes]);
 
 const GOLDEN = readGolden();
 

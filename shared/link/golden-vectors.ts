@@ -1,4 +1,4 @@
-/** Reads golden.json for the tests: every message of the link as bytes. Owns: how the file is read.
+/** Reads golden.json for the tests: every message of the link as bytes. Owns: how the file is read, and how bytes are compared.
  *  The file was written from the table in frame-header.ts by other code than the encoder's, and is changed only together with
  *  the protocol's version. In it `{"$hex": …}` is a buffer, `$repeat` and pairs in `hex` shorten long runs. */
 import { readFileSync } from 'node:fs';
@@ -29,4 +29,9 @@ export function readGolden(): GoldenVector[] {
     return value;
   }) as { name: string; message: LinkMessage; hex: string | Run[] }[];
   return vectors.map(({ name, message, hex }) => ({ name, message, bytes: bytesOf(hex) }));
+}
+
+/** For `expect.addEqualityTesters`: buffers are compared as bytes, which takes a thousandth of the time of comparing them as objects. */
+export function sameBytes(one: unknown, other: unknown): boolean | undefined {
+  return Buffer.isBuffer(one) && Buffer.isBuffer(other) ? one.equals(other) : undefined;
 }

@@ -1,9 +1,12 @@
-/** What the watching thread and the fuzzing thread tell each other. Owns: those shapes. */
+/** What the watching thread and the fuzzing thread tell each other. Owns: those shapes, and the clock of computing. */
+import process from 'node:process';
 import type { FileCoverage } from './coverage.ts';
 
 export interface Job {
   readonly seed: number;
   readonly seconds: number;
+  /** The seconds are those that this process computed, however long that takes. */
+  readonly isComputing: boolean;
   readonly targets: readonly string[];
   readonly coverage: boolean;
   readonly guided: boolean;
@@ -40,4 +43,10 @@ export function readCurrent(current: SharedArrayBuffer): { readonly count: numbe
   const count = Atomics.load(head, 0);
   const text = new TextDecoder().decode(new Uint8Array(current, 8, head[1] ?? 0).slice());
   return { count, text };
+}
+
+/** What this process has computed, all threads together, milliseconds. */
+export function computedMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }

@@ -5,16 +5,17 @@ import { readCorpus } from './corpus.ts';
 import { Coverage } from './coverage.ts';
 import { Engine } from './engine.ts';
 import { readInputs, writeInput } from './input.ts';
-import { type Job, noteCurrent, type Report } from './job.ts';
+import { computedMs, type Job, noteCurrent, type Report } from './job.ts';
 import { makeTargets, watchedFiles } from './targets.ts';
 
 async function fuzz(job: Job): Promise<Report> {
   const watched = watchedFiles();
   const coverage = job.coverage || job.guided ? await startCoverage(watched.map(({ url }) => url)) : undefined;
   const beganMs = performance.now();
+  const spentMs = job.isComputing ? computedMs : () => performance.now() - beganMs;
   const engine = new Engine(makeTargets(job.targets), readCorpus(), {
     seed: job.seed,
-    isOver: () => performance.now() - beganMs > job.seconds * 1_000,
+    isOver: () => spentMs() > job.seconds * 1_000,
     before: (input) => noteCurrent(job.current, writeInput(input)),
     takeCoverage: coverage === undefined ? undefined : () => coverage.take(),
   });

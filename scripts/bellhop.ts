@@ -12,6 +12,7 @@ import {
   startedByNpm,
 } from '../shared/config.ts';
 import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
+import { hideSecrets } from '../shared/process-title.ts';
 import { VERSION } from '../shared/version.ts';
 import { Cli } from './commands/cli.ts';
 import { type ListedVerb, runProgram } from './commands/program.ts';
@@ -57,6 +58,7 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
   // A reader of our output that went away is no reason to leave processes behind.
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
+  hideSecrets(titleOf(argv), argv);
   if (argv[0] === 'version') return print(`${VERSION}\n`);
   const running = findRunning();
   try {
@@ -72,6 +74,11 @@ export async function main(argv: readonly string[], tools: Tools): Promise<numbe
     if (error instanceof ConfigError) return refuse(error.message);
     throw error;
   }
+}
+
+/** What `ps` shows in the place of a command line with a secret in it. */
+function titleOf([verb = '']: Flags): string {
+  return /^[a-z][a-z-]*$/.test(verb) ? `bellhop ${verb}` : 'bellhop';
 }
 
 /** A role's options are those of the table, and its own to read. */

@@ -12,10 +12,15 @@ export interface ClusterWorker extends Worker {
 }
 
 /** Starts one. It writes to this process' own output.
- *  @param script  path of the compiled script */
-export function startClusterWorker(script: string, argv: readonly string[]): ClusterWorker {
+ *  @param script  path of the compiled script
+ *  @param env  beside this process' own */
+export function startClusterWorker(
+  script: string,
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): ClusterWorker {
   cluster.setupPrimary({ exec: script, args: [...argv], execArgv: nodeFlags() });
-  const worker = cluster.fork();
+  const worker = cluster.fork(env);
   // Its channel's faults: the end of the process tells.
   worker.on('error', () => undefined);
   const child = worker.process;

@@ -2,6 +2,7 @@
  *  died, since only a parent can tell at once that a process is gone. Does not know: rooms.
  *  The first SIGTERM or SIGINT drains the worker, the second ends it at once. */
 import { childEnvironment, loadConfig, type NodeConfig, startedByNpm } from '../shared/config.ts';
+import { handOn, parseOptions } from '../shared/config-parse.ts';
 import type { RedisDirectoryOptions } from '../shared/directory/redis-directory.ts';
 import { createLogger } from '../shared/log.ts';
 import { createCertifier } from './certifier.ts';
@@ -20,6 +21,7 @@ export const DRAIN_SLACK_MS = 10_000;
  *  @returns exit code: the worker's own, 1 where a signal ended it */
 export async function runNode(script: string, argv: readonly string[]): Promise<number> {
   const config = loadConfig('node', argv);
+  const given = handOn(parseOptions('node', argv, {}), 'node');
   const log = createLogger({ role: 'supervisor', id: config.id, level: config.logLevel, format: config.logFormat });
   const certifier = createCertifier(directoryOptions(config), (sentence) => log.warn(sentence));
   return new Promise((resolve) => {
@@ -32,8 +34,8 @@ export async function runNode(script: string, argv: readonly string[]): Promise<
       launch: (incarnation) =>
         startWorker({
           script,
-          argv: [...argv, `--id=${config.id}`, `--incarnation=${incarnation}`],
-          env: childEnvironment({}),
+          argv: [...given.argv, `--id=${config.id}`, `--incarnation=${incarnation}`],
+          env: childEnvironment(given.env),
           // A signal to the group would reach the worker twice, and the second one cuts a drain short.
           ownGroup: true,
         }),

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import { ConfigError, loadConfig, type RouterConfig, startedByNpm } from '../shared/config.ts';
+import { handOn, parseOptions } from '../shared/config-parse.ts';
 import { newIncarnation } from '../shared/ids.ts';
 import { createLogger, type Logger } from '../shared/log.ts';
 import { MetricRegistry } from '../shared/metric-registry.ts';
@@ -28,7 +29,8 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
   const log = createLogger({ role: 'router', id, level: config.logLevel, format: config.logFormat });
   const port = await findPort(config);
   const routerIncarnation = newIncarnation(systemRandom);
-  const common = [...argv, `--id=${id}`, `--port=${port}`, `--router-incarnation=${routerIncarnation}`];
+  const given = handOn(parseOptions('router', argv, {}), 'router');
+  const common = [...given.argv, `--id=${id}`, `--port=${port}`, `--router-incarnation=${routerIncarnation}`];
   const registry = new Registry();
   return new Promise((resolve) => {
     let killing: NodeJS.Timeout | undefined;
@@ -36,7 +38,7 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
       workers: count,
       restart,
       restartDelayMs,
-      launch: (position) => startClusterWorker(script, [...common, `--worker=${position}`]),
+      launch: (position) => startClusterWorker(script, [...common, `--worker=${position}`], given.env),
       metrics: () => registry.getMetricsAsJSON(),
       on: (event) => {
         if (event.kind === 'worker') return logWorker(log, event);

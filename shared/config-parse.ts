@@ -63,7 +63,7 @@ export function parseOptions(
 }
 
 /** What a process of `role` needs, beside the inherited environment, to get the settings that were parsed for the one that
- *  starts it: secrets in the environment, all else as flags. Variables of options that `start` does not have are cleared: they
+ *  starts it: secrets in the environment, all else as flags. From `start`, variables of options that it does not have are cleared: they
  *  would give one id or port to all. */
 export function handOn(
   parsed: Parsed,
@@ -80,7 +80,7 @@ export function handOn(
       env[envNameOf(name)] = texts.join(',');
     } else if (texts !== undefined) {
       for (const text of texts) argv.push(spec.type === 'boolean' ? booleanFlag(name, text) : `--${name}=${text}`);
-    } else if (spec.startDefault !== undefined && parsed.sources.get(name) === 'default') {
+    } else if (parsed.role === 'start' && spec.startDefault !== undefined && parsed.sources.get(name) === 'default') {
       argv.push(`--${name}=${spec.startDefault}`);
     }
   }

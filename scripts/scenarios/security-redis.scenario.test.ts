@@ -1,6 +1,6 @@
 /** Two clusters on one Redis, the first under the roles of deploy/redis/users.acl: what each process may ask of it, what it does ask, and
  *  what it says of its password. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,7 @@ import { type RedisServer, startRedis } from '../../shared/testing/redis-server.
 import { ScenarioClient } from './client.ts';
 import { CLUSTER_NAME, Cluster } from './cluster.ts';
 import { ROOT } from './processes.ts';
+import { typeAndLeave } from './typed.ts';
 import { until } from './wait.ts';
 
 const PASSWORD = { router: 'planted-router-word', node: 'planted-node-word' } as const;
@@ -308,6 +309,43 @@ test('51 the password of Redis is in nothing that a process says or answers, nor
   const all = [...answers, ...shown, one.said(), locked.said].join('\n');
   expect(all).not.toMatch(/planted-(router|node)-word/);
 });
+
+test('51 nor does the machine show it, or another secret, of parents that were given it as a flag, or of their workers', async () => {
+  const secrets = ['--redis-url', `redis://default:planted-flag-word@127.0.0.1:${redis.port}`, '--prefix', 'flagged'];
+  const common = [...secrets, '--secret', 'planted-flag-word-of-links', '--log-format', 'json'];
+  const node = typeAndLeave('flagged node', ['node', '--id', 'n1', ...common]);
+  const router = typeAndLeave('flagged router', ['router', '--id', 'r1', '--port', '0', '--workers', '2', ...common]);
+  try {
+    // Workers were never given it as a flag, so they have nothing to hide.
+    const isWorker = (line: string) => /--(incarnation|worker)=/.test(line);
+    let shown: readonly string[] = [];
+    await until('three workers run', () => {
+      shown = commandLines([node.pid, router.pid]);
+      return shown.filter(isWorker).length === 3;
+    });
+    expect(shown.length).toBeGreaterThanOrEqual(5);
+    expect(shown.join('\n')).not.toContain('planted-flag-word');
+  } finally {
+    for (const each of [node, router]) each.signal('SIGTERM');
+    await Promise.all([node.exited, router.exited]);
+  }
+  expect(node.said + router.said).not.toContain('planted-flag-word');
+});
+
+/** What `ps` shows of these processes and their children. */
+function commandLines(parents: readonly number[]): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      const parent = /^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+      const isOne = parents.includes(Number(pid)) || parents.includes(Number(parent));
+      return isOne ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8')] : [];
+    } catch {
+      // It ended meanwhile.
+      return [];
+    }
+  });
+}
 
 test('52 a process whose periods do not go with those of the cluster, or whose Redis URL is none, ends with 2 and a sentence', async () => {
   const slow = ['--fence-ms', '60000', '--dead-ms', '70000', '--grace-ms', '70000'];

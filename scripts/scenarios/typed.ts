@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { DIST, plainEnvironment, ROOT } from './processes.ts';
+import { type ClusterProcess, DIST, launchCommand, plainEnvironment, ROOT } from './processes.ts';
 
 export interface Typed {
   readonly code: number;
@@ -24,6 +24,13 @@ const SCRIPT = pathToFileURL(join(DIST, 'scripts', 'bellhop.js')).href;
 
 const COMMAND_MS = 90_000;
 
+const words = (argv: readonly string[]) => ['--input-type=module', '-e', MAIN, '--', SCRIPT, ...argv];
+
+/** Starts `bellhop …` that is to live on. */
+export function typeAndLeave(name: string, argv: readonly string[]): ClusterProcess {
+  return launchCommand(name, [process.execPath, ...words(argv)], {});
+}
+
 /** Carries out `bellhop …` in a process of its own. */
 export function typed(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Typed> {
   return new Promise((resolve) => {
@@ -33,13 +40,8 @@ export function typed(argv: readonly string[], env: Readonly<Record<string, stri
       timeout: COMMAND_MS,
       killSignal: 'SIGKILL',
     } as const;
-    const child = execFile(
-      process.execPath,
-      ['--input-type=module', '-e', MAIN, '--', SCRIPT, ...argv],
-      options,
-      (_error, out, err) => {
-        resolve({ code: child.exitCode ?? -1, out, err });
-      },
-    );
+    const child = execFile(process.execPath, words(argv), options, (_error, out, err) => {
+      resolve({ code: child.exitCode ?? -1, out, err });
+    });
   });
 }

@@ -113,26 +113,47 @@ describe('LinkDialer', () => {
 });
 
 describe('LinkListener', () => {
-  test('cuts connections beyond those that may be in the handshake', async () => {
+  test('47 strangers who hold connections open keep nobody out: the oldest of them goes', async () => {
     const node = new End(NODE);
     const refused: string[] = [];
     const { listener, address } = await listen(cleanup, node, {
       unprovenMax: 2,
       onRefused: (why) => refused.push(why),
     });
-    // Three that say nothing: a node's clock that stands still never times them out.
-    const mute = await Promise.all([1, 2, 3].map(() => dialRaw(cleanup, address)));
-    await Promise.race(mute.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve))));
+    // They say nothing, and a node's clock that stands still never times them out.
+    const first = await dialRaw(cleanup, address);
+    const cut = new Promise((resolve) => first.resume().once('close', resolve));
+    while (listener.unproven < 1) await turns(1);
+    for (const _ of [2, 3]) await dialRaw(cleanup, address);
+    await cut;
     expect(refused).toEqual(['unproven']);
     expect(listener.unproven).toBe(2);
-    node.timers.advance(5_000);
-    expect(listener.unproven).toBe(0);
     const router = new End(ROUTER);
     const link = dialLink(address, router.options);
     cleanup.add(() => link.destroy());
     await router.events.link();
     await node.events.link();
+    expect(refused).toEqual(['unproven', 'unproven']);
     expect(listener.links().length).toBe(1);
+    expect(listener.unproven).toBe(1);
+    node.timers.advance(5_000);
+    expect(listener.unproven).toBe(0);
+  });
+
+  test('tells that a link which it took in is pressed', async () => {
+    const node = new End(NODE, { pressedBytes: 10_000 });
+    const pressed: boolean[] = [];
+    Object.assign(node.events, { onPressed: (_link: unknown, isPressed: boolean) => void pressed.push(isPressed) });
+    const { address } = await listen(cleanup, node);
+    const router = new End(ROUTER, { takes: () => false });
+    const link = dialLink(address, router.options);
+    cleanup.add(() => link.destroy());
+    const accepted = await node.events.link();
+    for (let seq = 1; seq <= 3; seq++) {
+      accepted.send({ type: 'cast', room: 1, class: 'message', seq, excluded: 0, frame: Buffer.alloc(9_000) });
+    }
+    await turns(1);
+    expect(pressed).toEqual([true]);
   });
 
   test('cuts links beyond its bound', async () => {

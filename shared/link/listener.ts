@@ -1,6 +1,7 @@
 /** Takes links in. Owns: the port, and how many may knock at once. Does not know: what a link is for.
- *  Invariant: at most `unprovenMax` connections that have not proved themselves and `linksMax` in all; what comes beyond is cut
- *  before a byte of it is read. */
+ *  Invariant: at most `unprovenMax` connections that have not proved themselves and `linksMax` in all. What comes beyond
+ *  takes the place of the one that has been proving itself for longest, since who knows the secret is done within moments: strangers who
+ *  hold connections open keep nobody out. Where all have proved themselves it is cut before a byte of it is read. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { TLS_VERSION_MIN } from '../tls-files.ts';
@@ -30,7 +31,8 @@ export class LinkListener {
   readonly #events: LinkEvents;
   readonly #server: Server;
   readonly #links = new Set<LinkConnection>();
-  #unproven = 0;
+  /** Those in the handshake, the oldest first. */
+  readonly #unproven = new Set<LinkConnection>();
   /** Takes no connections itself: they are handed to it. */
   readonly #tls: TlsServer | undefined;
   /** Connections that have not finished the handshake of TLS, by where they come from. */
@@ -46,16 +48,17 @@ export class LinkListener {
     this.#events = {
       // Named one by one, since events may be an object with its methods on a prototype.
       onUp: (link) => {
-        this.#unproven -= 1;
+        this.#unproven.delete(link);
         events.onUp?.(link);
       },
       onMessage: (link, message) => events.onMessage(link, message),
       onDropped: (link, message) => events.onDropped?.(link, message),
       onPong: (link, sample) => events.onPong?.(link, sample),
       onIdle: (link) => events.onIdle?.(link),
+      onPressed: (link, isPressed) => events.onPressed?.(link, isPressed),
       onLate: (link, ms) => events.onLate?.(link, ms),
       onDown: (link, down) => {
-        if (!down.wasUp) this.#unproven -= 1;
+        this.#unproven.delete(link);
         this.#links.delete(link);
         events.onDown(link, down);
       },
@@ -71,7 +74,7 @@ export class LinkListener {
 
   /** Connections that have not proved themselves yet. */
   get unproven(): number {
-    return this.#unproven + this.#securing.size;
+    return this.#unproven.size + this.#securing.size;
   }
 
   /** Listens. @returns where
@@ -108,17 +111,16 @@ export class LinkListener {
 
   #accept(socket: Socket): void {
     const { unprovenMax, linksMax, onRefused } = this.#options;
-    const full =
-      this.#links.size >= (linksMax ?? LISTENER_DEFAULTS.linksMax)
-        ? 'links'
-        : this.unproven >= (unprovenMax ?? LISTENER_DEFAULTS.unprovenMax)
-          ? 'unproven'
-          : undefined;
-    if (full !== undefined) {
+    const isFull = this.#links.size >= (linksMax ?? LISTENER_DEFAULTS.linksMax);
+    if (isFull && this.#unproven.size === 0) {
       socket.on('error', () => {});
       socket.destroy();
-      onRefused?.(full);
+      onRefused?.('links');
       return;
+    }
+    if (isFull || this.unproven >= (unprovenMax ?? LISTENER_DEFAULTS.unprovenMax)) {
+      this.#cutOldest();
+      onRefused?.('unproven');
     }
     if (this.#tls === undefined) return this.#take(socket);
     const from = addressOf(socket);
@@ -130,9 +132,20 @@ export class LinkListener {
     this.#tls.emit('connection', socket);
   }
 
+  /** Of those that have not begun with TLS first: the others have shown a certificate. */
+  #cutOldest(): void {
+    for (const [from, socket] of this.#securing) {
+      this.#securing.delete(from);
+      socket.destroy();
+      return;
+    }
+    for (const link of this.#unproven) return link.destroy();
+  }
+
   #take(socket: Socket): void {
-    this.#unproven += 1;
-    this.#links.add(new LinkConnection(socket, 'acceptor', { ...this.#options, events: this.#events }));
+    const link = new LinkConnection(socket, 'acceptor', { ...this.#options, events: this.#events });
+    this.#links.add(link);
+    this.#unproven.add(link);
   }
 
   #makeTls(): TlsServer | undefined {

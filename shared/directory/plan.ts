@@ -94,12 +94,35 @@ export function pairs(raw: unknown): [string, string][] {
 }
 
 /** Splits a record into the words of its first line and the JSON after it. */
-export function headAndJson(record: string): { readonly words: readonly string[]; readonly json: object } {
+export function headAndJson(record: string): {
+  readonly words: readonly string[];
+  readonly json: Readonly<Record<string, unknown>>;
+} {
   const newline = record.indexOf('\n');
   if (newline < 0) throw new TypeError('expected a record');
-  const json: unknown = JSON.parse(record.slice(newline + 1));
-  if (typeof json !== 'object' || json === null) throw new TypeError('expected an object');
-  return { words: record.slice(0, newline).split(' '), json };
+  return { words: record.slice(0, newline).split(' '), json: object(JSON.parse(record.slice(newline + 1))) };
+}
+
+/** An object whose fields are of no known type yet. */
+export function object(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new TypeError('expected an object');
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/** A number within an object. */
+export function amount(raw: unknown): number {
+  if (typeof raw !== 'number' || !Number.isFinite(raw)) throw new TypeError('expected a number');
+  return raw;
+}
+
+/** What is read of something that others go on without: nothing where it is not what it should be. */
+export function readable<T>(read: () => T): T[] {
+  try {
+    return [read()];
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 export function unknownReply(kind: unknown): never {

@@ -6,6 +6,7 @@ import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import { until } from '../testing/until.ts';
 import type { NodeRecord } from './directory.ts';
 import { nodeRecord } from './example-records.ts';
+import { RecordGuard } from './record-guard.ts';
 import { RedisDirectory } from './redis-directory.ts';
 
 const A = 'a'.repeat(32);
@@ -99,6 +100,32 @@ describe('a record that is not believed', () => {
     await reader.register(good);
     for (let i = 0; i < 3; i++) expect(await reader.nodes()).toEqual([good]);
     expect(reader.ignored).toEqual(['n1: it is not signed']);
+    // One that comes back is another matter.
+    const record = await stored();
+    await redis.hdel(NODES, 'n1');
+    await reader.nodes();
+    await redis.hset(NODES, 'n1', record);
+    await reader.nodes();
+    expect(reader.ignored).toEqual(['n1: it is not signed', 'n1: it is not signed']);
+  });
+
+  test('48 of thousands, each is reported once at most, few at a time, and by no more than a name', () => {
+    const told: string[] = [];
+    const guard = new RecordGuard({
+      ...{ prefix: 'bh', cluster: 'test', secrets: [NEW], allow: new LinkAllow([]) },
+      onIgnored: (node) => told.push(node),
+    });
+    const nothing = () => {
+      throw new TypeError('it is none');
+    };
+    const many = Array.from({ length: 1_200 }, (_, i) => `${i}-${'x'.repeat(1_000)}`);
+    for (let list = 1; list <= 60; list++) {
+      guard.begin();
+      for (const node of many) guard.open(node, 'nonsense', nothing, nothing);
+      expect(told.length).toBe(Math.min(20 * list, 1_000));
+    }
+    expect(new Set(told).size).toBe(1_000);
+    expect(told[0]?.length).toBe(256);
   });
 
   test('48 signed with another secret, for another cluster or under another prefix, it is ignored', async () => {

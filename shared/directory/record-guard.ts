@@ -7,7 +7,7 @@
  *  can take a node out of service but lead nobody anywhere.
  *  Invariant: what `open` returns was signed by one who knows a secret of this cluster, and names an address that may be dialled.
  *  @see RFC 2104 (HMAC) */
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type LinkAllow, neverDialled } from '../link/allow.ts';
 import { parseAddress } from '../link/dial.ts';
 import type { NodeRecord } from './directory.ts';
@@ -18,7 +18,7 @@ export interface RecordGuardOptions {
   /** The first signs, all are accepted. */
   readonly secrets: readonly string[];
   readonly allow: LinkAllow;
-  /** Told once of each record that is ignored, while it stands. */
+  /** Told once of each record that is ignored, while it stands; of TOLD_MAX a list, and of REPORTED_MAX that stand at once. */
   readonly onIgnored: (node: string, why: string) => void;
 }
 
@@ -34,12 +34,19 @@ export interface SealedRecord {
   readonly seal: string | undefined;
 }
 
-/** Records whose report is remembered. */
+/** Records whose report is remembered, each by a digest: they may be as large as Redis lets them be. */
 const REPORTED_MAX = 1_000;
+/** Records that are reported of one list: the others are with the lists that follow. */
+const TOLD_MAX = 20;
+/** Characters of a name that are reported. */
+const NAME_CHARS_MAX = 256;
 
 export class RecordGuard {
   readonly #options: RecordGuardOptions;
-  readonly #reported = new Set<string>();
+  #reported = new Set<string>();
+  /** Those of `#reported` that the list being read has. */
+  #standing = new Set<string>();
+  #told = 0;
 
   constructor(options: RecordGuardOptions) {
     this.#options = options;
@@ -54,6 +61,13 @@ export class RecordGuard {
     return this.#mac(this.#options.secrets[0] ?? '', 'weight', [node, incarnation, weight]).toString('base64url');
   }
 
+  /** A list is about to be read: what has been reported and is not in the list before it any more is forgotten. */
+  begin(): void {
+    this.#reported = this.#standing;
+    this.#standing = new Set();
+    this.#told = 0;
+  }
+
   /** Reads one record of a list, or reports it.
    *  @param parse  of a record whose signature is good
    *  @returns undefined where it is to be ignored */
@@ -61,11 +75,13 @@ export class RecordGuard {
     const read = this.#read(take, parse);
     if (typeof read !== 'string') return read;
     if (read === '') return undefined;
-    const key = `${node} ${stored}`;
-    if (this.#reported.has(key)) return undefined;
-    if (this.#reported.size >= REPORTED_MAX) this.#reported.clear();
-    this.#reported.add(key);
-    this.#options.onIgnored(node, read);
+    const key = createHash('sha256').update(`${node} ${stored}`).digest('base64');
+    if (!this.#reported.has(key)) {
+      if (this.#told >= TOLD_MAX || this.#standing.size >= REPORTED_MAX) return undefined;
+      this.#told++;
+      this.#options.onIgnored(node.slice(0, NAME_CHARS_MAX), read);
+    }
+    this.#standing.add(key);
     return undefined;
   }
 

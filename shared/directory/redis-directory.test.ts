@@ -298,6 +298,38 @@ describe('with one server for all', () => {
     expect(await faultOf(directory.call('readCluster', {}))).toMatchObject({ code: 'bad-reply' });
   });
 
+  it.each(['{}', 'null', '{"timings":{"fenceMs":"1500"}}'])(
+    'names the record of a router that is none, and hands it to nobody (%s)',
+    async (json) => {
+      await plain.hset('bh:{test}:routers', 'r\n1', `${A} 1 0\n${json}`);
+      const fault = await faultOf(directory.call('readCluster', {}));
+      expect(fault).toMatchObject({ code: 'bad-reply', message: expect.stringContaining('router "r\\n1"') });
+    },
+  );
+
+  it.each(['null', '7', '[]', '{"user":7}', 'nonsense'])(
+    'passes over what is no member, session, pin or order (%s)',
+    async (json) => {
+      const [session, other] = [token('1'), token('2')];
+      const member = { user: 'ada', node: 'n1', router: 'r1', since: 1, meta: { any: ['thing'] } };
+      const place = { room: 'lobby', node: 'n1', incarnation: A, router: 'r1', since: 1 };
+      await plain.hset('bh:room:{lobby}:presence', session, JSON.stringify(member), other, json);
+      await plain.hset('bh:user:{ada}', session, `7\n${JSON.stringify(place)}`, other, `7\n${json}`);
+      await plain.hset('bh:{test}:pins', 'lobby', json);
+      await directory.call('appendAudit', { entry: { by: 'ada', action: 'move', room: 'lobby' } });
+      await plain.xadd('bh:{test}:audit', '9-0', 'at', '5', 'entry', json);
+      expect(await directory.call('readPresence', { room: 'lobby', limit: 9 })).toMatchObject({
+        members: [{ session, member }],
+      });
+      expect(await directory.call('readUser', { user: 'ada' })).toEqual({
+        sessions: [{ session, at: { ...place, epoch: 7 } }],
+      });
+      expect((await directory.call('readCluster', {})).pins).toEqual([]);
+      const { entries } = await directory.call('readAudit', { after: 0, limit: 9 });
+      expect(entries).toMatchObject([{ by: 'ada', action: 'move', room: 'lobby' }]);
+    },
+  );
+
   it('says what is wrong with the server’s settings', async () => {
     expect(await directory.checkServer()).toEqual([]);
     await plain.config('SET', 'maxmemory-policy', 'allkeys-lru');

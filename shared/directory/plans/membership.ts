@@ -1,8 +1,21 @@
 /** How the operations on nodes, certificates and routers travel to Redis. Owns: the order of KEYS and ARGV of each script, and the
  *  text form of a node, a router and a beat. Does not know: connections. */
-import type { Beat, NodeRecord, NodeState, RouterRecord } from '../directory.ts';
+import type { Beat, NodeRecord, NodeState, RouterGroup, RouterRecord } from '../directory.ts';
 import type { Pin } from '../orders.ts';
-import { headAndJson, list, number, optional, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+import {
+  amount,
+  headAndJson,
+  list,
+  number,
+  object,
+  optional,
+  type Plans,
+  pairs,
+  readable,
+  scriptRequest,
+  text,
+  unknownReply,
+} from '../plan.ts';
 import type { RecordGuard, SealedRecord } from '../record-guard.ts';
 
 type Membership = Pick<
@@ -39,6 +52,7 @@ export const membershipPlans: Membership = {
       ),
     parse(raw, _args, { guard }) {
       const [runId, gen, ver, beats, nodes, routers, pins] = list(raw);
+      if (nodes !== undefined) guard?.begin();
       return {
         runId: text(runId),
         gen: optional(gen),
@@ -50,7 +64,7 @@ export const membershipPlans: Membership = {
         ...(routers === undefined
           ? {}
           : { routers: pairs(routers).map(([router, record]) => parseRouter(router, record)) }),
-        ...(pins === undefined ? {} : { pins: pairs(pins).map(([room, pin]) => parsePin(room, pin)) }),
+        ...(pins === undefined ? {} : { pins: pairs(pins).flatMap(([room, pin]) => parsePin(room, pin)) }),
       };
     },
   },
@@ -266,14 +280,35 @@ function parseNode({ node, incarnation, state, weight, json }: SealedRecord): No
   return { ...said, node, incarnation, state: state as NodeState, weight: number(weight) };
 }
 
+/** Unlike a node's it is not signed. One that is none is not passed over: nodes have to ask every router.
+ *  @throws TypeError that names it */
 function parseRouter(router: string, record: string): RouterRecord {
-  const { words, json } = headAndJson(record);
-  const [incarnation, counter, sessions] = words;
-  const rest = json as Omit<RouterRecord, 'router' | 'incarnation' | 'counter' | 'sessions'>;
-  return { ...rest, router, incarnation: text(incarnation), counter: number(counter), sessions: number(sessions) };
+  try {
+    const { words, json } = headAndJson(record);
+    const [incarnation, counter, sessions] = words;
+    const { url, version, timings, host, pid, startedAt, acceptRate, workerOf } = json;
+    const { fenceMs, deadMs } = object(timings);
+    return {
+      ...{ router, incarnation: text(incarnation), counter: number(counter), sessions: number(sessions) },
+      ...{ url: text(url), version: text(version), host: text(host), pid: amount(pid), startedAt: amount(startedAt) },
+      timings: { fenceMs: amount(fenceMs), deadMs: amount(deadMs) },
+      ...(acceptRate === undefined ? {} : { acceptRate: amount(acceptRate) }),
+      ...(workerOf === undefined ? {} : { workerOf: parseGroup(object(workerOf)) }),
+    };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new TypeError(`the record of router ${JSON.stringify(router).slice(0, 200)}: ${why}`, { cause: error });
+  }
 }
 
-function parsePin(room: string, json: string): Pin {
-  const { node, by, at } = JSON.parse(json) as Omit<Pin, 'room'>;
-  return { room, node: text(node), by: text(by), at };
+function parseGroup({ router, incarnation, pid }: Readonly<Record<string, unknown>>): RouterGroup {
+  return { router: text(router), incarnation: text(incarnation), pid: amount(pid) };
+}
+
+/** A wish of an operator's, and no authority: what is none is passed over. */
+function parsePin(room: string, json: string): Pin[] {
+  return readable(() => {
+    const { node, by, at } = object(JSON.parse(json));
+    return { room, node: text(node), by: text(by), at: amount(at) };
+  });
 }

@@ -1,7 +1,7 @@
 /** How what operators order travels to Redis: pins and the audit log. Owns: the order of KEYS and ARGV of each script, and the text
  *  form of an entry. Does not know: connections. */
 import { AUDIT_MAX, type AuditEntry, type Order, PINS_MAX } from '../orders.ts';
-import { list, number, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
+import { list, number, object, type Plans, readable, scriptRequest, text, unknownReply } from '../plan.ts';
 
 type Orders = Pick<Plans, 'setPin' | 'removePin' | 'appendAudit' | 'readAudit'>;
 
@@ -42,10 +42,18 @@ export const orderPlans: Orders = {
       const flat = list(raw);
       const entries: AuditEntry[] = [];
       for (let i = 0; i + 2 < flat.length; i += 3) {
-        const said = JSON.parse(text(flat[i + 2])) as Order;
-        entries.push({ ...said, id: number(flat[i]), at: number(flat[i + 1]) });
+        const at = { id: number(flat[i]), at: number(flat[i + 1]) };
+        entries.push(...readable(() => ({ ...parseOrder(text(flat[i + 2])), ...at })));
       }
       return { entries };
     },
   },
 };
+
+function parseOrder(json: string): Order {
+  const { by, action, ...rest } = object(JSON.parse(json));
+  const about = (['node', 'room', 'user', 'detail'] as const).flatMap((name) =>
+    rest[name] === undefined ? [] : [[name, text(rest[name])] as const],
+  );
+  return { by: text(by), action: text(action), ...Object.fromEntries(about) };
+}

@@ -1,10 +1,23 @@
 /** How the projections, presence and users, travel to Redis. Owns: the order of KEYS and ARGV of each script, and the text form of
- *  members and sessions. Does not know: connections.
+ *  members and sessions. Does not know: connections. They are no authority: what is none of them in there is passed over, so that one
+ *  such field does not keep a room from opening, or end whoever reads it.
  *
  *  A read takes the whole hash and sorts it here: Redis has no order among fields. A room of 10,000 members is about 2 MB; a room's
  *  own limit on members is the bound. */
 import type { PresenceMember, UserSession } from '../directory.ts';
-import { headAndJson, list, number, type Plans, pairs, scriptRequest, text, unknownReply } from '../plan.ts';
+import {
+  amount,
+  headAndJson,
+  list,
+  number,
+  object,
+  type Plans,
+  pairs,
+  readable,
+  scriptRequest,
+  text,
+  unknownReply,
+} from '../plan.ts';
 
 type Projections = Pick<Plans, 'writePresence' | 'readPresence' | 'writeUser' | 'readUser'>;
 
@@ -39,7 +52,7 @@ export const projectionPlans: Projections = {
       return {
         head: parseHead(fields.find(([field]) => field === HEAD_FIELD)?.[1]),
         count: members.length,
-        members: page.map(([session, member]) => ({ session, member: JSON.parse(member) as PresenceMember })),
+        members: page.flatMap(([session, member]) => readable(() => ({ session, member: parseMember(member) }))),
       };
     },
   },
@@ -66,13 +79,27 @@ export const projectionPlans: Projections = {
     connection: 'bulk',
     request: ({ user }, { keys }) => scriptRequest('read-hash', [keys.user(user)], []),
     parse: (raw) => ({
-      sessions: pairs(raw).map(([session, entry]) => {
-        const { words, json } = headAndJson(entry);
-        return { session, at: { ...(json as Omit<UserSession, 'epoch'>), epoch: number(words[0]) } };
-      }),
+      sessions: pairs(raw).flatMap(([session, entry]) => readable(() => ({ session, at: parseSession(entry) }))),
     }),
   },
 };
+
+function parseMember(member: string): PresenceMember {
+  const { user, node, router, since, meta } = object(JSON.parse(member));
+  return {
+    ...{ user: text(user), node: text(node), router: text(router), since: amount(since) },
+    ...(meta === undefined ? {} : { meta }),
+  };
+}
+
+function parseSession(entry: string): UserSession {
+  const { words, json } = headAndJson(entry);
+  const { room, node, incarnation, router, since } = json;
+  return {
+    ...{ room: text(room), node: text(node), incarnation: text(incarnation), router: text(router) },
+    ...{ epoch: number(words[0]), since: amount(since) },
+  };
+}
 
 function parseHead(head: string | undefined) {
   if (head === undefined) return undefined;

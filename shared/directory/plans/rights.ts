@@ -1,7 +1,7 @@
 /** How tickets and revocations travel to Redis. Owns: the order of KEYS and ARGV of each script. Does not know: connections, what a
  *  ticket opens. */
 
-import { list, number, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
+import { list, number, object, type Plans, scriptRequest, text, unknownReply } from '../plan.ts';
 import type { TicketGrant } from '../rights-operations.ts';
 
 type Rights = Pick<Plans, 'putTicket' | 'takeTicket' | 'revoke' | 'readRevoked'>;
@@ -22,7 +22,7 @@ export const rightsPlans: Rights = {
     request: ({ ticket }, { keys }) => scriptRequest('take-ticket', [keys.ticket(ticket)], []),
     parse(raw) {
       const [kind, at, json] = list(raw);
-      if (kind === 'taken') return { kind, at: number(at), grant: JSON.parse(text(json)) as TicketGrant };
+      if (kind === 'taken') return { kind, at: number(at), grant: parseGrant(text(json)) };
       return kind === 'absent' ? { kind } : unknownReply(kind);
     },
   },
@@ -48,3 +48,12 @@ export const rightsPlans: Rights = {
     },
   },
 };
+
+function parseGrant(json: string): TicketGrant {
+  const { user, rooms, publish, origin } = object(JSON.parse(json));
+  return {
+    ...{ user: text(user), rooms: list(rooms).map(text) },
+    ...(publish === undefined ? {} : { publish: list(publish).map(text) }),
+    ...(origin === undefined ? {} : { origin: text(origin) }),
+  };
+}

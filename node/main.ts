@@ -2,7 +2,7 @@
  *  misconfigured, 3 certified as dead. A fault that a room's program started closes that room and ends nothing. */
 import { ConfigError, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
-import { createLogger } from '../shared/log.ts';
+import { createLogger, oneLine } from '../shared/log.ts';
 import { hideSecrets } from '../shared/process-title.ts';
 import { reportServer } from '../shared/report-server.ts';
 import { attendedOffers, loadPrograms } from './load-program.ts';
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     attends === undefined ? await loadPrograms(config.programs) : attendedOffers(attends.service, attends.rooms);
 
   const end = (how: NodeEnd): void => {
-    if (how.kind === 'refused') process.stderr.write(`bellhop node: ${how.message}\n`);
+    if (how.kind === 'refused') process.stderr.write(`bellhop node: ${oneLine(how.message)}\n`);
     log.info('ended', { how: how.kind });
     // A certified node drops everything without another word.
     if (how.kind === 'certified') process.exit(EXIT_CODES.certified);
@@ -88,6 +88,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`bellhop node: ${message}\n`);
+  process.stderr.write(`bellhop node: ${oneLine(message)}\n`);
   process.exit(error instanceof ConfigError ? 2 : 1);
 });

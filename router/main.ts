@@ -2,7 +2,7 @@
  *  stopped, 1 crashed, 2 may not join or is misconfigured. */
 import { ConfigError, loadConfig, routerUrl } from '../shared/config.ts';
 import { workerId } from '../shared/ids.ts';
-import { createLogger } from '../shared/log.ts';
+import { createLogger, oneLine } from '../shared/log.ts';
 import { hideSecrets } from '../shared/process-title.ts';
 import { reportServer } from '../shared/report-server.ts';
 import { Router } from './router.ts';
@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', crash);
 
   const refused = (message: string): void => {
-    process.stderr.write(`bellhop router: ${message}\n`);
+    process.stderr.write(`bellhop router: ${oneLine(message)}\n`);
     process.exit(2);
   };
   // A channel that is broken ends this process by its `disconnect` event.
@@ -74,7 +74,7 @@ async function main(): Promise<void> {
 function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
   const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-  process.stderr.write(`bellhop router: ${message}\n`);
+  process.stderr.write(`bellhop router: ${oneLine(message)}\n`);
   process.exit(error instanceof ConfigError || taken ? 2 : 1);
 }
 

@@ -12,6 +12,7 @@ import {
   startedByNpm,
 } from '../shared/config.ts';
 import { optionsHelp, withConfigTable } from '../shared/config-text.ts';
+import { oneLine } from '../shared/log.ts';
 import { hideSecrets } from '../shared/process-title.ts';
 import { VERSION } from '../shared/version.ts';
 import { Cli } from './commands/cli.ts';
@@ -209,7 +210,7 @@ function print(text: string): number {
 }
 
 function refuse(sentence: string): number {
-  process.stderr.write(`bellhop: ${sentence}\n`);
+  process.stderr.write(`bellhop: ${oneLine(sentence)}\n`);
   return 2;
 }
 

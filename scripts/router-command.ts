@@ -8,7 +8,7 @@ import { Registry } from 'prom-client';
 import { ConfigError, loadConfig, type RouterConfig, startedByNpm } from '../shared/config.ts';
 import { handOn, parseOptions } from '../shared/config-parse.ts';
 import { newIncarnation } from '../shared/ids.ts';
-import { createLogger, type Logger } from '../shared/log.ts';
+import { createLogger, type Logger, oneLine } from '../shared/log.ts';
 import { MetricRegistry } from '../shared/metric-registry.ts';
 import { ROUTER_METRICS } from '../shared/metric-table.ts';
 import { systemRandom } from '../shared/random.ts';
@@ -125,7 +125,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   runRouter(script, process.argv.slice(2)).then(
     (code) => process.exit(code),
     (error: unknown) => {
-      process.stderr.write(`bellhop router: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`bellhop router: ${oneLine(error instanceof Error ? error.message : String(error))}\n`);
       process.exit(error instanceof ConfigError ? 2 : 1);
     },
   );

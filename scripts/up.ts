@@ -3,6 +3,7 @@
  *  Invariant: when it has ended, nothing it started is left: no process, no temporary folder. */
 import { createServer } from 'node:net';
 import { type StartConfig, startedByNpm } from '../shared/config.ts';
+import { oneLine } from '../shared/log.ts';
 import { LocalCluster, StartFailure, type Tools } from './local-cluster.ts';
 import { onStopRequests } from './stop-requests.ts';
 
@@ -12,7 +13,7 @@ export type { Tools } from './local-cluster.ts';
  *  @returns exit code: 0 after it was asked to end, 2 for what a sentence on stderr tells the operator to change, 1 for a
  *  cluster that does not come up */
 export async function up(config: StartConfig, tools: Tools): Promise<number> {
-  const say = (line: string) => void process.stdout.write(`${line}\n`);
+  const say = (line: string) => void process.stdout.write(`${oneLine(line)}\n`);
   const taken = await takenPort(config);
   if (taken !== undefined) {
     process.stderr.write(`bellhop: port ${taken} of ${config.host} is taken: choose another with --port.\n`);
@@ -42,7 +43,7 @@ export async function up(config: StartConfig, tools: Tools): Promise<number> {
       if (cluster.isStopping) return await ended;
       await cluster.stop();
       if (!(error instanceof StartFailure)) throw error;
-      process.stderr.write(`bellhop: ${error.message}\n`);
+      process.stderr.write(`bellhop: ${oneLine(error.message)}\n`);
       return error.exitCode;
     },
   );

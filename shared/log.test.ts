@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLogger, type LoggerOptions } from './log.ts';
+import { createLogger, type LoggerOptions, oneLine } from './log.ts';
 
 function logged(format: 'json' | 'text', options: Partial<LoggerOptions> = {}) {
   const lines: string[] = [];
@@ -53,6 +53,12 @@ describe('createLogger', () => {
     expect(line.endsWith('\n')).toBe(true);
     if (format === 'json')
       expect(JSON.parse(line)).toMatchObject({ level: 'warn', event: EVIL, nested: { deep: [EVIL] } });
+  });
+
+  it('60 nor can a sentence that is written beside it', () => {
+    const said = oneLine(`${EVIL} "quoted" C:\\path é`);
+    expect(/\p{Cc}|\p{Zl}|\p{Zp}|\p{Bidi_C}/u.test(said)).toBe(false);
+    expect(said.endsWith('"quoted" C:\\path é')).toBe(true);
   });
 
   it('keeps a field from passing for one of its own', () => {

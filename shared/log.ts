@@ -75,6 +75,12 @@ function escaped(text: string): string {
   return text.replace(UNSAFE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** A sentence that is written as it is and not logged, e.g. why a process may not start: what others had a part in must not write a
+ *  second line or an escape there either. */
+export function oneLine(sentence: string): string {
+  return escaped(JSON.stringify(sentence).slice(1, -1).replaceAll('\\"', '"').replaceAll('\\\\', '\\'));
+}
+
 /** `12:00:01 WARN redis away reason="…" node="n1"` */
 function asText(json: string): string {
   const { level, time, pid: _pid, role: _role, id: _id, event, ...fields }: Record<string, unknown> = JSON.parse(json);

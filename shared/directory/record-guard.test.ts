@@ -156,6 +156,7 @@ describe('a record that is not believed', () => {
       program: good.replace('"programs":', '"programs":[],"x":'),
       'no weight signature': good.replace(/ 1~\S+/, ' 1'),
       'no signature': good.replace(/\n~\S+\n/, '\n'),
+      'a state that is none': good.replace(' active ', ' \u001b[31mactive '),
       nothing: '',
       words: 'a b c d',
       'not JSON': good.replace('{', '['),

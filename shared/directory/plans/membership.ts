@@ -33,6 +33,7 @@ type Membership = Pick<
   | 'removeRouter'
 >;
 
+const STATES: ReadonlySet<string> = new Set(['active', 'draining', 'dead', 'left'] satisfies NodeState[]);
 /** Stands before a signature. */
 const SEAL = '~';
 /** `incarnation state weight[~signature]`, a line `~signature` where it is signed, and JSON. */
@@ -276,6 +277,7 @@ function believed(node: string, record: string, guard: RecordGuard | undefined):
 function parseNode({ node, incarnation, state, weight, json }: SealedRecord): NodeRecord {
   const rest: unknown = JSON.parse(json);
   if (typeof rest !== 'object' || rest === null) throw new TypeError('expected an object');
+  if (!STATES.has(state)) throw new TypeError('expected a state');
   const said = rest as Omit<NodeRecord, 'node' | 'incarnation' | 'state' | 'weight'>;
   return { ...said, node, incarnation, state: state as NodeState, weight: number(weight) };
 }

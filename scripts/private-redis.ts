@@ -9,6 +9,7 @@ import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { foreignEnvironment } from '../shared/config.ts';
 import { RestartBackoff } from './restart-backoff.ts';
 
 const READY_MS = 15_000;
@@ -152,15 +153,17 @@ export class PrivateRedis {
 class PortTaken extends Error {}
 
 function spawnServer(program: string, port: number, folder: string): Running {
+  const env = foreignEnvironment();
   const network = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
   const server = spawn(
     program,
     [...network, '--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction', '--loglevel', 'notice'],
-    { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: folder },
+    { stdio: ['ignore', 'pipe', 'pipe'], detached: true, cwd: folder, env },
   );
   const keeper = spawn('/bin/sh', ['-c', PrivateRedis.keeper, 'bellhop-keeper', String(server.pid ?? 'none'), folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
+    env,
   });
   keeper.on('error', () => undefined);
   keeper.stdin.on('error', () => undefined);

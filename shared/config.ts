@@ -181,6 +181,11 @@ export function childEnvironment(
   return { ...env, ...changes };
 }
 
+/** The environment for a program that is none of Bellhop's: without its settings, which hold secrets. */
+export function foreignEnvironment(env: Environment = process.env): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('BELLHOP_')));
+}
+
 /** Whether the settings of a process say where Redis is.
  *  @throws ConfigError as `loadConfig` */
 export function isRedisGiven(role: Role, argv: readonly string[], env: Environment = process.env): boolean {

@@ -494,8 +494,8 @@ export class Router {
       newHandle: () => ++this.#handles,
       addressOf: this.#addressOf,
       opened: (handle, client, grant) => {
-        this.#core?.clientOpened(handle, client, systemClock.now());
         this.#rights.accepted(handle, client, grant);
+        this.#core?.clientOpened(handle, client, systemClock.now());
       },
       ended: (handle, how) => this.#clientClosed(handle, how),
       targetOf: (at) => this.#targetOf(at),
@@ -512,8 +512,9 @@ export class Router {
   #accept(client: AcceptedClient, ws: ClientSocket, grant: Grant | undefined): void {
     const handle = ++this.#handles;
     this.#clients.add(handle, ws, this.#limits.entered(client.user));
-    this.#core?.clientOpened(handle, client, systemClock.now());
+    // First: the core may turn it away at once, and then nobody would take it out of the guard again.
     this.#rights.accepted(handle, client, grant);
+    this.#core?.clientOpened(handle, client, systemClock.now());
   }
 
   #clientClosed(handle: number, how: 'left' | 'broken'): void {

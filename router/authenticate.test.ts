@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { exportJWK, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../shared/clock.ts';
@@ -48,6 +49,9 @@ describe('a token', () => {
     ['with rooms that are no patterns', { sub: 'ann', rooms: [7, '[a-z]+', ''] }, 'not_allowed'],
     ['without sub', { rooms: ['*'] }, 'not_authenticated'],
     ['with a sub that is no user', { sub: 'a b', rooms: ['*'] }, 'bad_user'],
+    ['with a number for a sub', { sub: 7, rooms: ['*'] }, 'bad_user'],
+    ['with a list for a sub', { sub: ['ann'], rooms: ['*'] }, 'bad_user'],
+    ['with null for a sub', { sub: null, rooms: ['*'] }, 'bad_user'],
     ['that has expired', { sub: 'ann', rooms: ['*'], exp: NOW - 60 }, 'not_authenticated'],
     ['that is not valid yet', { sub: 'ann', rooms: ['*'], nbf: NOW + 60 }, 'not_authenticated'],
   ])('%s is refused', async (_name, claims, code) => {
@@ -104,6 +108,9 @@ describe('24 a token is refused', () => {
     ['that has expired', { exp: NOW - 4 }],
     ['whose end is no number', { exp: 'never' }],
     ['that is not valid yet', { nbf: NOW + 4 }],
+    ['that says it is from later than a minute from now', { iat: NOW + 61 }],
+    ['that says when it was issued in milliseconds', { iat: NOW * 1_000 }],
+    ['that says it is from the end of time', { iat: Number.MAX_VALUE }],
     ['without a user', { sub: undefined }],
   ])('24 %s', async (_name, changes) => {
     expect(await identify(await token({ ...claims, ...changes }), 'lobby', jwt)).toMatchObject({
@@ -245,4 +252,36 @@ describe('keys of an issuer', () => {
       expect(await identify(bearer, 'lobby', { keys: { jwksUrl } })).toMatchObject({ code: 'unavailable' });
     }
   });
+
+  it('24 are not asked for again at once, however many tokens come, where the issuer answers with a fault or without end', async () => {
+    const { privateKey } = await generateKeyPair('ES256');
+    const bearer = await new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'ES256', kid: 'one' }).sign(privateKey);
+    let reads = 0;
+    const answers: ((response: ServerResponse) => void)[] = [
+      (response) => response.writeHead(500).end(),
+      (response) => response.writeHead(302, { Location: '/keys' }).end(),
+      (response) => response.end('{"keys":[null,7]}'),
+      (response) => pipeline(Readable.from(endless()), response, () => undefined),
+    ];
+    const server = createServer((_request, response) => {
+      answers[Math.floor(reads++ / 2)]?.(response);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const jwksUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`;
+    for (const [position] of answers.entries()) {
+      const waiting = new ManualClock();
+      const authenticator = new Authenticator({ clock: waiting, jwt: { keys: { jwksUrl } } });
+      const show = () => authenticator.identify({ room: 'lobby', user: undefined, bearer, guest: '' });
+      for (let i = 0; i < 20; i++) expect(await show()).toMatchObject({ code: 'unavailable' });
+      expect(reads).toBe(2 * position + 1);
+      waiting.advance(1_000);
+      expect(await show()).toMatchObject({ code: 'unavailable' });
+      expect(reads).toBe(2 * position + 2);
+    }
+  });
 });
+
+function* endless(): Generator<Buffer> {
+  for (;;) yield Buffer.alloc(65_536, ' ');
+}

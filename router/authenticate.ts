@@ -5,12 +5,13 @@
  *  Invariant: only the algorithms named here are taken, whatever a token's header says; nothing that was issued before its user was
  *  revoked is.
  *  @see RFC 7519, RFC 8725 */
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { Clock } from '../shared/clock.ts';
 import { DirectoryError } from '../shared/directory/directory.ts';
 import type { TicketGrant } from '../shared/directory/rights-operations.ts';
 import type { ErrorCode } from '../shared/errors.ts';
 import { isRoomPattern, isUserId, matchesPattern } from '../shared/ids.ts';
+import { ASK_EVERY_MS, fetchKeys } from './rights/issuer-keys.ts';
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -71,6 +72,8 @@ export const CLOCK_TOLERANCE_MS = 3_000;
 const TICKET = /^[A-Za-z0-9_-]{43}$/;
 const JWKS_COOLDOWN_MS = 10_000;
 const ROOM_PATTERNS_MAX = 1_000;
+/** No token is from a later time than this: no revocation would ever be later than one that says so. */
+const ISSUED_AHEAD_MS_MAX = 60_000;
 const JWKS_TIMEOUT_MS = 5_000;
 
 /** Three parts of base64url and nothing else: a decoder would pass over blanks, so that one token had many spellings.
@@ -114,9 +117,12 @@ export class Authenticator {
       this.#verify = (token, checks) => jwtVerify(token, secret, checks);
       this.#options = { ...expected, algorithms: ['HS256'] };
     } else {
+      const cooldownMs = jwt.jwksCooldownMs ?? JWKS_COOLDOWN_MS;
       const keys = createRemoteJWKSet(new URL(jwt.keys.jwksUrl), {
         timeoutDuration: JWKS_TIMEOUT_MS,
-        cooldownDuration: jwt.jwksCooldownMs ?? JWKS_COOLDOWN_MS,
+        cooldownDuration: cooldownMs,
+        // That cooldown begins with keys: while there are none, every token would ask.
+        [customFetch]: fetchKeys(options.clock, Math.min(ASK_EVERY_MS, cooldownMs)),
       });
       this.#verify = (token, checks) => jwtVerify(token, keys, checks);
       this.#options = { ...expected, algorithms: PUBLIC_KEY_ALGORITHMS };
@@ -148,6 +154,7 @@ export class Authenticator {
     }
     const { sub = '', exp, iat } = payload;
     const issuedAtMs = iat === undefined ? 0 : iat * 1_000;
+    if (issuedAtMs > wallMs + ISSUED_AHEAD_MS_MAX) return refuse('not_authenticated', 'the access token is not valid');
     const lastMs = (iat === undefined ? wallMs : issuedAtMs) + this.#lifeMsMax;
     if (lastMs <= wallMs) return refuse('not_authenticated', 'the access token has expired');
     const endMs = Math.min(lastMs, exp === undefined ? Number.POSITIVE_INFINITY : exp * 1_000);
@@ -172,7 +179,7 @@ export class Authenticator {
   /** What is given, held against the room, the page and the revocations. */
   #grant(
     given: {
-      readonly user: string;
+      readonly user: unknown;
       readonly rooms?: unknown;
       readonly publish?: unknown;
       readonly origin?: string | undefined;
@@ -182,7 +189,7 @@ export class Authenticator {
   ): Identity {
     const identity = named(given.user);
     if (!identity.ok) return identity;
-    if (this.#isRevoked(given.user, times.issuedAtMs)) return refuse('not_authenticated', REVOKED);
+    if (this.#isRevoked(identity.user, times.issuedAtMs)) return refuse('not_authenticated', REVOKED);
     if (given.origin !== undefined && given.origin !== origin) return refuse('not_allowed', NOT_HERE);
     if (!names(given.rooms, room)) return refuse('not_allowed', NOT_HERE);
     const mayPublish = given.publish === undefined || names(given.publish, room);
@@ -194,8 +201,9 @@ export class Authenticator {
 const NOT_HERE = 'this gives no right to this room';
 export const REVOKED = 'what was shown has been revoked';
 
-function named(user: string): Identity {
-  return isUserId(user) ? { ok: true, user } : refuse('bad_user', 'the user id is not one');
+/** A token's `sub` may be anything that JSON has: a number or a list would pass for the user that it is written as. */
+function named(user: unknown): Identity {
+  return typeof user === 'string' && isUserId(user) ? { ok: true, user } : refuse('bad_user', 'the user id is not one');
 }
 
 /** Whether the list of patterns, if it is one, describes the room. */

@@ -12,6 +12,8 @@ export interface ApiToken {
 }
 
 const TOKEN_CHARS_MIN = 16;
+/** Looks like scopes in front of a token. What is none of ours is no token for everything, which a slip of the pen would make of it. */
+const SCOPED = /^[a-z+]*:/i;
 const SPELLING = /^(?:((?:read|publish|operate)(?:\+(?:read|publish|operate))*):)?([\x21-\x7e]+)$/;
 
 /** @throws RangeError with a sentence that shows nothing of the token */
@@ -22,6 +24,9 @@ export function parseApiToken(text: string): ApiToken {
     throw new RangeError(`a token has ${TOKEN_CHARS_MIN} visible ASCII characters or more behind its scopes`);
   }
   const named = match?.[1]?.split('+');
+  if (named === undefined && SCOPED.test(text)) {
+    throw new RangeError('before a colon stand scopes: read, publish, operate, with + between them');
+  }
   return { scopes: named === undefined ? SCOPES : SCOPES.filter((scope) => named.includes(scope)), token };
 }
 

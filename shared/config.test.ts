@@ -188,6 +188,10 @@ describe('authentication', () => {
       expect(complaint(role, ['--host', '127.0.0.1.example'], env)).toContain('--insecure');
       const jwt = ['--host', '0.0.0.0', '--jwt-secret', 'k'.repeat(32)];
       expect(complaint(role, jwt, env)).toContain('BELLHOP_API_TOKEN');
+      for (const none of ['', ',', ' , ']) {
+        expect(complaint(role, [...jwt, '--api-token', none], env)).toContain('BELLHOP_API_TOKEN');
+        expect(complaint(role, jwt, { ...env, BELLHOP_API_TOKEN: none })).toContain('BELLHOP_API_TOKEN');
+      }
       expect(() => loadConfig(role as 'router', [...jwt, '--api-token', 'a'.repeat(16)], env)).not.toThrow();
       const open = ['--host', '0.0.0.0', '--insecure'];
       expect(() => loadConfig(role as 'router', open, env)).not.toThrow();
@@ -199,7 +203,16 @@ describe('authentication', () => {
     expect(loadConfig('router', [...argv, `--jwt-secret=${'k'.repeat(32)}`], env).authenticates).toBe(true);
     expect(loadConfig('router', [...argv, '--tickets'], env).authenticates).toBe(true);
     expect(loadConfig('router', [], env).authenticates).toBe(false);
-    expect(complaint('router', ['--jwks-url', 'file:///etc/passwd'])).toContain('http');
+    for (const url of [
+      'file:///etc/passwd',
+      'https://id.example:99999/',
+      'https://u:hunter2@id.example/',
+      'https://u@x/',
+    ]) {
+      expect(complaint('router', ['--jwks-url', url])).toMatch(/^--jwks-url (?!.*hunter2)/);
+    }
+    const both = ['--jwks-url=https://id.example/', `--jwt-secret=${'k'.repeat(32)}`];
+    expect(complaint('router', both)).toContain('either --jwt-secret or --jwks-url');
   });
 });
 
@@ -215,6 +228,17 @@ describe('API tokens', () => {
     const short = complaint('router', ['--api-token', 'operate:hunter2-hunter']);
     expect(short).toContain('16 visible ASCII characters');
     expect(short).not.toContain('hunter2');
+  });
+
+  it('31 with scopes that there are not are refused, rather than taken for tokens that may do everything', () => {
+    for (const scopes of ['admin', 'read+', '+', '', 'READ', 'read+write', 'reed']) {
+      const said = complaint('router', ['--api-token', `${scopes}:hunter2-hunter2-hunter2`]);
+      expect([scopes, said]).toEqual([scopes, expect.stringContaining('read, publish, operate')]);
+      expect(said).not.toContain('hunter2');
+    }
+    expect(loadConfig('router', ['--api-token', 'read:mine:0123456789abcdef'], {}).apiTokens).toEqual([
+      { scopes: ['read'], token: 'mine:0123456789abcdef' },
+    ]);
   });
 });
 

@@ -422,21 +422,31 @@ function advertised(values: Shared): string {
 
 /** @returns whether clients must show a token */
 function checkAuthentication(values: Values<'router'> | Values<'start'>): boolean {
-  if (values.jwksUrl !== undefined && !/^https?:\/\/[^/]/.test(values.jwksUrl)) {
-    throw new ConfigError('--jwks-url must be an http:// or https:// URL.');
-  }
+  checkJwksUrl(values);
   const authenticates = values.jwtSecret !== undefined || values.jwksUrl !== undefined || values.tickets;
   if (!authenticates && !values.insecure && !isLoopback(values.host)) {
     throw new ConfigError(
       `Without authentication a router listens on this machine only, not on ${values.host}: set --jwt-secret, --jwks-url or --tickets, or say --insecure.`,
     );
   }
-  if (values.apiToken === undefined && !values.insecure && !isLoopback(values.host)) {
+  // A list may have been given and be empty: `${A},${B}` of two variables that are not set.
+  if ((values.apiToken ?? []).length === 0 && !values.insecure && !isLoopback(values.host)) {
     throw new ConfigError(
       `Without an API token a router listens on this machine only, not on ${values.host}: set BELLHOP_API_TOKEN, or say --insecure.`,
     );
   }
   return authenticates;
+}
+
+function checkJwksUrl({ jwksUrl, jwtSecret }: Values<'router'> | Values<'start'>): void {
+  if (jwksUrl === undefined) return;
+  if (jwtSecret !== undefined) throw new ConfigError('Give either --jwt-secret or --jwks-url, not both.');
+  if (!/^https?:\/\/[^/]/.test(jwksUrl) || !URL.canParse(jwksUrl)) {
+    throw new ConfigError('--jwks-url must be an http:// or https:// URL.');
+  }
+  const { username, password } = new URL(jwksUrl);
+  if (username + password !== '')
+    throw new ConfigError('--jwks-url has no user and no password: such keys are public.');
 }
 
 function readApiTokens({ apiToken = [] }: Values<'router'> | Values<'start'>): ApiToken[] {

@@ -1,7 +1,6 @@
 /** The table of options. Owns: every setting's name, roles, type, bounds, default and meaning, once. Does not know: argv, the
  *  environment, or what follows from a setting (config.ts). The parser, `--help` and the table in the docs are made from it.
  *  Invariant: a flag `--some-name` is the environment's `BELLHOP_SOME_NAME` and the property `someName`. */
-
 import { ACCEPT_RATE_DEFAULT } from './herd.ts';
 import type { OptionSpec, Role } from './option-spec.ts';
 import { DEFAULT_TIMINGS } from './timing.ts';
@@ -470,6 +469,7 @@ export const OPTIONS = {
     roles: NODE,
     type: 'list',
     default: [],
+    secret: true,
     doc: 'Receiver of webhooks, `http://` or `https://`: is told who comes into rooms and goes. May be repeated; each gets every event. Alike on every node.',
   },
   'webhook-secret': {

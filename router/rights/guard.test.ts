@@ -191,7 +191,12 @@ test('28 a revocation ends every client of the user that was let in by what is o
   guard.add(3, 'lobby', 'bob', grant());
   const at = clock.now().wallMs;
   guard.add(4, 'hall', 'ann', grant({ issuedAtMs: at + 1 }));
-  guard.revoke('ann', at);
+  guard.revoke(
+    new Map([
+      ['ann', at],
+      ['nobody', at],
+    ]),
+  );
   expect(ended.map(({ handle, how, close: { code } }) => ({ handle, how, code }))).toEqual([
     { handle: 1, how: 'left', code: 4401 },
     { handle: 2, how: 'left', code: 4401 },

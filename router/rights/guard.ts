@@ -101,10 +101,12 @@ export class Guard {
     return false;
   }
 
-  /** Ends every client of this user that was let in by what is older. */
-  revoke(user: string, atMs: number): void {
-    for (const [handle, entry] of [...this.#clients]) {
-      if (entry.user === user && entry.grant.issuedAtMs <= atMs) this.#end(handle, REVOKED, 'left');
+  /** Ends every client of these users that was let in by what is older. All clients are looked at once, however many users there are.
+   *  @param marks  user → Unix ms */
+  revoke(marks: ReadonlyMap<string, number>): void {
+    for (const [handle, { user, grant }] of this.#clients) {
+      const atMs = marks.get(user);
+      if (atMs !== undefined && grant.issuedAtMs <= atMs) this.#end(handle, REVOKED, 'left');
     }
   }
 

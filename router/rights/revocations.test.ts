@@ -10,6 +10,7 @@ let memory: MemoryDirectory;
 let directory: Directory;
 let revocations: Revocations;
 let heard: string[];
+let told: number;
 let isAway: boolean;
 
 const revoke = (user: string) => memory.execute('revoke', { user, keepMs: DAY_MS, marksMax: 10_000 }, now());
@@ -27,6 +28,7 @@ beforeEach(() => {
   memory = new MemoryDirectory({ runId: 'a' });
   directory = memory.connect(clock);
   heard = [];
+  told = 0;
   isAway = false;
   revocations = new Revocations({
     read: async (args) => {
@@ -34,7 +36,10 @@ beforeEach(() => {
       return directory.call('readRevoked', args);
     },
     keepMs: DAY_MS,
-    revoked: (user) => heard.push(user),
+    revoked: (marks) => {
+      told += 1;
+      heard.push(...marks.keys());
+    },
   });
 });
 
@@ -59,6 +64,8 @@ test('a router that has just started reads them all, page by page', async () => 
   for (let i = 0; i < 2_500; i++) revoke(`u${i}`);
   await second();
   expect([heard.length, revocations.size]).toEqual([2_500, 2_500]);
+  // All clients are looked at for each time that something is told.
+  expect(told).toBe(3);
 });
 
 test('what was read counts on while Redis is away, and where Redis has lost it', async () => {

@@ -11,8 +11,8 @@ export interface RevocationsOptions {
   readonly read: (args: Args<'readRevoked'>) => Promise<Reply<'readRevoked'>>;
   /** A mark older than this matters no more. */
   readonly keepMs: number;
-  /** What was issued to this user up to then gives no right any more. */
-  readonly revoked: (user: string, atMs: number) => void;
+  /** What was issued to these users up to then, Unix ms, gives no right any more. */
+  readonly revoked: (marks: ReadonlyMap<string, number>) => void;
 }
 
 const EVERY_MS = 1_000;
@@ -67,19 +67,22 @@ export class Revocations {
         this.#after = 0;
         continue;
       }
-      for (const { user, at } of reply.revoked) this.#mark(user, at);
+      const fresh = new Map<string, number>();
+      for (const { user, at } of reply.revoked) if (this.#mark(user, at)) fresh.set(user, at);
+      if (fresh.size > 0) this.#options.revoked(fresh);
       if (reply.revoked.length < PAGE) break;
     }
     this.#prune(wallMs);
   }
 
-  #mark(user: string, at: number): void {
+  /** @returns whether it was not known */
+  #mark(user: string, at: number): boolean {
     this.#after = Math.max(this.#after, at);
     const known = this.#marks.get(user);
-    if (known !== undefined && known >= at) return;
+    if (known !== undefined && known >= at) return false;
     this.#marks.delete(user);
     this.#marks.set(user, at);
-    this.#options.revoked(user, at);
+    return true;
   }
 
   #prune(wallMs: number): void {

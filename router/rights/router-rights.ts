@@ -43,7 +43,7 @@ export class RouterRights {
       ? new Revocations({
           read: (args) => directory.call('readRevoked', args),
           keepMs: lifeMsMax,
-          revoked: (user, atMs) => this.guard.revoke(user, atMs),
+          revoked: (marks) => this.guard.revoke(marks),
         })
       : undefined;
   }

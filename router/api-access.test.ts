@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createServer, request as httpRequest, type Server } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ApiToken, parseApiToken } from '../shared/api-token.ts';
+import { type ApiToken, parseApiToken, type Scope } from '../shared/api-token.ts';
 import { ManualClock } from '../shared/clock.ts';
 import { FakeApiPorts, summary } from './fake-api-ports.ts';
-import { type HttpApiOptions, httpApi } from './http-api.ts';
+import { type HttpApiOptions, httpApi, ROUTES } from './http-api.ts';
 
 type Json = Record<string, unknown>;
 interface Reply {
@@ -51,6 +51,17 @@ function call(
     });
     sent.on('error', reject);
     sent.end(options.body);
+  });
+}
+
+function shownTwice(path: string, shown: readonly (string | undefined)[]): Promise<IncomingMessage> {
+  const headers = ['Host', '127.0.0.1', ...shown.flatMap((value) => ['Authorization', value ?? ''])];
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({ host: '127.0.0.1', port, method: 'POST', path, headers, agent: false }, (response) => {
+      response.resume().on('end', () => resolve(response));
+    });
+    sent.on('error', reject);
+    sent.end();
   });
 }
 
@@ -110,6 +121,36 @@ describe('31 tokens with scopes', () => {
       expect(reply.text).not.toContain(token);
     }
     expect(ports.revoked.size).toBe(0);
+  });
+
+  it('31 get 401 where they are shown twice, whichever comes first', async () => {
+    const [right, wrong] = [operates, reads].map((token) => `Bearer ${token?.token}`);
+    for (const shown of [
+      [right, wrong],
+      [wrong, right],
+      [right, right],
+    ]) {
+      expect((await shownTwice('/api/v1/users/ann/revoke', shown)).statusCode).toBe(401);
+    }
+    expect(ports.revoked.size).toBe(0);
+  });
+
+  it('31 are asked for by every route there is, whatever it does', async () => {
+    let seen = 0;
+    for (const { method, path, scopes: named } of ROUTES) {
+      if (!path.startsWith('/api/')) continue;
+      seen += 1;
+      const scopes: readonly Scope[] = named ?? [method === 'GET' ? 'read' : 'operate'];
+      const there = path.replace(/:[a-z]+/g, 'a');
+      expect([method, path, (await call(method, there)).status]).toEqual([method, path, 401]);
+      expect(scopes.length, path).toBeGreaterThan(0);
+      for (const token of all) {
+        if (scopes.every((scope) => token.scopes.includes(scope))) continue;
+        expect([method, path, (await call(method, there, { headers: by(token) })).status]).toEqual([method, path, 403]);
+      }
+    }
+    expect(seen).toBeGreaterThan(20);
+    expect(ports.revoked.size + ports.tickets.length + ports.asked.length).toBe(0);
   });
 
   it('31 are of no use to a page of another origin', async () => {

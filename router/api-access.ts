@@ -2,14 +2,14 @@
  *  know: routes, answers.
  *  A request is known by its Authorization header alone: no cookie is ever read, so that a page of another site can make a browser
  *  send a request but none that is allowed anything. Where no token is set there is nothing to know it by; then only this machine
- *  is answered, under its own names, and no page of another origin.
+ *  is answered, under its own names, through no proxy, and no page of another origin.
  *  Invariant: how long a refusal takes tells nothing about any token. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type ApiToken, SCOPES, type Scope } from '../shared/api-token.ts';
 import type { Clock } from '../shared/clock.ts';
 import { BellhopError } from '../shared/errors.ts';
-import { isLoopbackAddress, isLoopbackHost } from './access.ts';
+import { isForwarded, isLoopbackAddress, isLoopbackHost } from './access.ts';
 import { RateMeter } from './rate-meter.ts';
 import { isOriginAllowed } from './upgrade.ts';
 
@@ -56,10 +56,13 @@ export class ApiAccess {
     if (origin !== undefined && !isOriginAllowed(origin, host, undefined)) {
       throw new BellhopError('not_allowed', 'pages of other origins may not ask');
     }
-    if (this.#known.length > 0)
-      return this.#holderOf(/^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]);
+    if (this.#known.length > 0) {
+      // Shown twice it is shown to nobody: a proxy may have looked at the other one.
+      const [shown = '', ...more] = request.headersDistinct['authorization'] ?? [];
+      return this.#holderOf(more.length > 0 ? undefined : /^bearer +(\S+)$/i.exec(shown)?.[1]);
+    }
     if (this.#options.open) return this.#anyone;
-    if (!isLoopbackAddress(request.socket.localAddress ?? '') || !isLoopbackHost(host)) {
+    if (isForwarded(request) || !isLoopbackAddress(request.socket.localAddress ?? '') || !isLoopbackHost(host)) {
       throw new BellhopError('not_allowed', 'without an API token the API answers this machine only');
     }
     return this.#anyone;

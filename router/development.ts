@@ -6,7 +6,7 @@
 import type { IncomingMessage } from 'node:http';
 import { BellhopError } from '../shared/errors.ts';
 import { isNodeId } from '../shared/ids.ts';
-import { isLoopbackAddress, isLoopbackHost } from './access.ts';
+import { isForwarded, isLoopbackAddress, isLoopbackHost } from './access.ts';
 import { type Answer, readBody } from './http-answer.ts';
 import { isOriginAllowed } from './upgrade.ts';
 
@@ -22,10 +22,9 @@ export async function answerKill(
 ): Promise<Answer> {
   if (request.method !== 'POST') throw new BellhopError('method_not_allowed');
   const { remoteAddress, localAddress } = request.socket;
-  const { host = '', origin, forwarded, 'x-forwarded-for': forwardedFor } = request.headers;
-  // A proxy on this machine speaks for somebody who may be anywhere, and may have named any host.
-  const isDirect = forwarded === undefined && forwardedFor === undefined;
-  const isLocal = isDirect && isLoopbackAddress(remoteAddress ?? '') && isLoopbackAddress(localAddress ?? '');
+  const { host = '', origin } = request.headers;
+  const isLocal =
+    !isForwarded(request) && isLoopbackAddress(remoteAddress ?? '') && isLoopbackAddress(localAddress ?? '');
   if (!isLocal || !isLoopbackHost(host) || (origin !== undefined && !isOriginAllowed(origin, host, undefined))) {
     throw new BellhopError('not_allowed', 'only this machine, and the pages of this router, may do this');
   }

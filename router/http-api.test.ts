@@ -142,6 +142,10 @@ describe('access', () => {
       expect((await get('/api/v1/nodes', { Host: host })).status).toBe(403);
       expect((await get('/livez', { Host: host })).status).toBe(200);
     }
+    // A proxy on this machine hands on whatever Host it was asked under.
+    for (const by of [{ 'X-Forwarded-For': '192.0.2.1' }, { Forwarded: 'for=192.0.2.1' }]) {
+      expect((await get('/api/v1/nodes', { Host: 'localhost', ...by })).status).toBe(403);
+    }
   });
 
   it('31 with a token needs it', async () => {

@@ -35,7 +35,7 @@ export interface RequestHead {
 }
 
 const PASSED = ['Origin', 'User-Agent', 'Accept-Language'] as const;
-const OWN_PARAMETERS = new Set(['user', 'ticket', 'session', 'resume', 'after', 'tag', 'history']);
+const OWN_PARAMETERS = new Set(['user', 'ticket', 'session', 'resume', 'sent', 'after', 'tag', 'history']);
 /** RFC 9110 §5.6.2 token. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const VISIBLE = /^[\x20-\x7e]+$/;

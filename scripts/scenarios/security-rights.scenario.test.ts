@@ -33,6 +33,7 @@ beforeAll(async () => {
     redis,
     nodes: 1,
     argsOf: () => ['--redis-url', url, '--secret', SECRETS.cluster, '--log-level', 'debug'],
+    nodeArgs: ['--hidden-members', 'talk-veiled-*'],
     routerArgs: ['--jwt-secret', SECRETS.jwt, '--allow-origins', ORIGIN],
   });
   await cluster.startRouter('r2', ['--api-token', `operate+read+publish:${SECRETS.api}`]);
@@ -253,6 +254,23 @@ test('28 a revocation closes the user everywhere, refuses joins of the last mome
   await untilWelcome(back);
   expect(bystander.closed).toBeUndefined();
   for (const { socket } of [back, bystander]) socket.close();
+});
+
+test('32 members of a hidden room are counted and not named, and those of another are named', async () => {
+  for (const [room, names] of [
+    ['talk-veiled-a', []],
+    ['talk-seen-a', ['ida', 'joe']],
+  ] as const) {
+    const ida = visit(room, { token: await tokenFor('ida') });
+    await untilWelcome(ida);
+    const joe = visit(room, { token: await tokenFor('joe') });
+    const presence = await until('joe is told', () => told(joe, 'presence')[0]);
+    expect([room, presence['count']]).toEqual([room, 2]);
+    expect((presence['members'] as { user: string }[]).map(({ user }) => user).sort()).toEqual(names);
+    const change = await until('ida is told', () => [...told(ida, 'join'), ...told(ida, 'members')][0]);
+    expect([room, change['user']]).toEqual([room, names[1]]);
+    for (const { socket } of [ida, joe]) socket.close();
+  }
 });
 
 test('25 no token, ticket, cookie or secret is in any log, metric, error or answer', async () => {

@@ -43,6 +43,9 @@ describe('which router is asked', () => {
     for (const url of ['ftp://x', 'localhost:8080', 'http://', 'http://u:p@host', 'http://host?x']) {
       expect(await runCli(['pins', '--url', url]), url).toMatchObject({ code: 2 });
     }
+    for (const url of ['http://ann:hunter2@host', 'http://:hunter2@host', 'http://hunter2@host']) {
+      expect((await runCli(['pins', '--url', url])).err, url).toMatch(/^(?!.*hunter2).* no password/);
+    }
   });
 
   it('is shown the token of the flag, the environment or a file, and who asks', async () => {

@@ -51,7 +51,10 @@ function candidates(flags: RouterFlags, { env, running }: Surroundings): readonl
     if (!/^https?:\/\/[^/?#]/.test(url) || !URL.canParse(url) || /[?#]/.test(url)) {
       throw new Failure('wrong', `${JSON.stringify(url)} is not the http:// or https:// URL of a router.`);
     }
-    if (new URL(url).username !== '') throw new Failure('wrong', 'a router’s URL has no user in it: see --api-token.');
+    const { username, password } = new URL(url);
+    if (username + password !== '') {
+      throw new Failure('wrong', 'a router’s URL has no user and no password in it: see --api-token.');
+    }
   }
   return urls.slice(0, URLS_MAX);
 }

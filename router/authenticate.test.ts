@@ -64,6 +64,12 @@ describe('a token', () => {
     expect(await identify(await token(claims, 'HS512'))).toMatchObject({ code: 'not_authenticated' });
     const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     expect(await identify(`${part({ alg: 'none' })}.${part(claims)}.`)).toMatchObject({ code: 'not_authenticated' });
+    // A decoder passes over these, and one token would have many spellings.
+    const good = await token(claims);
+    for (const blank of [' ', '\n', '=']) {
+      expect(await identify(`${good}${blank}`)).toMatchObject({ code: 'not_authenticated' });
+      expect(await identify(good.replace('.', `.${blank}`))).toMatchObject({ code: 'not_authenticated' });
+    }
     expect(await identify('garbage')).toMatchObject({ code: 'not_authenticated' });
     expect(await identify(undefined)).toMatchObject({ code: 'not_authenticated' });
   });

@@ -111,6 +111,8 @@ function parseObject(bytes: Buffer): Readonly<Record<string, unknown>> {
   return value as Readonly<Record<string, unknown>>;
 }
 
+const USER_RULE = 'a user id is 1–128 of A–Z a–z 0–9 . _ ~ : @ + | - and starts with a letter or a digit';
+
 /** `data`, which must be there, and `from`, the user on whose behalf a backend speaks.
  *  @throws BellhopError bad_request, bad_user */
 export function readSpeech(body: Readonly<Record<string, unknown>>): {
@@ -119,7 +121,7 @@ export function readSpeech(body: Readonly<Record<string, unknown>>): {
 } {
   if (!Object.hasOwn(body, 'data')) throw new BellhopError('bad_request', 'the body needs data');
   const from = Object.hasOwn(body, 'from') ? (body['from'] ?? null) : null;
-  if (from !== null && (typeof from !== 'string' || !isUserId(from))) throw new BellhopError('bad_user');
+  if (from !== null && (typeof from !== 'string' || !isUserId(from))) throw new BellhopError('bad_user', USER_RULE);
   return { data: body['data'], from };
 }
 
@@ -136,9 +138,9 @@ export function userFrom(segment: string): string {
   try {
     user = decodeURIComponent(segment);
   } catch {
-    throw new BellhopError('bad_user');
+    throw new BellhopError('bad_user', USER_RULE);
   }
-  if (!isUserId(user)) throw new BellhopError('bad_user');
+  if (!isUserId(user)) throw new BellhopError('bad_user', USER_RULE);
   return user;
 }
 

@@ -50,6 +50,7 @@ const PROGRAMS: readonly ListedVerb[] = [
     what: 'writes the table of options into pages',
     run: async (pages) => writeConfigTables(pages),
   },
+  { name: 'metrics-page', what: 'writes the page of metrics' },
   { name: 'http-api-docs', what: 'writes the page of the HTTP API', run: writeApiPage },
 ];
 
@@ -119,9 +120,20 @@ function operatorCli(urls: readonly string[]): Cli {
     signal,
     listen: () => {
       for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => ended.abort());
-      process.stdout.once('error', () => ended.abort());
+      process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+        ended.abort();
+        if (error.code !== 'EPIPE') onceLost(error);
+      });
     },
     now: () => Date.now(),
+  });
+}
+
+/** An answer that could not be written, as to a disk that is full, must not look as if it had been. */
+function onceLost(error: NodeJS.ErrnoException): void {
+  process.stderr.write(`bellhop: the answer could not be written (${error.code ?? error.message}).\n`);
+  process.once('exit', () => {
+    process.exitCode = 1;
   });
 }
 

@@ -61,5 +61,10 @@ function line(name: string, { type, unit, labels = [], doc, alarms = [], aggrega
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const path of process.argv.slice(2)) writeFileSync(path, metricsPage());
+  const pages = process.argv.slice(2);
+  if (pages.length === 0) {
+    process.stderr.write('bellhop: metrics-page needs the page to write into.\n');
+    process.exitCode = 2;
+  }
+  for (const path of pages) writeFileSync(path, metricsPage());
 }

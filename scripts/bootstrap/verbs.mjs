@@ -29,12 +29,17 @@ const LINGER_MS = 500;
 
 /** Carries out `argv[0]`. Sets the exit code; returns before the verb has ended where that lives on in this process. */
 export async function runVerb(root, argv) {
-  const [verb = '--help', ...rest] = argv;
+  // Programs have their help themselves.
+  const isHelpOf = argv[0] === 'help' && argv.length === 2 && Object.hasOwn(PROGRAMS, argv[1]);
+  const [verb = '--help', ...rest] = isHelpOf ? [argv[1], '--help'] : argv;
   try {
+    if ((verb === 'build' || verb === 'check') && rest.length > 0 && !rest.includes('--help')) {
+      throw new Sentence(`${verb} takes no words: it always takes all.`);
+    }
     await prepare(root);
-    if (verb === 'build') return;
+    if (verb === 'build' && rest.length === 0) return;
     if (verb === 'test') process.exitCode = await test(root, rest);
-    else if (verb === 'check') process.exitCode = await check(root);
+    else if (verb === 'check' && rest.length === 0) process.exitCode = await check(root);
     else if (Object.hasOwn(PROGRAMS, verb)) await runProgram(root, verb, rest);
     else await runBellhop(root, [verb, ...rest]);
   } catch (error) {

@@ -30,6 +30,7 @@ const LINE_EVERY_MS = 2_000;
 /** Questions in a row that may go unanswered: routers may be restarted meanwhile. */
 const SILENCE_MS = 30_000;
 const BAR_COLUMNS = 24;
+const NOTHING_CHANGED = 'Nothing was changed.';
 
 export function readDrain(body: unknown): Drain {
   const drain = fieldsOf(body);
@@ -55,12 +56,13 @@ export function readDrain(body: unknown): Drain {
 /** What a drain would do. */
 export function renderPlan(drain: Drain): Line[] {
   const { node, rooms, targets, estimateMs, roomsPerSecond } = drain;
+  if (rooms === 0) return [[styled('bold', node), ' holds no room: there is nothing to hand over.'], NOTHING_CHANGED];
   const pace = roomsPerSecond === undefined ? '' : ` at ${count(roomsPerSecond)} rooms/s`;
   return [
     [styled('bold', node), ` would hand over ${many(rooms, 'room')} in about ${span(estimateMs)}${pace}:`],
     ...targets.map(([target, share]) => `  ${target}  ${many(share, 'room')}`),
-    ...(rooms > 0 && targets.length === 0 ? [styled('yellow', '  nobody else can take them')] : []),
-    'Nothing was changed.',
+    ...(targets.length === 0 ? [styled('yellow', '  nobody else can take them')] : []),
+    NOTHING_CHANGED,
   ];
 }
 

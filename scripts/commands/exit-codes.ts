@@ -17,12 +17,6 @@ export const EXIT_CODES = {
 
 export type Ending = keyof typeof EXIT_CODES;
 
-/** The table for a terminal. */
-export function exitCodesHelp(): string {
-  const rows = Object.values(EXIT_CODES).map(({ code, doc }) => `  ${String(code).padEnd(5)}${doc}`);
-  return ['Exit codes:', ...rows].join('\n');
-}
-
 /** The same as Markdown. */
 export function exitCodesTable(): string {
   const rows = Object.values(EXIT_CODES).map(({ code, doc }) => `| ${code} | ${doc} |`);

@@ -11,6 +11,7 @@ export interface Ran {
 
 export interface FakeCliOptions {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   readonly running?: readonly string[];
   readonly env?: { readonly url?: string; readonly apiToken?: string; readonly apiTokenFile?: string };
   readonly signal?: AbortSignal;
@@ -21,13 +22,20 @@ export interface FakeCliOptions {
 
 /** Carries out a command line. */
 export async function runCli(argv: readonly string[], options: FakeCliOptions = {}): Promise<Ran> {
-  const { isTTY = false, running = [], env, signal = new AbortController().signal, now = Date.now } = options;
+  const {
+    isTTY = false,
+    columns = 100,
+    running = [],
+    env,
+    signal = new AbortController().signal,
+    now = Date.now,
+  } = options;
   const texts = { out: '', err: '' };
   const sink = (name: 'out' | 'err') => {
     const write = (text: string) => {
       texts[name] += text;
     };
-    return new Terminal({ isTTY, columns: 100, write }, { noColor: false, term: 'xterm' });
+    return new Terminal({ isTTY, columns, write }, { noColor: false, term: 'xterm' });
   };
   const unset = { url: undefined, apiToken: undefined, apiTokenFile: undefined, operator: undefined };
   const cli = new Cli({

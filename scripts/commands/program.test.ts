@@ -80,9 +80,28 @@ describe('the command line', () => {
     });
     expect(await runCli(['nodes', '--nope'])).toMatchObject({ code: 2 });
     expect((await runCli(['drain', 'n1', '--deadline', 'soon'])).err).toContain('such as 30s');
+    expect((await runCli(['nodes', '--nope'])).err).toContain('Its help: bellhop help nodes');
+    const nothing = await runCli(['help', 'nope']);
+    expect(nothing).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/^bellhop: unknown command 'nope'\n/),
+    });
+    expect(await runCli(['help', 'help'])).toEqual(help);
+    expect((await runCli(['help', 'doctor', 'plan'])).out).toContain('Usage: bellhop doctor plan');
     const hostile = await runCli(['\u001b[2J'], { isTTY: true });
     expect(hostile.code).toBe(2);
     expect(hostile.err).not.toContain('\u001b');
+  });
+
+  it.each([60, 80])('keeps its help within a terminal of %i columns', async (columns) => {
+    for (const argv of [['--help'], ['help', 'events'], ['help', 'token']]) {
+      const { out } = await runCli(argv, { isTTY: true, columns });
+      const lines = out.split('\n');
+      // One word may be longer.
+      for (const line of lines) expect(line.length <= columns || !/\S \S/.test(line.trim()), line).toBe(true);
+      expect(lines.length).toBeGreaterThan(5);
+    }
   });
 
   it('leaves the flags of a process to it, as they are', async () => {
@@ -174,6 +193,22 @@ describe('commands that look', () => {
     expect(some.err).toBe('Not complete: n3 did not answer.\n');
   });
 
+  it('rooms of a node that nobody knows are none, and that is said', async () => {
+    const answer = ({ path }: Asked) => ({ body: path === '/nodes' ? { nodes: [{ node: 'n1' }] } : { rooms: [] } });
+    const none = await ask(['rooms', '--node', 'n1'], answer);
+    expect(none).toMatchObject({ code: 0, out: 'There is no such room open.\n' });
+    for (const more of [[], ['--json']]) {
+      const wrong = await ask(['rooms', '--node', 'nope', ...more], answer);
+      expect(wrong).toMatchObject({ code: 4, out: '', err: 'bellhop: there is no such node: nope.\n' });
+    }
+  });
+
+  it.each(['zzz', 'node,zzz', ''])('events refuses the kind "%s", which none begins with', async (kind) => {
+    const { code, err, asked } = await ask(['events', '--kind', kind], () => ({ body: { events: [] } }));
+    expect({ code, asked }).toEqual({ code: 2, asked: [] });
+    expect(err).toMatch(/No kind begins with .*: there are node\.joined, /);
+  });
+
   it('who says what it knows, and of when', async () => {
     const empty = { room: 'a', source: 'projection', asOf: null, count: 0, users: [] };
     expect((await ask(['who', 'a'], () => ({ body: empty }))).out).toBe('a: 0 sessions, as far as Redis knows\n');
@@ -260,6 +295,15 @@ describe('commands that change', () => {
     expect(out).toBe(
       'n1 would hand over 10 rooms in about 200 ms at 50 rooms/s:\n  n2  6 rooms\n  n3  4 rooms\nNothing was changed.\n',
     );
+  });
+
+  it('drain of a node without rooms has nothing to plan', async () => {
+    const answer = () => drain({ state: 'planned', rooms: 0, left: 0, targets: {} });
+    const { code, out } = await ask(['drain', 'n1', '--dry-run'], answer);
+    expect({ code, out }).toEqual({
+      code: 0,
+      out: 'n1 holds no room: there is nothing to hand over.\nNothing was changed.\n',
+    });
   });
 
   it.each([

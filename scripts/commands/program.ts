@@ -7,7 +7,7 @@ import { ApiFailure } from './api-client.ts';
 import type { Cli } from './cli.ts';
 import { doctorCommand } from './doctor/doctor.ts';
 import { drainCommand, undrainCommand } from './drain.ts';
-import { EXIT_CODES, exitCodesHelp } from './exit-codes.ts';
+import { EXIT_CODES } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 import { publishCommand, tailCommand } from './messages.ts';
 import { moveCommand, movesCommand, pinsCommand, unpinCommand } from './moves.ts';
@@ -36,26 +36,46 @@ export interface ProgramParts {
   readonly control: string | undefined;
 }
 
-const AFTER = `
-A router is asked by every command but start, router, node, attend, token, doctor and those of a checkout:
---url http://host:port, else BELLHOP_URL, else the cluster that npm start runs from here.
-
-${exitCodesHelp()}
-`;
+const WHICH_ROUTER =
+  'A router is asked by every command but start, router, node, attend, token, doctor and those of a checkout: ' +
+  '--url http://host:port, else BELLHOP_URL, else the cluster that npm start runs from here.';
+const CODE_COLUMNS = 3;
+const COLUMNS = 80;
+/** What is left beside a column of names is still wrapped, not left to the terminal. */
+const WRAP_COLUMNS_MIN = 20;
 
 /** Carries out a command line.
  *  @returns exit code; undefined where the verb lives on in this process and will end it */
 export async function runProgram(argv: readonly string[], cli: Cli, parts: ProgramParts): Promise<number | undefined> {
+  const program = programOf(cli, parts);
+  const words = argv.length === 0 ? ['--help'] : helpAsFlag(argv, program);
+  const [first, ...rest] = words;
+  const runnable = argv[0] === 'help' ? parts.verbs : [...parts.verbs, ...parts.programs];
+  const verb = runnable.find(({ name }) => name === first);
   // Their options are not ours to look at.
-  const [first, ...rest] = argv[0] === 'help' && argv.length === 2 ? [argv[1], '--help'] : argv;
-  const verb = [...parts.verbs, ...parts.programs].find(({ name }) => name === first);
-  if (verb?.run !== undefined) return await verb.run(rest.filter((word) => word !== undefined));
+  if (verb?.run !== undefined) return await verb.run(rest);
   try {
-    await programOf(cli, parts).parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
+    await program.parseAsync([...words], { from: 'user' });
     return cli.exitCode;
   } catch (error) {
     return endOf(error, cli);
   }
+}
+
+/** `help X` as `X --help`, and as `X` alone where there is no such command, so that it is refused as the command itself is. */
+function helpAsFlag([first, ...asked]: readonly string[], program: Command): readonly string[] {
+  if (first !== 'help') return first === undefined ? asked : [first, ...asked];
+  const [name = first] = asked;
+  if (name === first || name.startsWith('-')) return ['--help'];
+  return program.commands.some((command) => command.name() === name) ? [...asked, '--help'] : [name];
+}
+
+/** What stands below the list of commands, for a terminal of so many columns. */
+function after(program: Command, columns: number): string {
+  const help = program.createHelp();
+  help.helpWidth = columns;
+  const rows = Object.values(EXIT_CODES).map(({ code, doc }) => help.formatItem(`${code}`, CODE_COLUMNS, doc, help));
+  return ['', help.boxWrap(WHICH_ROUTER, columns), '', 'Exit codes:', ...rows].join('\n');
 }
 
 function programOf(cli: Cli, parts: ProgramParts): Command {
@@ -64,20 +84,24 @@ function programOf(cli: Cli, parts: ProgramParts): Command {
   program
     .version(VERSION, '-v, --version', 'says which version this is')
     .helpCommand('help [command]', 'says what a command does')
-    .showHelpAfterError('Its help: bellhop help [command]')
+    .showHelpAfterError('All commands: bellhop help')
     .showSuggestionAfterError()
     // A command’s option before its subcommand is the command’s own.
     .enablePositionalOptions()
     .exitOverride()
+    .configureHelp({ minWidthToWrap: WRAP_COLUMNS_MIN })
     .configureOutput({
       writeOut: (text) => cli.out.lines(text.trimEnd().split('\n')),
+      getOutHelpWidth: () => cli.out.columns ?? COLUMNS,
+      getErrHelpWidth: () => cli.err.columns ?? COLUMNS,
       writeErr: (text) => cli.err.lines(text.trimEnd().split('\n')),
       outputError: (text, write) => write(text.replace(/^error: /, 'bellhop: ')),
     })
-    .addHelpText('after', AFTER);
+    .addHelpText('after', () => after(program as unknown as Command, cli.out.columns ?? COLUMNS));
   const group = (name: string, commands: readonly Command[]) => {
     for (const command of commands) {
       program.addCommand(command.copyInheritedSettings(program).helpGroup(name));
+      command.showHelpAfterError(`Its help: bellhop help ${command.name()}`);
       for (const part of command.commands) part.copyInheritedSettings(command);
     }
   };

@@ -1,5 +1,6 @@
 /** `bellhop events` and `bellhop audit`: what happened, and who did it. */
-import type { Command } from '@commander-js/extra-typings';
+import { type Command, InvalidArgumentError } from '@commander-js/extra-typings';
+import { EVENT_KINDS } from '../../router/events.ts';
 import type { ApiClient } from './api-client.ts';
 import { asking, type Cli } from './cli.ts';
 import { type Fields, fieldsOf, listOf, numberOf, textOf } from './fields.ts';
@@ -16,14 +17,20 @@ const PAGES_MAX = 100;
 export function eventsCommand(cli: Cli): Command {
   return asking('events', 'what the router saw: nodes that came and went, rooms that moved, Redis away')
     .option('-n, --limit <n>', 'the last so many', integer(1, LIMIT_MAX), LIMIT)
-    .option('--kind <kind,…>', 'only those whose kind begins so, e.g. node,redis')
+    .option('--kind <kind,…>', 'only those whose kind begins so, e.g. node,redis', kindsFrom)
     .option('-f, --follow', 'go on with what happens, until Ctrl-C')
     .action(async ({ json, limit, kind, follow, ...flags }) => {
-      const kinds = kind?.split(',').map((one) => one.trim()) ?? [''];
-      const keep = (event: Fields) => kinds.some((one) => textOf(event['kind']).startsWith(one));
+      const keep = (event: Fields) => (kind ?? ['']).some((one) => textOf(event['kind']).startsWith(one));
       const router = await cli.router(flags);
       await read(cli, router, { path: '/events', name: 'events', limit, keep, follow, json, render: renderEvent });
     }) as unknown as Command;
+}
+
+function kindsFrom(text: string): readonly string[] {
+  const kinds = text.split(',').map((one) => one.trim());
+  const wrong = kinds.find((one) => one === '' || !EVENT_KINDS.some((kind) => kind.startsWith(one)));
+  if (wrong === undefined) return kinds;
+  throw new InvalidArgumentError(`No kind begins with ${JSON.stringify(wrong)}: there are ${EVENT_KINDS.join(', ')}.`);
 }
 
 export function auditCommand(cli: Cli): Command {

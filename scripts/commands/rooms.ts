@@ -2,6 +2,7 @@
 import type { Command } from '@commander-js/extra-typings';
 import { type ApiClient, segment } from './api-client.ts';
 import { asking, type Cli } from './cli.ts';
+import { Failure } from './failure.ts';
 import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fields.ts';
 import { table } from './table.ts';
 import { cut, type Line, safeJson, styled } from './text.ts';
@@ -20,6 +21,7 @@ export function roomsCommand(cli: Cli): Command {
       const router = await cli.router(flags);
       const keep = (room: Fields) => node === undefined || room['node'] === node;
       const { items, more, incomplete } = await pages(router, '/rooms', 'rooms', { prefix }, limit, keep);
+      if (node !== undefined && items.length === 0) await mustKnow(router, node);
       if (json === true) return cli.out.json({ rooms: items, more, incomplete });
       cli.out.lines(renderRooms(items, cli.now()));
       if (more) cli.err.line(`There are more: this is what --limit ${limit} shows.`);
@@ -122,6 +124,12 @@ export function renderUser(body: unknown, now: number): Line[] {
     [{ name: 'ROOM' }, { name: 'NODE' }, { name: 'ROUTER' }, { name: 'SINCE' }, { name: 'SESSION' }, { name: '' }],
     rows,
   );
+}
+
+/** An empty answer about a node that nobody knows would look like one about a node without rooms. @throws Failure `absent` */
+async function mustKnow(router: ApiClient, node: string): Promise<void> {
+  const nodes = listOf(fieldsOf(await router.get('/nodes'))['nodes']);
+  if (!nodes.some((one) => one['node'] === node)) throw new Failure('absent', `there is no such node: ${node}.`);
 }
 
 function complain(cli: Cli, incomplete: readonly string[]): void {

@@ -29,6 +29,11 @@ export class Terminal {
     this.#hasColour = this.isTerminal && !env.noColor;
   }
 
+  /** Its width; undefined for what is no terminal. */
+  get columns(): number | undefined {
+    return this.#sink.isTTY === true ? this.#sink.columns : undefined;
+  }
+
   lines(lines: readonly Line[]): void {
     this.#erase();
     if (lines.length > 0) this.#sink.write(`${lines.map((line) => this.#textOf(line)).join('\n')}\n`);

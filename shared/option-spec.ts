@@ -1,4 +1,6 @@
-/** What can be said of an option. Owns: the shape. Does not know: any one option (config-options.ts). */
+/** What can be said of an option. Owns: the shape of a row, and what rows have in common. Does not know: any one option (config-options.ts
+ *  has them all). */
+import { DEFAULT_TIMINGS } from './timing.ts';
 
 /** What a process is started as. `start` runs a whole cluster on this machine and hands on what it was given. */
 export type Role = 'start' | 'router' | 'node';
@@ -23,4 +25,22 @@ export interface OptionSpec {
   /** Given by Bellhop to what it starts, not by people. */
   readonly internal?: true;
   readonly doc: string;
+}
+
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+export const ALL = ['start', 'router', 'node'] as const;
+export const ROUTER = ['start', 'router'] as const;
+export const NODE = ['start', 'node'] as const;
+export const WORKERS = ['router', 'node'] as const;
+export const HOUR = 3_600_000;
+export const MIB = 1_048_576;
+
+export function duration<const R extends readonly Role[]>(roles: R, ms: number, min: number, max: number, doc: string) {
+  return { roles, type: 'duration', default: ms, min, max, doc } as const;
+}
+
+/** One of the periods of timing.ts. */
+export function timing(name: keyof typeof DEFAULT_TIMINGS, doc: string) {
+  return duration(ALL, DEFAULT_TIMINGS[name], 1, HOUR, doc);
 }

@@ -1,74 +1,40 @@
 import { createHash } from 'node:crypto';
-import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Registry } from 'prom-client';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ApiToken, parseApiToken, type Scope } from '../shared/api-token.ts';
 import { ManualClock } from '../shared/clock.ts';
-import { FakeApiPorts, summary } from './fake-api-ports.ts';
-import { type HttpApiOptions, httpApi, ROUTES } from './http-api.ts';
+import { type FakeApiPorts, summary } from './fake-api-ports.ts';
+import { ROUTES } from './http-api.ts';
+import { errorOf, HttpApiBench, type Question } from './http-api-fixture.ts';
 
-type Json = Record<string, unknown>;
-interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly text: string;
-  readonly body: Json;
-}
-
+/** Every answer below is held against the description of its route. */
+const bench = new HttpApiBench();
 let ports: FakeApiPorts;
-let server: Server;
-let port: number;
 
-async function start(options: Partial<HttpApiOptions> = {}): Promise<void> {
-  server = createServer(httpApi({ ports, registry: new Registry(), ...options }));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  port = (server.address() as AddressInfo).port;
-}
-
-beforeEach(() => {
-  ports = new FakeApiPorts();
-  return start();
+beforeEach(async () => {
+  await bench.start();
+  ports = bench.ports;
 });
-afterEach(() => new Promise<void>((resolve) => server.close(() => resolve())));
-
-function call(
-  method: string,
-  path: string,
-  options: { body?: string | undefined; headers?: Record<string, string> } = {},
-): Promise<Reply> {
-  const headers = { ...(options.body === undefined ? {} : { 'Content-Type': 'application/json' }), ...options.headers };
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        const isJson = text !== '' && response.headers['content-type']?.startsWith('application/json') === true;
-        const body = isJson ? (JSON.parse(text) as Json) : {};
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body });
-      });
-    });
-    sent.on('error', reject);
-    sent.end(options.body);
-  });
-}
+afterEach(() => bench.stop());
 
 function shownTwice(path: string, shown: readonly (string | undefined)[]): Promise<IncomingMessage> {
   const headers = ['Host', '127.0.0.1', ...shown.flatMap((value) => ['Authorization', value ?? ''])];
   return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: '127.0.0.1', port, method: 'POST', path, headers, agent: false }, (response) => {
-      response.resume().on('end', () => resolve(response));
-    });
+    const sent = httpRequest(
+      { host: '127.0.0.1', port: bench.port, method: 'POST', path, headers, agent: false },
+      (response) => {
+        response.resume().on('end', () => resolve(response));
+      },
+    );
     sent.on('error', reject);
     sent.end();
   });
 }
 
+const call = (method: string, path: string, question?: Question) => bench.call(method, path, question);
 const get = (path: string, headers: Record<string, string> = {}) => call('GET', path, { headers });
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
   call('POST', path, { body: JSON.stringify(body), headers });
-const errorOf = (reply: Reply) => (reply.body['error'] as Json | undefined)?.['code'];
 
 describe('31 tokens with scopes', () => {
   const [reads, publishes, operates, backend] = ['read:', 'publish:', 'operate:', 'read+publish:'].map((scope, i) =>
@@ -79,8 +45,7 @@ describe('31 tokens with scopes', () => {
   const all = [reads, publishes, operates, backend].filter((token) => token !== undefined);
 
   beforeEach(async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start({ apiTokens: all, rights });
+    await bench.restart({ apiTokens: all, rights });
     ports.addNode('n1', [summary('a')]);
     ports.answers.set('n1', () => ({ seq: 1, epoch: 9, moving: true, closed: true }));
     ports.owners.set('a', 'n1');
@@ -154,11 +119,11 @@ describe('31 tokens with scopes', () => {
   });
 
   it('31 are of no use to a page of another origin', async () => {
-    for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${port + 1}`]) {
+    for (const origin of ['https://evil.example', 'null', `http://127.0.0.1:${bench.port + 1}`]) {
       const reply = await call('POST', '/api/v1/users/ann/revoke', { headers: { ...by(operates), Origin: origin } });
       expect([reply.status, errorOf(reply)]).toEqual([403, 'not_allowed']);
     }
-    const own = { ...by(operates), Origin: `http://127.0.0.1:${port}` };
+    const own = { ...by(operates), Origin: `http://127.0.0.1:${bench.port}` };
     expect((await call('POST', '/api/v1/users/ann/revoke', { headers: own })).status).toBe(200);
   });
 
@@ -169,9 +134,8 @@ describe('31 tokens with scopes', () => {
   });
 
   it('32 ask at most so often, each for itself', async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
     const clock = new ManualClock();
-    await start({ apiTokens: all, readRate: 3, clock });
+    await bench.restart({ apiTokens: all, readRate: 3, clock });
     const ask = async (token: ApiToken | undefined) => (await get('/api/v1/users/nobody', by(token))).status;
     expect([await ask(reads), await ask(reads), await ask(reads)]).toEqual([404, 404, 404]);
     const refused = await get('/api/v1/rooms/a/presence', by(reads));
@@ -192,8 +156,7 @@ describe('31 without a token', () => {
 describe('rights', () => {
   const rights = { authenticates: true, tokenLifeMsMax: 3_600_000 };
   beforeEach(async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start({ rights });
+    await bench.restart({ rights });
   });
 
   it('22 tickets are made for a user, rooms and an origin; Redis gets their hash alone', async () => {
@@ -234,8 +197,7 @@ describe('rights', () => {
   });
 
   it('cannot be given or revoked where users name themselves', async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start();
+    await bench.restart();
     expect((await post('/api/v1/tickets', { user: 'ann', rooms: ['*'] })).status).toBe(409);
     expect((await post('/api/v1/users/ann/revoke', {})).status).toBe(409);
   });

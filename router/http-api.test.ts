@@ -1,72 +1,26 @@
-import { createServer, request as httpRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { Registry } from 'prom-client';
+import { request as httpRequest } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SCOPES } from '../shared/api-token.ts';
 import { BellhopError } from '../shared/errors.ts';
-import { FakeApiPorts, incarnationOf, summary } from './fake-api-ports.ts';
-import { type HttpApiOptions, httpApi, ROUTES } from './http-api.ts';
-import { AnswerChecker } from './openapi/answers-fixture.ts';
-
-type Json = Record<string, unknown>;
-interface Reply {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly text: string;
-  readonly body: Json;
-}
+import { type FakeApiPorts, incarnationOf, summary } from './fake-api-ports.ts';
+import { errorOf, HttpApiBench, type Question, type Reply } from './http-api-fixture.ts';
 
 const MESSAGE = { seq: 4, tag: '9.aa', from: null, session: null, at: 7, data: 1 };
 
 /** Every answer below is held against the description of its route. */
-const checker = new AnswerChecker(ROUTES);
-
+const bench = new HttpApiBench();
 let ports: FakeApiPorts;
-let server: Server;
-let port: number;
 
-async function start(options: Partial<HttpApiOptions> = {}): Promise<void> {
-  server = createServer(httpApi({ ports, registry: new Registry(), ...options }));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  port = (server.address() as AddressInfo).port;
-}
-
-beforeEach(() => {
-  ports = new FakeApiPorts();
-  return start();
+beforeEach(async () => {
+  await bench.start();
+  ports = bench.ports;
 });
-afterEach(() => new Promise<void>((resolve) => server.close(() => resolve())));
+afterEach(() => bench.stop());
 
-function call(
-  method: string,
-  path: string,
-  options: { body?: string | undefined; headers?: Record<string, string> } = {},
-): Promise<Reply> {
-  const headers = { ...(options.body === undefined ? {} : { 'Content-Type': 'application/json' }), ...options.headers };
-  return new Promise((resolve, reject) => {
-    const sent = httpRequest({ host: '127.0.0.1', port, method, path, headers, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        const isJson = text !== '' && response.headers['content-type']?.startsWith('application/json') === true;
-        const body = isJson ? (JSON.parse(text) as Json) : {};
-        const status = response.statusCode ?? 0;
-        const contentType = response.headers['content-type'] ?? '';
-        const faults = checker.faultsOf({ method, path, status, contentType, text });
-        if (faults.length > 0) reject(new Error(faults.join('\n')));
-        resolve({ status, headers: response.headers, text, body });
-      });
-    });
-    sent.on('error', reject);
-    sent.end(options.body);
-  });
-}
-
+const call = (method: string, path: string, question?: Question) => bench.call(method, path, question);
 const get = (path: string, headers: Record<string, string> = {}) => call('GET', path, { headers });
 const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
   call('POST', path, { body: JSON.stringify(body), headers });
-const errorOf = (reply: Reply) => (reply.body['error'] as Json | undefined)?.['code'];
 
 describe('requests', () => {
   it('get errors in one shape', async () => {
@@ -102,8 +56,7 @@ describe('requests', () => {
   });
 
   it('are refused above the number answered at once', async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start({ requestsMax: 1 });
+    await bench.restart({ requestsMax: 1 });
     ports.addNode('n1', [summary('a')]);
     let go: (() => void) | undefined;
     const asked = new Promise<void>((resolve) => {
@@ -149,8 +102,7 @@ describe('access', () => {
   });
 
   it('31 with a token needs it', async () => {
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-    await start({ apiTokens: [{ scopes: SCOPES, token: 'the-right-token' }] });
+    await bench.restart({ apiTokens: [{ scopes: SCOPES, token: 'the-right-token' }] });
     expect((await get('/api/v1/nodes')).status).toBe(401);
     expect((await get('/api/v1/nodes', { Authorization: 'Bearer wrong' })).status).toBe(401);
     expect((await get('/api/v1/nodes', { Authorization: 'Basic the-right-token' })).status).toBe(401);
@@ -397,10 +349,13 @@ describe('messages', () => {
     const reply = await new Promise<{ status: number; connection: string | undefined }>((resolve, reject) => {
       const path = '/api/v1/rooms/a/messages';
       const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' };
-      const sent = httpRequest({ host: '127.0.0.1', port, method: 'POST', path, headers, agent: false }, (response) => {
-        resolve({ status: response.statusCode ?? 0, connection: response.headers.connection });
-        sent.destroy();
-      });
+      const sent = httpRequest(
+        { host: '127.0.0.1', port: bench.port, method: 'POST', path, headers, agent: false },
+        (response) => {
+          resolve({ status: response.statusCode ?? 0, connection: response.headers.connection });
+          sent.destroy();
+        },
+      );
       sent.on('error', reject);
       sent.write('x'.repeat(65_537));
     });
@@ -556,7 +511,6 @@ describe('webhooks', () => {
 it('describes itself', async () => {
   const reply = await get('/api/v1/openapi.json');
   expect([reply.status, reply.body['openapi']]).toEqual([200, '3.1.1']);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  await start({ apiTokens: [{ scopes: SCOPES, token: 'a token of sixteen' }] });
+  await bench.restart({ apiTokens: [{ scopes: SCOPES, token: 'a token of sixteen' }] });
   expect((await get('/api/v1/openapi.json')).status).toBe(401);
 });

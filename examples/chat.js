@@ -11,9 +11,14 @@ const files = {
 };
 const port = Number(process.argv[2] ?? 8000);
 
-createServer((request, response) => {
+const server = createServer((request, response) => {
   const [path] = (request.url ?? '').split('?');
   const [type, body] = files[path] ?? [];
   if (body === undefined) response.writeHead(404).end();
   else response.writeHead(200, { 'Content-Type': type }).end(body);
-}).listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/?user=ada`));
+});
+server.on('error', ({ code }) => {
+  console.error(`Port ${port} cannot be had (${code}): give another, here and in --allow-origins, e.g. node examples/chat.js 8001`);
+  process.exitCode = 2;
+});
+server.listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/?user=ada`));

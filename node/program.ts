@@ -50,7 +50,9 @@ export interface Program {
   timer?(name: string, room: RoomContext): void;
   /** The room is released or handed over, or its program failed. */
   close?(room: RoomContext): void;
-  /** State to carry to the next owner, written with the log in durable rooms: at most 1 MiB of JSON. */
+  /** State to carry to the next owner: at most 1 MiB of JSON. A handover always carries it as it is. In durable rooms it is also written
+   *  with the log, for after a crash: up to 64 KiB with each batch that empties the queue, above that once a second at most and only
+   *  with a batch, so that what changed since the last one that wrote it waits for the next publish. */
   state?(): Json | undefined;
 }
 

@@ -280,3 +280,20 @@ export function texts(messages: readonly LinkMessage[]): Record<string, unknown>
     'frame' in one ? [JSON.parse(payloadOf(one.frame).toString('utf8')) as Record<string, unknown>] : [],
   );
 }
+
+/** The room of `oneNode`. */
+export const ROOM = 'room';
+
+/** One living node whose durable room has `sessions` seated, all through one router. */
+export function oneNode(sessions: readonly string[] = ['a'], make?: ProgramFactory, logBytesMax?: number) {
+  const cluster = new Cluster(true);
+  if (logBytesMax !== undefined) cluster.logBytesMax = logBytesMax;
+  const node = cluster.livingNode('n1', make);
+  const router = node.router();
+  router.open(
+    ROOM,
+    sessions.map((session) => ({ session })),
+  );
+  router.take();
+  return { cluster, node, router };
+}

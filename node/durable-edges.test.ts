@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/messages.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 import { NodeCalls } from './calls.ts';
-import { Cluster, texts } from './core-fixture.ts';
+import { type Cluster, oneNode, ROOM, texts } from './core-fixture.ts';
 import { triple } from './fixture.ts';
 import type { ProgramFactory } from './program.ts';
 import { Recent } from './recent.ts';
@@ -13,21 +13,7 @@ import { RoomHistory } from './room-history.ts';
 import { RoomKeys } from './room-keys.ts';
 import { Roster } from './roster.ts';
 
-const ROOM = 'room';
 const KEYS = new RoomKeys({ count: 0, countMax: 10 });
-
-function one(sessions = ['a'], make?: ProgramFactory, logBytesMax = 1_048_576) {
-  const cluster = new Cluster(true);
-  cluster.logBytesMax = logBytesMax;
-  const node = cluster.livingNode('n1', make);
-  const router = node.router();
-  router.open(
-    ROOM,
-    sessions.map((session) => ({ session })),
-  );
-  router.take();
-  return { cluster, node, router };
-}
 
 function said(cluster: Cluster): string[] {
   const args = { room: ROOM, after: 0, limit: 1_000, bytesMax: 1_000_000 };
@@ -39,7 +25,7 @@ const events = (all: readonly LinkMessage[], type: string) => texts(all).filter(
 
 describe('a publish that is told to have been refused is never logged', () => {
   it('nor is one called refused that is said again, on another socket, while its first saying still waits', () => {
-    const { cluster, node, router } = one(['a', 'b'], undefined, 4_000);
+    const { cluster, node, router } = oneNode(['a', 'b'], undefined, 4_000);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'x');
     router.frame(2, 1, 'y'.repeat(3_500));
@@ -60,7 +46,7 @@ describe('a publish that is told to have been refused is never logged', () => {
         room.broadcast('z'.repeat(100_000));
       },
     });
-    const { cluster, router } = one(['a'], make);
+    const { cluster, router } = oneNode(['a'], make);
     router.frame(1, 1, 'x');
     const sent = router.take();
     expect(said(cluster)).toEqual([]);
@@ -74,7 +60,7 @@ describe('a publish that is told to have been refused is never logged', () => {
 });
 
 it('a backend that asks again under its key, while its first publish still waits, is not told that it was refused', () => {
-  const { cluster, node } = one(['a'], undefined, 4_000);
+  const { cluster, node } = oneNode(['a'], undefined, 4_000);
   const calls = new NodeCalls(node.core, () => cluster.clock.now());
   const answers: Return['result'][] = [];
   const ask = (key: string) => {
@@ -93,14 +79,14 @@ it('a backend that asks again under its key, while its first publish still waits
 });
 
 it('a publish that is too large itself is refused, and not logged', () => {
-  const { cluster, router } = one();
+  const { cluster, router } = oneNode();
   router.frame(1, 1, 'x'.repeat(70_000));
   expect(events(router.take(), 'error')).toMatchObject([{ code: 'too_large', id: 1 }]);
   expect(said(cluster)).toEqual([]);
 });
 
 it('a backend whose publish was logged, nobody knows where, is told that nobody knows', () => {
-  const { cluster, node } = one();
+  const { cluster, node } = oneNode();
   const calls = new NodeCalls(node.core, () => cluster.clock.now());
   const answers: Return['result'][] = [];
   node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
@@ -137,7 +123,7 @@ it('a claim puts back also what is known of senders that have not come back', ()
 });
 
 it('OPENs of one router are answered in their order, also where the log is read for the first', () => {
-  const { cluster, node, router } = one();
+  const { cluster, node, router } = oneNode();
   router.frame(1, 1, 0);
   const tag = String(events(router.take(), 'message')[0]?.['tag']);
   for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
@@ -163,7 +149,7 @@ it('OPENs of one router are answered in their order, also where the log is read 
 });
 
 it('who waited for too long behind a gate that was shut is told so, though others’ frames were not taken meanwhile', () => {
-  const { cluster, node, router } = one(['a', 'b']);
+  const { cluster, node, router } = oneNode(['a', 'b']);
   node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
   router.frame(1, 1, 'in flight');
   router.frame(2, 1, 'waits');
@@ -179,7 +165,7 @@ it('who waited for too long behind a gate that was shut is told so, though other
 });
 
 it('a late answer to an append, whose record shows what is held by now, is no history that went back', () => {
-  const { cluster, node } = one();
+  const { cluster, node } = oneNode();
   const hosted = node.core.rooms.get(ROOM);
   const held = hosted?.ownership.held;
   if (held === undefined) throw new Error('it was held');
@@ -192,7 +178,7 @@ it('a late answer to an append, whose record shows what is held by now, is no hi
 });
 
 it('a room whose log is being read appends nothing under its new triple before it knows where that ends', () => {
-  const { cluster, node } = one();
+  const { cluster, node } = oneNode();
   const hosted = node.core.rooms.get(ROOM);
   if (hosted?.room === undefined) throw new Error('it was opened');
   hosted.settling = true;

@@ -4,11 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { Reply } from '../shared/directory/directory.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
-import { Cluster, type TestNode, texts } from './core-fixture.ts';
+import { type Cluster, oneNode, ROOM, type TestNode, texts } from './core-fixture.ts';
 import type { ProgramFactory } from './program.ts';
 
 const { graceMs, fenceMs } = DEFAULT_TIMINGS;
-const ROOM = 'room';
 
 function log(cluster: Cluster): Extract<Reply<'readLog'>, { kind: 'log' }> {
   const args = { room: ROOM, after: 0, limit: 1_000, bytesMax: 1_000_000 };
@@ -21,19 +20,6 @@ const said = (cluster: Cluster) => log(cluster).entries.map((entry) => `${entry.
 const events = (all: readonly LinkMessage[], type: string) => texts(all).filter((one) => one['type'] === type);
 const acked = (all: readonly LinkMessage[]) => all.flatMap((one) => (one.type === 'acks' ? one.entries : []));
 
-/** One living node, a router with `sessions` seated. */
-function one(sessions = ['a'], make?: ProgramFactory) {
-  const cluster = new Cluster(true);
-  const node = cluster.livingNode('n1', make);
-  const router = node.router();
-  router.open(
-    ROOM,
-    sessions.map((session) => ({ session })),
-  );
-  router.take();
-  return { cluster, node, router };
-}
-
 function certify(cluster: Cluster, node: TestNode): void {
   cluster.nodes.splice(cluster.nodes.indexOf(node), 1);
   const { runId, gen } = node.core.lease;
@@ -44,7 +30,7 @@ function certify(cluster: Cluster, node: TestNode): void {
 
 /** A room that has forgotten session a, whose x was logged and not acked, and whose owner is dead. */
 function forgotten(): Cluster {
-  const { cluster, node, router } = one(['a', 'b']);
+  const { cluster, node, router } = oneNode(['a', 'b']);
   node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
   router.frame(1, 1, 'x');
   node.fate = () => undefined;
@@ -57,7 +43,7 @@ function forgotten(): Cluster {
 
 describe('a publish', () => {
   it('is cast and acked once its append has succeeded, under the number that the log gave it', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'x');
     expect(events(router.take(), 'message')).toEqual([]);
@@ -72,7 +58,7 @@ describe('a publish', () => {
   });
 
   it('that waits keeps the acks of its session back, and nobody else’s', () => {
-    const { node, router } = one(['a', 'b']);
+    const { node, router } = oneNode(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'x');
     const signal = Buffer.from('{"type":"signal","data":1}');
@@ -82,7 +68,7 @@ describe('a publish', () => {
   });
 
   it('whose append was carried out though no answer came is logged once', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
     router.frame(1, 1, 'x');
     router.frame(1, 2, 'y');
@@ -97,7 +83,7 @@ describe('a publish', () => {
   });
 
   it('that waited too long and was never handed to Redis is refused, its frame acked first, and is never logged', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     let handed = 0;
     node.fate = (operation) => (operation === 'append' && ++handed > 0 ? 'unavailable' : undefined);
     router.frame(1, 1, 'in flight');
@@ -115,7 +101,7 @@ describe('a publish', () => {
   });
 
   it('beyond what a node may hold is refused at once', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'x'.repeat(30_000));
     cluster.logBytesMax = 0;
@@ -128,7 +114,7 @@ describe('a publish', () => {
   });
 
   it('sent twice is one message; the second is told where the first went', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.frame(1, 1, 'x', 5);
     router.take();
     router.frame(1, 2, 'x', 5);
@@ -139,7 +125,7 @@ describe('a publish', () => {
 
 describe('what a new owner takes over', () => {
   it('numbering, messages and senders: what its clients send again is acked, not said again', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     router.frame(1, 1, 'x');
     const [first] = events(router.take(), 'message');
     // Logged, and nobody was told: the owner died between.
@@ -163,7 +149,7 @@ describe('what a new owner takes over', () => {
   });
 
   it('without ids too: a frame that was logged is known by its seat and number', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     const payload = (data: string) => Buffer.from(JSON.stringify({ type: 'publish', data }));
     router.say({ type: 'client-frame', session: 1, cseq: 1, resent: false, payload: payload('x') });
     certify(cluster, node);
@@ -175,7 +161,7 @@ describe('what a new owner takes over', () => {
   });
 
   it('a late append of the owner that was is fenced', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     router.frame(1, 1, 'x');
     const { triple } = node.core.rooms.held(ROOM) ?? {};
     certify(cluster, node);
@@ -200,7 +186,7 @@ describe('what a new owner takes over', () => {
         state: () => count,
       };
     };
-    const { cluster, node, router } = one(['a'], counter);
+    const { cluster, node, router } = oneNode(['a'], counter);
     router.frame(1, 1, 'x');
     router.frame(1, 2, 'x');
     expect(events(router.take(), 'ack')).toMatchObject([
@@ -218,7 +204,7 @@ describe('what a new owner takes over', () => {
 });
 
 it('a publish that has waited for too long is not refused while its sender cannot be told', () => {
-  const { cluster, node, router } = one(['a', 'b']);
+  const { cluster, node, router } = oneNode(['a', 'b']);
   node.fate = (operation) => (operation === 'append' ? 'lost' : undefined);
   router.frame(1, 1, 'x');
   router.frame(2, 1, 'y');
@@ -231,7 +217,7 @@ it('a publish that has waited for too long is not refused while its sender canno
 
 describe('a client that comes back', () => {
   it('is replayed from the log what has left the memory', () => {
-    const { cluster, router } = one(['a', 'b']);
+    const { cluster, router } = oneNode(['a', 'b']);
     router.frame(1, 1, 0);
     const [first] = events(router.take(), 'message');
     for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
@@ -248,7 +234,7 @@ describe('a client that comes back', () => {
   });
 
   it('for whom the log is read is answered before whoever asked after it, and takes no seat away from them', () => {
-    const { cluster, node, router } = one(['a']);
+    const { cluster, node, router } = oneNode(['a']);
     router.frame(1, 1, 0);
     const [first] = events(router.take(), 'message');
     for (let at = 1; at < 40; at++) router.frame(1, at + 1, at);
@@ -268,7 +254,7 @@ describe('a client that comes back', () => {
   });
 
   it('is told why it cannot go on', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.frame(1, 1, 'x');
     const [first] = events(router.take(), 'message');
     const [epoch = '', nonce] = String(first?.['tag']).split('.');
@@ -289,7 +275,7 @@ describe('a client that comes back', () => {
   });
 
   it('to the next owner is not forgotten: what it had said and was not acked, it may repeat', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
     router.frame(1, 1, 'x');
     certify(cluster, node);
@@ -306,7 +292,7 @@ describe('a client that comes back', () => {
   });
 
   it('and whose publishes nobody remembers is told so, once', () => {
-    const { router } = one();
+    const { router } = oneNode();
     router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3 }]);
     expect(events(router.take(), 'welcome')).toMatchObject([{ forgotten: true }]);
     router.frame(5, 1, 'again', 7);
@@ -316,7 +302,7 @@ describe('a client that comes back', () => {
   });
 
   it('to a room that does not remember it: what it sent before is unknown, what it says now is new', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.open(ROOM, [
       { session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 },
       { session: 'mute', handle: 6, kind: 'resume', seat: 3, sent: 0 },
@@ -336,7 +322,7 @@ describe('a client that comes back', () => {
   });
 
   it('to a room that does not remember it, whose log is lost then: what is unknown stays so', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.frame(1, 1, 'x');
     router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 }]);
     for (const id of [5, 6]) router.frame(5, id, id, id);
@@ -384,7 +370,7 @@ describe('a client that comes back', () => {
   it.each(['the same owner', 'whom that hands the room to'])(
     'after its mark was forgotten soon after a takeover, to %s: nothing is logged twice',
     (who) => {
-      const { cluster, node, router } = one(['a', 'b']);
+      const { cluster, node, router } = oneNode(['a', 'b']);
       cluster.moves.roomsPerSecond = 0;
       router.frame(1, 1, 'x');
       certify(cluster, node);
@@ -416,7 +402,7 @@ describe('when Redis lost something', () => {
   it.each(['who stayed', 'who has left'])(
     'that had been logged without an answer: it is put back, and not said again, by one %s',
     (who) => {
-      const { cluster, node, router } = one(['a', 'b']);
+      const { cluster, node, router } = oneNode(['a', 'b']);
       router.frame(2, 1, 'before');
       const before = cluster.directory.snapshot();
       node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
@@ -437,7 +423,7 @@ describe('when Redis lost something', () => {
   );
 
   it('everything: the owner puts log and senders back, and its clients go on', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     for (let at = 1; at <= 3; at++) router.frame(1, at, at);
     const [first] = events(router.take(), 'message');
     cluster.directory.restart({ runId: 'run-2', data: 'empty' });
@@ -453,7 +439,7 @@ describe('when Redis lost something', () => {
   });
 
   it('the last messages: they are put back before anything new is said', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.frame(1, 1, 1);
     const before = cluster.directory.snapshot();
     for (let at = 2; at <= 4; at++) router.frame(1, at, at);
@@ -464,7 +450,7 @@ describe('when Redis lost something', () => {
   });
 
   it('under the same run id: the append finds out, and nothing is renumbered', () => {
-    const { cluster, router } = one();
+    const { cluster, router } = oneNode();
     router.frame(1, 1, 1);
     const before = cluster.directory.snapshot();
     router.frame(1, 2, 2);
@@ -475,7 +461,7 @@ describe('when Redis lost something', () => {
   });
 
   it('and the owner is dead: the cursor of the lost log is told so', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     router.frame(1, 1, 1);
     const [first] = events(router.take(), 'message');
     cluster.nodes.splice(cluster.nodes.indexOf(node), 1);
@@ -488,7 +474,7 @@ describe('when Redis lost something', () => {
 
 describe('a handover', () => {
   it('waits for what was taken to be logged, and carries numbering and senders', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     const target = cluster.livingNode('n2');
     router.frame(1, 1, 'x');
     let held = 0;
@@ -509,7 +495,7 @@ describe('a handover', () => {
   });
 
   it('sends the acks of what was logged last before the target can be the owner', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     cluster.livingNode('n2');
     cluster.run(1_100);
     let held = 0;
@@ -526,7 +512,7 @@ describe('a handover', () => {
   });
 
   it('is called off where Redis has lost what was logged, which is put back', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     const other = cluster.livingNode('n2');
     router.frame(1, 1, 'x');
     cluster.run(100);
@@ -552,7 +538,7 @@ describe('a handover', () => {
   });
 
   it('that is called off lets the room take again what it did not take meanwhile', () => {
-    const { cluster, node, router } = one();
+    const { cluster, node, router } = oneNode();
     cluster.livingNode('n2');
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'x');
@@ -572,7 +558,7 @@ describe('a handover', () => {
 });
 
 it('a node whose gate is shut appends nothing until it has renewed', () => {
-  const { cluster, node, router } = one();
+  const { cluster, node, router } = oneNode();
   let appends = 0;
   node.fate = (operation) => {
     if (operation === 'append') appends++;

@@ -2,35 +2,18 @@
 import { ManualClock } from '../shared/clock.ts';
 import type { NodeRecord, Triple } from '../shared/directory/directory.ts';
 import { SeededRandom } from '../shared/random.ts';
+import { nodeRecord } from '../shared/testing/records.ts';
 import { ScriptedDirectory } from '../shared/testing/scripted-directory.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 import { Lease, type LeaseEvent } from './lease.ts';
+
+export { nodeRecord };
 
 export const { fenceMs: FENCE, deadMs: DEAD, graceMs: GRACE, heartbeatMs: BEAT } = DEFAULT_TIMINGS;
 export const ME = 'a'.repeat(32);
 export const OTHER = 'b'.repeat(32);
 export const RUN = 'run-1';
 export const GEN = 'gen-1';
-
-export function nodeRecord(node: string, incarnation: string, more: Partial<NodeRecord> = {}): NodeRecord {
-  return {
-    node,
-    incarnation,
-    state: 'active',
-    link: `${node}:7000`,
-    weight: 1,
-    programs: [{ pattern: '*', program: 'chat' }],
-    version: '0.1.0',
-    timings: { fenceMs: FENCE, deadMs: DEAD },
-    host: 'host',
-    pid: 1,
-    pidStart: '',
-    bootId: '',
-    pidNamespace: '',
-    startedAt: 0,
-    ...more,
-  };
-}
 
 export function triple(epoch: number, nonce = String(epoch % 10).repeat(16), incarnation = ME): Triple {
   return { incarnation, epoch, nonce };

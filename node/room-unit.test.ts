@@ -2,11 +2,9 @@
  *  heard nothing. */
 import { describe, expect, it } from 'vitest';
 import type { LinkMessage } from '../shared/link/messages.ts';
-import { Cluster, type TestNode, texts } from './core-fixture.ts';
+import { type Cluster, oneNode, ROOM, type TestNode, texts } from './core-fixture.ts';
 import type { Json, ProgramFactory } from './program.ts';
 import { UNIT_ITEMS_MAX } from './room-speech.ts';
-
-const ROOM = 'room';
 
 const events = (all: readonly LinkMessage[], type: string) => texts(all).filter((event) => event['type'] === type);
 
@@ -44,21 +42,9 @@ const parts: ProgramFactory = (_room, state) => {
   };
 };
 
-function one(sessions: readonly string[], make: ProgramFactory = parts) {
-  const cluster = new Cluster(true);
-  const node = cluster.livingNode('n1', make);
-  const router = node.router();
-  router.open(
-    ROOM,
-    sessions.map((session) => ({ session })),
-  );
-  router.take();
-  return { cluster, node, router };
-}
-
 describe('what a program says to one publish', () => {
   it('is in one batch, whatever waits beside it: a new owner finds all of it or calls its program anew', () => {
-    const { cluster, node, router } = one(['a', 'b', 'c']);
+    const { cluster, node, router } = oneNode(['a', 'b', 'c'], parts);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 40);
     router.frame(2, 1, 50);
@@ -85,7 +71,7 @@ describe('what a program says to one publish', () => {
   });
 
   it('is refused as a whole where it is more than is appended at once', () => {
-    const { cluster, router } = one(['a']);
+    const { cluster, router } = oneNode(['a'], parts);
     router.frame(1, 1, UNIT_ITEMS_MAX + 1);
     expect(events(router.take(), 'error')).toMatchObject([{ code: 'too_large', id: 1 }]);
     expect(said(cluster)).toEqual([]);
@@ -96,7 +82,7 @@ describe('what a program says to one publish', () => {
 
 describe('a publish that was refused', () => {
   it('was not heard by its program, which hears the others in their order, with who came and went between', () => {
-    const { cluster, node, router } = one(['a', 'b', 'c']);
+    const { cluster, node, router } = oneNode(['a', 'b', 'c'], parts);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 1);
     cluster.run(100);
@@ -121,7 +107,7 @@ describe('a publish that was refused', () => {
       },
       message: (publish, room) => room.relay(publish),
     });
-    const { cluster, node, router } = one(['a', 'b'], make);
+    const { cluster, node, router } = oneNode(['a', 'b'], make);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
     router.frame(1, 1, 'in flight');
     router.frame(2, 1, 'waits, and its sender is away');
@@ -142,7 +128,7 @@ it('words that a program says by itself keep their order with what it says to pu
     },
     message: ({ data }, room) => room.broadcast(data),
   });
-  const { cluster, node, router } = one(['a'], make);
+  const { cluster, node, router } = oneNode(['a'], make);
   node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
   router.frame(1, 1, 'first');
   router.frame(1, 2, 'second');

@@ -2,29 +2,11 @@
 import type { Cluster, NodeRecord, RouterRecord } from '../shared/directory/directory.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
 
+export { nodeRecord } from '../shared/testing/records.ts';
+
 const { fenceMs, deadMs } = DEFAULT_TIMINGS;
 
 export const inc = (letter: string) => letter.repeat(32);
-
-export function nodeRecord(node: string, incarnation: string, more: Partial<NodeRecord> = {}): NodeRecord {
-  return {
-    node,
-    incarnation,
-    state: 'active',
-    link: `${node}:7000`,
-    weight: 1,
-    programs: [{ pattern: '*', program: 'chat' }],
-    version: '0.1.0',
-    timings: { fenceMs, deadMs },
-    host: 'host',
-    pid: 1,
-    pidStart: '',
-    bootId: '',
-    pidNamespace: '',
-    startedAt: 0,
-    ...more,
-  };
-}
 
 export function routerRecord(router: string, incarnation: string, counter = 0): RouterRecord {
   return {

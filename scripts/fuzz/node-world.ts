@@ -15,8 +15,9 @@ import {
 import { MemoryDirectory } from '../../shared/directory/memory-directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
+import { nodeRecord } from '../../shared/testing/records.ts';
 import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
-import { INCARNATIONS, nodeRecord } from './records.ts';
+import { INCARNATIONS } from './records.ts';
 
 /** What the links are to the core. */
 export type NodeLinks = Pick<NodePorts, 'ping' | 'send' | 'lanes' | 'dropQueued' | 'afterHandedOver' | 'dial'>;
@@ -41,7 +42,7 @@ export class NodeWorld {
     const random = new SeededRandom(5);
     this.core = new NodeCore(
       {
-        record: nodeRecord('n1', incarnation),
+        record: nodeRecord('n1', incarnation, { link: 'n1:1' }),
         timings: DEFAULT_TIMINGS,
         limits: {
           recentMax: 10,
@@ -83,8 +84,8 @@ export class NodeWorld {
     );
     this.calls = new NodeCalls(this.core, () => this.clock.now());
     this.run(DEFAULT_TIMINGS.graceMs + 1_000, 50);
-    this.#register({ ...nodeRecord('n2', INCARNATIONS.good), link: other });
-    this.#register({ ...nodeRecord('n3', INCARNATIONS.router), link: 'no address' });
+    this.#register(nodeRecord('n2', INCARNATIONS.good, { link: other }));
+    this.#register(nodeRecord('n3', INCARNATIONS.router, { link: 'no address' }));
     this.run(2_000, 50);
   }
 

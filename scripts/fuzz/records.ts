@@ -1,8 +1,6 @@
 /** Records and names of the small cluster that the fuzzer plays. */
-import type { NodeRecord } from '../../shared/directory/directory.ts';
 import type { LinkIdentity } from '../../shared/link/handshake.ts';
 import { LINK_FEATURES } from '../../shared/link/messages.ts';
-import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
 
 export const SECRETS = ['fuzz'];
 export const INCARNATIONS = { bad: 'b'.repeat(32), good: 'e'.repeat(32), router: 'a'.repeat(32), node: '9'.repeat(32) };
@@ -14,24 +12,4 @@ export function identity(role: 'router' | 'node', id: string, incarnation: strin
 /** The same as it stands in a HELLO: a link names what this build can do by itself, a peer played by hand does not. */
 export function helloOf(self: LinkIdentity): LinkIdentity {
   return { ...self, features: [...self.features, ...LINK_FEATURES] };
-}
-
-export function nodeRecord(node: string, incarnation: string): NodeRecord {
-  const { fenceMs, deadMs } = DEFAULT_TIMINGS;
-  return {
-    node,
-    incarnation,
-    state: 'active',
-    link: `${node}:1`,
-    weight: 1,
-    programs: [{ pattern: '*', program: 'chat' }],
-    version: '0.1.0',
-    timings: { fenceMs, deadMs },
-    host: 'host',
-    pid: 1,
-    pidStart: '',
-    bootId: '',
-    pidNamespace: '',
-    startedAt: 0,
-  };
 }

@@ -9,8 +9,8 @@ import type { Args, DirectoryError, Operation, Reply } from '../../shared/direct
 import { MemoryDirectory } from '../../shared/directory/memory-directory.ts';
 import { Placement } from '../../shared/placement.ts';
 import { SeededRandom } from '../../shared/random.ts';
+import { nodeRecord } from '../../shared/testing/records.ts';
 import { DEFAULT_TIMINGS } from '../../shared/timing.ts';
-import { nodeRecord } from './records.ts';
 
 export interface RouterSurroundings {
   readonly nodes: readonly Holder[];
@@ -30,7 +30,7 @@ export class RouterWorld {
   constructor({ nodes, owners, output, send }: RouterSurroundings) {
     this.#owners = owners;
     const membership = new Membership();
-    const records = nodes.map(({ node, incarnation }) => nodeRecord(node, incarnation));
+    const records = nodes.map(({ node, incarnation }) => nodeRecord(node, incarnation, { link: `${node}:1` }));
     const load = { rooms: 0, sessions: 0 };
     const beats = Object.fromEntries(nodes.map(({ node, incarnation }) => [node, { incarnation, counter: 1, load }]));
     const view = { runId: 'run-1', gen: 'gen-1', ver: 1, beats, nodes: records, routers: [] };

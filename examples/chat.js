@@ -18,7 +18,9 @@ const server = createServer((request, response) => {
   else response.writeHead(200, { 'Content-Type': type }).end(body);
 });
 server.on('error', ({ code }) => {
-  console.error(`Port ${port} cannot be had (${code}): give another, here and in --allow-origins, e.g. node examples/chat.js 8001`);
+  console.error(
+    `Port ${port} cannot be had (${code}): give another, here and in --allow-origins, e.g. node examples/chat.js 8001`,
+  );
   process.exitCode = 2;
 });
 server.listen(port, '127.0.0.1', () => console.log(`http://127.0.0.1:${port}/?user=ada`));

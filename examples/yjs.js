@@ -11,7 +11,9 @@ class YjsSocket extends WebSocket {
     super(...args);
     this.on('message', (_data, isBinary) => {
       if (isBinary) return;
-      console.error(`${room} is no Yjs room: no attendant has it. Start one with npm run attend (docs/attend.md) first.`);
+      console.error(
+        `${room} is no Yjs room: no attendant has it. Start one with npm run attend (docs/attend.md) first.`,
+      );
       process.exit(2);
     });
   }

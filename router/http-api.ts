@@ -28,6 +28,7 @@ import { isLiving } from './membership.ts';
 import type { RouteDoc } from './openapi/route-doc.ts';
 import { requestFault } from './request-form.ts';
 import type { StaticPages } from './static-pages.ts';
+import { UnreadAnswers } from './unread-answers.ts';
 
 /** What /metrics answers with. */
 export type MetricsText = Pick<Registry, 'metrics' | 'contentType'>;
@@ -52,6 +53,8 @@ export interface HttpApiOptions {
   readonly requestsMax?: number;
   /** Largest body of a request, bytes. */
   readonly bodyBytesMax?: number;
+  /** Bounds on answers that nobody takes. */
+  readonly unread?: UnreadAnswers;
   /** Hears of faults that are nobody's but ours. */
   readonly onFault?: (error: unknown, path: string) => void;
 }
@@ -119,6 +122,7 @@ export function httpApi(options: HttpApiOptions): RequestListener {
     readRate: options.readRate ?? 0,
     clock: options.clock ?? systemClock,
   });
+  const unread = options.unread ?? new UnreadAnswers();
   let running = 0;
 
   const dispatch = async (request: IncomingMessage, trace: RequestTrace): Promise<Answer> => {
@@ -179,13 +183,14 @@ export function httpApi(options: HttpApiOptions): RequestListener {
       running -= 1;
     }
     send(request, response, answer);
+    if (answer.stream === undefined) unread.sent(request.socket, response);
     trace.end(answer.status);
   };
 
   return (request, response) => {
     request.on('error', ignore);
     response.on('error', ignore);
-    void respond(request, response);
+    if (unread.begin(request.socket, response)) void respond(request, response);
   };
 }
 

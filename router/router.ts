@@ -38,6 +38,7 @@ import { RouterLinks } from './link-edge.ts';
 import { Live } from './live/live.ts';
 import { RouterMetrics } from './metrics.ts';
 import type { AcceptedClient, RouterPorts } from './ports.ts';
+import { restedMetrics } from './rested-metrics.ts';
 import { RouterRights } from './rights/router-rights.ts';
 import type { Holder } from './route.ts';
 import { StaticPages } from './static-pages.ts';
@@ -81,6 +82,7 @@ export class Router {
   readonly #live: Live;
   readonly #rights: RouterRights;
   readonly #metrics: RouterMetrics;
+  readonly #metricsText: MetricsText;
   readonly #ports: RouterPorts;
   #core: RouterCore | undefined;
   #watch: ClusterWatch | undefined;
@@ -150,6 +152,7 @@ export class Router {
         metrics: () => registry.getMetricsAsJSON(),
         events: (events, missed) => this.#live.tell(events, missed),
       });
+    this.#metricsText = this.#makeMetricsText();
     this.#ports = this.#makePorts();
     this.#backend = new ApiBackend({
       directory: this.#directory,
@@ -389,10 +392,13 @@ export class Router {
     this.#metrics.count('records_ignored');
   }
 
-  #metricsText(): MetricsText {
+  /** Of all workers of this router. */
+  #makeMetricsText(): MetricsText {
     const group = this.#group;
     const { registry } = this.#metrics;
-    return group === undefined ? registry : { contentType: registry.contentType, metrics: () => group.metrics() };
+    const { contentType } = registry;
+    const all = group === undefined ? registry : { contentType, metrics: () => group.metrics() };
+    return restedMetrics(all, () => performance.now());
   }
 
   #makeCore(watch: ClusterWatch): RouterCore {
@@ -442,7 +448,7 @@ export class Router {
         readRate: config.apiRate,
         rights: config,
         open: config.insecure,
-        registry: this.#metricsText(),
+        registry: this.#metricsText,
         live: this.#live,
         pages: new StaticPages(config.development),
         killNode: config.development ? this.#killNode : undefined,
@@ -471,7 +477,7 @@ export class Router {
       now: () => systemClock.now(),
       about: { router: id, version: VERSION, cluster, workers },
       look: () => this.#watch?.look() ?? { nodes: [], routers: [], redis: 'unknown', runId: undefined },
-      metrics: () => this.#metricsText().metrics(),
+      metrics: () => this.#metricsText.metrics(),
       reports: group && { send: (reports, missed) => group.report(reports, missed) },
     });
   }

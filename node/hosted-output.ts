@@ -8,6 +8,7 @@ import type { LinkTable } from './links.ts';
 import type { NodeCoreOptions } from './options.ts';
 import type { NodePorts } from './ports.ts';
 import type { Projections } from './projection.ts';
+import type { RecentBudget } from './recent.ts';
 import type { Room } from './room.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogBudget } from './room-log.ts';
@@ -30,6 +31,7 @@ export interface HostedOutputParts {
   /** Something waits for its log. */
   readonly spoke: (hosted: Hosted) => void;
   readonly keys: KeyBudget;
+  readonly recent: RecentBudget;
   readonly logs: LogBudget;
 }
 
@@ -72,6 +74,7 @@ export function outputOf(hosted: Hosted, parts: HostedOutputParts): RoomOutput {
       if (place !== undefined) links.flushAcksOf(place.link);
     },
     keys: parts.keys,
+    recent: parts.recent,
     log: hosted.isDurable ? logOf(hosted, parts) : undefined,
   };
 }

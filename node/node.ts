@@ -1,5 +1,6 @@
 /** A node process: the core with its sockets, its Redis and its life. Owns: start, drain, close. Does not know: argv, signals.
  *  @see DESIGN §4 */
+import { totalmem } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { type Instant, systemClock } from '../shared/clock.ts';
 import { linkTlsPaths, type NodeConfig } from '../shared/config.ts';
@@ -40,6 +41,8 @@ const PRESENCE_MEMBERS_MAX = 500;
 const ROOM_COOLDOWN_MS = 60_000;
 /** What waits for logs in all rooms together: beyond it publishes are refused. */
 const LOG_BYTES_MAX = 64 * 1_048_576;
+/** Messages that all rooms remember together: at most this, and a quarter of the memory there is. */
+const ALL_RECENT_BYTES_MAX = 512 * 1_048_576;
 /** Keys of backends that a room's log remembers beside its sessions. */
 const BACKEND_SENDERS_MAX = 1_000;
 
@@ -296,6 +299,7 @@ export class Node {
           sendersMax: config.sessionsPerRoomMax + BACKEND_SENDERS_MAX,
         },
         logBytesMax: LOG_BYTES_MAX,
+        recentBytesMax: recentBytesMax(),
         resumeToken: (room, { session, user, seat, since }, now) =>
           issueResume(config.secrets, { session, user, room, seat, since, expiresAtMs: now.wallMs + TOKEN_LIFE_MS }),
         webhooks: this.#webhooks?.options,
@@ -338,6 +342,12 @@ export class Node {
 /** Nobody resumes a session of an attended room, and nobody is told who comes and goes. */
 function attendedLimits({ leaveRouterLostMs }: NodeConfig) {
   return { ...HIDDEN_MEMBERS, leaveBrokenMs: 0, resumeMs: leaveRouterLostMs };
+}
+
+/** Where nothing bounds this process, `constrainedMemory` is 0 or more than there is. */
+function recentBytesMax(): number {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.min(ALL_RECENT_BYTES_MAX, Math.floor(memory / 4));
 }
 
 /** A resume token outlives the time a session is resumable, so that it is the owner who says `expired`. */

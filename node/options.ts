@@ -31,6 +31,8 @@ export interface NodeCoreOptions {
   readonly logRules: LogRules;
   /** Most bytes that wait for logs, in all rooms together. */
   readonly logBytesMax: number;
+  /** Most bytes of messages that all rooms remember together. */
+  readonly recentBytesMax?: number | undefined;
   readonly resumeToken: (room: string, session: RoomSession, now: Instant) => string;
   readonly bootstrap: string | undefined;
   /** Who is told of rooms; absent: nobody. */

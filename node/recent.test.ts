@@ -96,6 +96,33 @@ it('keeps a contiguous run that ends at head, whatever is said', () => {
   );
 });
 
+it('46 is bounded over all rooms together: whoever says something beyond that forgets its own oldest, and every run stays whole', () => {
+  const steps = fc.array(fc.record({ room: fc.nat(2), bytes: fc.integer({ min: 1, max: 3_000 }) }), { maxLength: 80 });
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 8 }), steps, (max, said) => {
+      const budget = { bytes: 0, bytesMax: 6_000 };
+      const rooms = [0, 1, 2].map(() => new Recent(max, false, budget));
+      for (const recent of rooms) recent.beginTag('A');
+      for (const { room, bytes } of said) {
+        const recent = rooms[room];
+        recent?.push(entry(recent.head + 1, 'A', { frame: Buffer.alloc(bytes, recent.head + 1) }));
+        if (budget.bytes > budget.bytesMax) expect(recent?.entries).toHaveLength(1);
+      }
+      let bytes = 0;
+      for (const recent of rooms) {
+        const kept = recent.entries;
+        expect(seqs(kept)).toEqual(kept.map((_, index) => recent.head - kept.length + 1 + index));
+        for (const { seq, frame } of kept) expect(frame.every((byte) => byte === seq % 256)).toBe(true);
+        for (const { frame } of kept) bytes += frame.length;
+        if (recent.head > 0) expect(kept.length).toBeGreaterThan(0);
+      }
+      expect(budget.bytes).toBe(bytes);
+      for (const recent of rooms) recent.close();
+      expect(budget.bytes).toBe(0);
+    }),
+  );
+});
+
 it('finds a publish by its session and id', () => {
   const recent = said(3);
   recent.push(entry(4, 'A', { session: 's1', id: 1 }));

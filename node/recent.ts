@@ -46,6 +46,12 @@ interface Slot {
   length: number;
 }
 
+/** Bytes of frames that all rooms of a node remember. */
+export interface RecentBudget {
+  bytes: number;
+  readonly bytesMax: number;
+}
+
 /** Slabs grow from the first size to the last, so that a room of few messages is small. */
 const SLAB_BYTES_MIN = 512;
 const SLAB_BYTES_MAX = 8_192;
@@ -62,12 +68,16 @@ export class Recent {
   #slab = Buffer.alloc(0);
   #used = 0;
   readonly #isLogged: boolean;
+  /** Undefined once the room is not served here any more. */
+  #budget: RecentBudget | undefined;
 
   /** @param max entries kept
-   *  @param isLogged  the room has a log, which goes further back and outlives its owner */
-  constructor(max: number, isLogged = false) {
+   *  @param isLogged  the room has a log, which goes further back and outlives its owner
+   *  @param budget  beyond it a room that remembers something more forgets what is oldest in it, all but its last message */
+  constructor(max: number, isLogged = false, budget?: RecentBudget) {
     this.#max = max;
     this.#isLogged = isLogged;
+    this.#budget = budget;
   }
 
   /** Seq of the oldest entry here; head + 1 where there is none. */
@@ -132,10 +142,17 @@ export class Recent {
     const { length } = frame;
     this.#head = entry.seq;
     const slot = this.#nextSlot(entry);
+    if (this.#budget !== undefined) this.#budget.bytes += length - slot.length;
     slot.tag = entry.tag;
     slot.session = entry.session;
     slot.id = entry.id;
     slot.length = length;
+    this.#place(slot, frame);
+    this.#keepToBudget();
+  }
+
+  #place(slot: Slot, frame: Buffer): void {
+    const { length } = frame;
     if (length > COPIED_BYTES_MAX) {
       slot.slab = frame;
       slot.start = 0;
@@ -193,8 +210,24 @@ export class Recent {
   }
 
   #clear(): void {
+    if (this.#budget !== undefined) for (const { length } of this.#slots) this.#budget.bytes -= length;
     this.#slots.length = 0;
     this.#first = 0;
+  }
+
+  #keepToBudget(): void {
+    const budget = this.#budget;
+    if (budget === undefined || budget.bytes <= budget.bytesMax) return;
+    // The oldest first, so that it can be taken off the front and the ring goes on behind.
+    this.#slots.unshift(...this.#slots.splice(this.#first));
+    this.#first = 0;
+    while (this.#slots.length > 1 && budget.bytes > budget.bytesMax) budget.bytes -= this.#slots.shift()?.length ?? 0;
+  }
+
+  /** The room is not served here any more. */
+  close(): void {
+    for (const { length } of this.#slots) if (this.#budget !== undefined) this.#budget.bytes -= length;
+    this.#budget = undefined;
   }
 
   /** The first of what followed `seq`: at most `limit` entries, and no more bytes than one answer over a link may hold. */

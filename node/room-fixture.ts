@@ -35,6 +35,7 @@ export class RoomBench {
   readonly acks: string[] = [];
   readonly counted: string[] = [];
   readonly seats = new Map<string, RoomSession>();
+  readonly recent = { bytes: 0, bytesMax: Number.MAX_SAFE_INTEGER };
   /** The earliest time the room was woken for since this was last set. */
   wokenMs = Number.POSITIVE_INFINITY;
   #sent: Said[] = [];
@@ -73,6 +74,7 @@ export class RoomBench {
         spoke: () => undefined,
         flushAcks: () => undefined,
         keys: { count: 0, countMax: 1_000 },
+        recent: this.recent,
         log: undefined,
       },
       this.clock.now(),

@@ -23,6 +23,8 @@ import { type RoomSession, type Roster, UNTOLD } from './roster.ts';
 
 /** More messages than this are not replayed to one reader: what a router keeps for a client that is being seated is bounded. */
 const REPLAYED_MAX = 900;
+/** Who asks for the last messages gets no more of them than this, however many: one small request costs the room's links as much. */
+const ASKED_BYTES_MAX = 131_072;
 
 export class RoomHistory {
   readonly #recent: Recent;
@@ -146,17 +148,19 @@ export class RoomHistory {
     return Math.max(this.unread.after, head - count);
   }
 
-  /** What a reader of this standing is to be sent; one without a cursor gets the last `count`. */
+  /** What a reader of this standing is to be sent; one without a cursor gets what was `said` since it came, and before that as many as it
+   *  asked for, within their bound. */
   missedBy(
     standing: Exclude<Standing, { kind: 'older' }> | undefined,
-    count: number,
+    { asked, said }: { readonly asked: number; readonly said: number },
     older: readonly LogEntry[],
   ): readonly RecentEntry[] {
     if (standing !== undefined) return standing.kind === 'resumed' ? standing.missed : [];
+    const count = asked + said;
     const last = this.#recent.last(count);
     const before = older.filter(({ seq }) => seq < this.#recent.oldest);
     const isWanted = last.length < count && endAt(before, this.#recent.oldest - 1);
-    return isWanted ? [...before.slice(last.length - count).map(recentOf), ...last] : last;
+    return lastWithin(isWanted ? [...before.slice(last.length - count).map(recentOf), ...last] : last, said);
   }
 
   /** Where a reader stands. @param older  what was read of the log for it, without a gap */
@@ -205,4 +209,14 @@ export class RoomHistory {
     this.#marks.clear();
     this.#marksUntilMs = Number.POSITIVE_INFINITY;
   }
+}
+
+/** The last of them, in order: `least`, and as many more as there is room for, but one in any case. */
+function lastWithin(entries: readonly RecentEntry[], least: number): readonly RecentEntry[] {
+  let from = entries.length - least;
+  for (let bytes = 0; from > 0; from--) {
+    bytes += entries[from - 1]?.frame.length ?? 0;
+    if (bytes > ASKED_BYTES_MAX && from < entries.length - least) break;
+  }
+  return entries.slice(Math.max(0, from));
 }

@@ -42,6 +42,8 @@ const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
 const EXPECTED_MEMBERS_MAX = 10_000;
 /** Backends' keys that all rooms remember. */
 const KEYS_MAX = 100_000;
+/** Messages that all rooms remember, bytes. */
+const RECENT_BYTES_MAX = 512 * 1_048_576;
 /** Pause before Redis is asked again for what a room is opened with, milliseconds. */
 const ASK_AGAIN_MS = 100;
 
@@ -92,6 +94,7 @@ export class RoomHost {
       failed: (name, error) => this.#programFailed(name, error),
       spoke: (hosted) => this.#spoke.add(hosted),
       keys: { count: 0, countMax: KEYS_MAX },
+      recent: { bytes: 0, bytesMax: parts.options.recentBytesMax ?? RECENT_BYTES_MAX },
       logs: this.#logBudget,
     };
   }

@@ -2,6 +2,7 @@
 import type { Instant } from '../shared/clock.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
 import type { ResetReason } from '../shared/protocol.ts';
+import type { RecentBudget } from './recent.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogPorts } from './room-log.ts';
 import type { RoomSession } from './roster.ts';
@@ -37,6 +38,8 @@ export interface RoomOutput {
   count(metric: 'publishes' | 'casts' | `reset_${ResetReason}` | Parameters<LogPorts['count']>[0], by?: number): void;
   /** What all rooms of the node remember of backends' keys. */
   readonly keys: KeyBudget;
+  /** What all rooms of the node remember of messages. */
+  readonly recent: RecentBudget;
   /** Absent: the room keeps its last messages in memory and nothing else. */
   readonly log: LogOutput | undefined;
 }

@@ -67,7 +67,7 @@ export class Room implements RoomContext {
     this.#bindings = new RoomBindings(room, output);
     this.#now = now;
     this.#roster = new Roster(limits);
-    this.#recent = new Recent(limits.recentMax, output.log !== undefined);
+    this.#recent = new Recent(limits.recentMax, output.log !== undefined, output.recent);
     this.#news = new RoomNews(limits, output, this.#roster, this.#bindings, state?.version ?? 0);
     this.#program = new ProgramHost(makeProgram(room, program), this, (error) => output.failed(error));
     this.#keys = new RoomKeys(output.keys);
@@ -237,7 +237,7 @@ export class Room implements RoomContext {
     this.#unbind(link);
     if (accepted.length === 0) return;
     const standing = open.cursor === undefined ? undefined : this.#history.standing(open.cursor, older);
-    const missed = this.#history.missedBy(standing, 0, older);
+    const missed = this.#history.missedBy(standing, { asked: 0, said: 0 }, older);
     const binding = this.#bindings.bind(link, this.#triple, missed[0] === undefined ? this.head : missed[0].seq - 1, 0);
     for (const one of accepted) {
       const known = this.#roster.get(one.session);
@@ -292,7 +292,7 @@ export class Room implements RoomContext {
     const said = this.head - head;
     const standing =
       one.kind === 'resume' && one.cursor !== undefined ? this.#history.standing(one.cursor, older) : undefined;
-    const missed = this.#history.missedBy(standing, (one.history ?? 0) + said, older);
+    const missed = this.#history.missedBy(standing, { asked: one.history ?? 0, said }, older);
     const resumed = one.kind === 'resume' && standing?.kind !== 'reset';
     const seq = missed[0] === undefined ? this.head : missed[0].seq - 1;
     this.#direct(
@@ -545,6 +545,7 @@ export class Room implements RoomContext {
     this.#program.close();
     this.#speech.log?.close();
     this.#keys.close();
+    this.#recent.close();
   }
 
   /** What a handover carries, of messages those after a seq. */

@@ -181,6 +181,13 @@ describe('a client', () => {
     expect(fixture.events.closed).toEqual([{ handle: client.handle, how: 'broken' }]);
   });
 
+  it('43 above its rate with what is no JSON is closed ten times sooner', async () => {
+    const client = at(await members(1), 0);
+    for (let i = 0; i < 12; i++) client.ws.send('x');
+    expect((await client.closed).code).toBe(1008);
+    expect(fixture.events.frames).toHaveLength(5);
+  });
+
   it('is not read from while paused', async () => {
     const list = await members(2);
     const [paused, other] = [at(list, 0), at(list, 1)];

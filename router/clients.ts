@@ -72,6 +72,8 @@ const TICK_MS = 250;
 const STOP_BATCH = 200;
 /** After this long a client that does not answer a close frame is cut off. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** What is no JSON takes some ten times as long to refuse: six bytes of it would cost as much as a whole message. */
+const NO_JSON_CHARGE = 9;
 /** A client with more bytes than this waiting gets no pongs. */
 const PONG_BACKLOG_MAX = 65_536;
 /** A single client comes back within this window, since at once a slow one would be too slow again; more are spread further. */
@@ -369,6 +371,7 @@ export class Clients implements ClientOutput {
     } else {
       // Only a refused message is read here: its sender waits for the outcome of that very id.
       const decoded = decodeClientMessage(payload.toString());
+      if (!decoded.ok && decoded.code === 'bad_json') client.meter?.charge(NO_JSON_CHARGE);
       const source = decoded.ok ? decoded.message : decoded;
       const id = 'id' in source ? source.id : undefined;
       this.direct(client.handle, textFrame(encode.error({ code: 'rate_limited', id })), false);

@@ -32,4 +32,9 @@ export class RateMeter {
     this.#allowed -= 1;
     return 'allowed';
   }
+
+  /** Takes so many messages more from what is forgiven. */
+  charge(messages: number): void {
+    this.#forgiven -= messages;
+  }
 }

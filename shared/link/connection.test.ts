@@ -183,7 +183,7 @@ describe('hand-over', () => {
     expect(node.events.messages.length).toBe(before - counted + 1);
   });
 
-  test('a queue at its bound refuses, and takes again when it is shorter', async () => {
+  test('40 a queue at its bound refuses, and takes again when it is shorter', async () => {
     const { router, link, accepted } = await pair({ queueBytesMax: 300_000 });
     accepted.pause();
     // The kernel takes some megabytes before anything stays in the queue.
@@ -453,7 +453,7 @@ describe('a proven side that breaks the rules', () => {
 });
 
 describe('credit', () => {
-  test('a side that takes nothing more stops data, and neither heartbeats nor anything else', async () => {
+  test('40 a side that takes nothing more stops data, and neither heartbeats nor anything else', async () => {
     let takes = true;
     const { node, link, accepted } = await pair({}, { windowBytes: 300_000, takes: () => takes });
     takes = false;
@@ -504,7 +504,7 @@ describe('credit', () => {
 });
 
 describe('pressure', () => {
-  test('is told when much data is queued and when little is left; control is heard beyond the bound on data', async () => {
+  test('40 is told when much data is queued and when little is left; control is heard beyond the bound on data', async () => {
     const pressed: boolean[] = [];
     const takes = { value: false };
     const node = new End(NODE, { takes: () => takes.value });

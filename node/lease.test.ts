@@ -146,6 +146,24 @@ describe('a namesake', () => {
     expect(bench.lease.state.kind).toBe('living');
   });
 
+  it('that stands in a history of another name has it observe that one first', () => {
+    const bench = new LeaseBench();
+    bench.tick();
+    bench.directory.answer('readCluster', bench.cluster());
+    bench.tick(GRACE);
+    bench.directory.answer('readCluster', bench.cluster());
+    // Redis was emptied meanwhile, and the namesake, which is proved dead a moment later, was the first to come back.
+    bench.directory.answer('register', { kind: 'living', incarnation: OTHER, counter: 1, gen: 'gen-2' });
+    const dead = { nodes: [nodeRecord('n1', OTHER, { state: 'dead' })], gen: 'gen-2' };
+    for (let ms = 0; ms < GRACE - 2 * BEAT; ms += BEAT) {
+      bench.tick(BEAT);
+      while (bench.directory.waiting[0] === 'readCluster') bench.directory.answer('readCluster', bench.cluster(dead));
+      expect(bench.directory.waiting).toEqual([]);
+      expect(bench.mayClaim()).toBe(false);
+    }
+    expect(bench.lease.state.kind).toBe('observing');
+  });
+
   it('that moves at the very last makes it refuse', () => {
     const bench = watching();
     read(bench, DEAD);

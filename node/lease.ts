@@ -396,6 +396,8 @@ export class Lease {
           return;
         }
         case 'living':
+          // In a history of another name nothing was observed yet, whoever stands there.
+          if (this.#gen !== undefined && reply.gen !== this.#gen) return this.#changeHistory(runId, reply.gen, now);
           this.#to({ kind: 'watching', incarnation: reply.incarnation, counter: reply.counter, since: now.monoMs });
           this.#gen = reply.gen;
           return this.#again(now);

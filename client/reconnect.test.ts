@@ -58,6 +58,14 @@ describe('connecting', () => {
 });
 
 describe('after a loss', () => {
+  it('shows the token that it was told last', () => {
+    const bench = new Bench();
+    bench.seat();
+    bench.socket.say({ type: 'resume', resume: 'token-of-today' });
+    bench.lose();
+    expect(bench.socket.parameter('resume')).toBe('token-of-today');
+  });
+
   it('shows its session, its newest token and its cursor', () => {
     const bench = new Bench({ user: 'ada', history: 9 });
     bench.seat({ seq: 3 });

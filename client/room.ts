@@ -376,6 +376,9 @@ export class Room {
         return this.#emitter.emit('signal', message);
       case 'direct':
         return this.#emitter.emit('direct', message);
+      case 'resume':
+        if (this.#welcome !== undefined) this.#welcome = { ...this.#welcome, resume: message.resume };
+        return;
       case 'expiring':
         return this.#showToken(attempt);
       case 'authenticated':

@@ -14,7 +14,7 @@ import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { followSecrets } from '../shared/secret-file.ts';
 import { TlsFiles } from '../shared/tls-files.ts';
-import { issueResume } from '../shared/token.ts';
+import { issueResume, RESUME_TOKEN_LIFE_MS } from '../shared/token.ts';
 import { beginSpan, tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { probe } from './attendant/probe.ts';
@@ -301,7 +301,14 @@ export class Node {
         logBytesMax: LOG_BYTES_MAX,
         recentBytesMax: recentBytesMax(),
         resumeToken: (room, { session, user, seat, since }, now) =>
-          issueResume(config.secrets, { session, user, room, seat, since, expiresAtMs: now.wallMs + TOKEN_LIFE_MS }),
+          issueResume(config.secrets, {
+            session,
+            user,
+            room,
+            seat,
+            since,
+            expiresAtMs: now.wallMs + RESUME_TOKEN_LIFE_MS,
+          }),
         webhooks: this.#webhooks?.options,
         bootstrap: config.bootstrap,
         random: systemRandom,
@@ -349,6 +356,3 @@ function recentBytesMax(): number {
   const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
   return Math.min(ALL_RECENT_BYTES_MAX, Math.floor(memory / 4));
 }
-
-/** A resume token outlives the time a session is resumable, so that it is the owner who says `expired`. */
-const TOKEN_LIFE_MS = 24 * 3_600_000;

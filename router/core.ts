@@ -568,6 +568,7 @@ export class RouterCore {
 
   /** Looks again at what waits, and turns away who has waited long enough. */
   tick(now: Instant): void {
+    this.#options.renewal?.tick(this.#sessions, now);
     for (const route of [...this.#unsettled]) {
       this.#expire(route, now);
       if (route.state.kind === 'waiting' && now.monoMs >= route.state.untilMs) this.#locator.locate(route, now);

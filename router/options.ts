@@ -5,6 +5,7 @@ import type { RandomSource } from '../shared/random.ts';
 import type { Timings } from '../shared/timing.ts';
 import type { Membership } from './membership.ts';
 import type { Holder } from './route.ts';
+import type { TokenRenewal } from './token-renewal.ts';
 
 /** How the core and the sockets of attended rooms speak. */
 export interface AttendedSeats {
@@ -29,6 +30,8 @@ export interface RouterCoreOptions {
   readonly hopsMax?: number | undefined;
   /** When a client that is turned away is to come back, ms; absent: at a random moment of the window. */
   readonly comeBackMs?: ((windowMs: { readonly minMs: number; readonly maxMs: number }) => number) | undefined;
+  /** Tells clients that stay their new resume tokens; absent: nobody does. */
+  readonly renewal?: TokenRenewal | undefined;
   /** Where clients of attended rooms are taken on; see router/attended. */
   readonly attended?: AttendedSeats | undefined;
   readonly onMove?: ((room: string, from: Holder | undefined, to: Holder, epoch: number) => void) | undefined;

@@ -42,6 +42,7 @@ import { restedMetrics } from './rested-metrics.ts';
 import { RouterRights } from './rights/router-rights.ts';
 import type { Holder } from './route.ts';
 import { StaticPages } from './static-pages.ts';
+import { TokenRenewal } from './token-renewal.ts';
 import { ClusterWatch } from './watch.ts';
 import { GroupEnd } from './workers/group-end.ts';
 import type { ToParent } from './workers/messages.ts';
@@ -402,7 +403,7 @@ export class Router {
   }
 
   #makeCore(watch: ClusterWatch): RouterCore {
-    const { timings, placementKey } = this.#config;
+    const { timings, placementKey, secrets } = this.#config;
     return new RouterCore(
       {
         timings,
@@ -417,6 +418,7 @@ export class Router {
           isAttendant: (at) => this.#targetOf(at) !== undefined,
           seated: (handle, at, epoch) => this.#attended.seated(handle, at, epoch),
         },
+        renewal: new TokenRenewal(secrets, this.#ports),
         comeBackMs: (window) => this.#comeBack.next(window),
         onMove: (room, from, to, epoch) => {
           this.#backend.moved(room, from, to, epoch);

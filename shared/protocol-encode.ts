@@ -17,6 +17,7 @@ import type {
   NoticeMessage,
   PresenceMessage,
   ResetMessage,
+  ResumeMessage,
   RoomMessage,
   SignalMessage,
   WelcomeMessage,
@@ -106,6 +107,10 @@ export function error(m: {
 
 export function notice(m: Omit<NoticeMessage, 'type'>): string {
   return `{"type":"notice","kind":"${m.kind}","retryAfterMs":${Math.ceil(m.retryAfterMs)}}`;
+}
+
+export function resume(m: Omit<ResumeMessage, 'type'>): string {
+  return `{"type":"resume","resume":"${m.resume}"}`;
 }
 
 export function expiring(m: Omit<ExpiringMessage, 'type'>): string {

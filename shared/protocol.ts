@@ -83,7 +83,7 @@ export interface PresenceEntry {
 /** Replaces what the client knew of the room's members. `complete: false`: the rest is read by page over HTTP. */
 export interface PresenceMessage {
   readonly type: 'presence';
-  /** Grows with every change of presence under one owner. */
+  /** Grows with every change of presence, over changes of owner too. */
   readonly version: number;
   readonly members: readonly PresenceEntry[];
   readonly count: number;
@@ -178,6 +178,12 @@ export interface NoticeMessage {
   readonly retryAfterMs: number;
 }
 
+/** A token to resume with in place of the last one: a token holds for a day, and a socket may be held for longer. */
+export interface ResumeMessage {
+  readonly type: 'resume';
+  readonly resume: string;
+}
+
 /** The token ends soon, and this socket with it, unless the client shows a newer one. */
 export interface ExpiringMessage {
   readonly type: 'expiring';
@@ -207,6 +213,7 @@ export type ServerMessage =
   | ResetMessage
   | ErrorMessage
   | NoticeMessage
+  | ResumeMessage
   | ExpiringMessage
   | AuthenticatedMessage
   | PongMessage;

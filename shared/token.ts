@@ -12,6 +12,9 @@
  *  @see DESIGN §6 */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 
+/** How long a token holds. A router gives whoever stays connected a new one well before. */
+export const RESUME_TOKEN_LIFE_MS = 24 * 3_600_000;
+
 const VERSION = 1;
 const SEAT_AT = 1;
 const SINCE_AT = 9;

@@ -264,6 +264,7 @@ export class ScenarioClient {
         return;
       case 'members':
       case 'expiring':
+      case 'resume':
       case 'authenticated':
       case 'pong':
         return;

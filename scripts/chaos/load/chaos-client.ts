@@ -211,6 +211,7 @@ export class ChaosClient {
       case 'members':
       case 'direct':
       case 'expiring':
+      case 'resume':
       case 'authenticated':
       case 'pong':
         return;

@@ -3,9 +3,9 @@
 import type { Histogram } from 'prom-client';
 import { MetricRegistry, type Sample } from '../shared/metric-registry.ts';
 import { NODE_METRICS } from '../shared/metric-table.ts';
-import type { ResetReason } from '../shared/protocol.ts';
 import { collectRuntimeMetrics, type LoopDelay } from '../shared/runtime-metrics.ts';
 import type { NodeMeasure, NodeMetric } from './ports.ts';
+import type { ResetReason } from './recent.ts';
 
 /** Where gauges are read when they are asked for. */
 export interface NodeMetricSources {
@@ -54,7 +54,6 @@ const RESETS: Readonly<Record<ResetReason, true>> = {
   forked: true,
   too_far: true,
   owner_lost: true,
-  expired: true,
 };
 const REASONS = Object.keys(RESETS) as ResetReason[];
 

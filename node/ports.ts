@@ -2,7 +2,7 @@
  *  which the simulator replaces. */
 import type { Args, DirectoryError, Operation, Reply } from '../shared/directory/directory.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
-import type { ResetReason } from '../shared/protocol.ts';
+import type { ResetReason } from './recent.ts';
 
 export type NodeMetric =
   | 'publishes'

@@ -1,8 +1,7 @@
 /** What a room asks of its node. Owns: the seam between a room and the node that hosts it. */
 import type { Instant } from '../shared/clock.ts';
 import type { LinkMessage } from '../shared/link/messages.ts';
-import type { ResetReason } from '../shared/protocol.ts';
-import type { RecentBudget } from './recent.ts';
+import type { RecentBudget, ResetReason } from './recent.ts';
 import type { KeyBudget } from './room-keys.ts';
 import type { LogPorts } from './room-log.ts';
 import type { RoomSession } from './roster.ts';

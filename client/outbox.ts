@@ -13,12 +13,16 @@ export interface Published {
 interface Entry {
   /** 0 until it is sent for the first time. */
   id: number;
+  /** It was sent on a socket before, which ended without its outcome. */
+  isAgain: boolean;
   readonly text: string;
   readonly bytes: number;
   readonly resolve: (published: Published) => void;
   readonly reject: (error: RoomError) => void;
 }
 
+/** Refusals that come from a router, which does not know what a room has logged: of what is sent again they speak of that alone. */
+const OF_ROUTERS: readonly string[] = ['rate_limited', 'not_allowed'];
 /** What a frame adds to the data, at most. */
 const ENVELOPE_BYTES = 52;
 
@@ -57,7 +61,7 @@ export class Outbox {
         throw new RoomError('queue_full', 'too much is published and not acked', true);
       }
       this.#bytes += bytes;
-      this.#waiting.push({ id: 0, text, bytes, resolve, reject });
+      this.#waiting.push({ id: 0, isAgain: false, text, bytes, resolve, reject });
     });
   }
 
@@ -81,12 +85,15 @@ export class Outbox {
 
   /** @returns whether such a publish was ever sent: it waited for its outcome, or had one already, since answers may be repeated */
   refused(id: number, error: RoomError): boolean {
-    this.#take(id)?.reject(error);
+    const entry = this.#take(id);
+    const isInDoubt = entry?.isAgain === true && OF_ROUTERS.includes(error.code);
+    entry?.reject(isInDoubt ? new RoomError('outcome_unknown', error.message, false, error) : error);
     return id <= this.#lastId;
   }
 
   /** The socket is gone: what it was given is sent again, under the same ids and before the rest. */
   rewind(): void {
+    for (const entry of this.#sent.values()) entry.isAgain = true;
     this.#waiting = [...this.#sent.values(), ...this.#waiting];
     this.#sent.clear();
   }

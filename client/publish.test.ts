@@ -64,6 +64,21 @@ describe('a publish', () => {
     expect(bench.errors).toEqual([]);
   });
 
+  it.each(['rate_limited', 'not_allowed'] as const)(
+    'that is sent again and refused with %s by a router is of unknown outcome: the room may have it',
+    async (code) => {
+      const bench = new Bench();
+      bench.seat();
+      const again = outcomeOf(bench.room.publish('a'));
+      bench.lose();
+      bench.seat({ resumed: true });
+      const fresh = outcomeOf(bench.room.publish('b'));
+      for (const id of [1, 2]) bench.socket.say({ type: 'error', code, message: '', retryable: true, id });
+      await settled();
+      expect([again.value, fresh.value]).toEqual(['outcome_unknown', `${code} (retryable)`]);
+    },
+  );
+
   it('is bounded in number and in bytes, also while it is in flight', async () => {
     const bench = new Bench({ queueCountMax: 3, queueBytesMax: 20 });
     bench.seat();

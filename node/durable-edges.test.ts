@@ -39,6 +39,20 @@ describe('a publish that is told to have been refused is never logged', () => {
     expect(said(cluster)[0]).toBe('1:"x"');
   });
 
+  it('nor is one called refused that may have been logged before its room forgot who says it', () => {
+    const { cluster, node, router } = one(['a', 'b']);
+    router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 }]);
+    router.take();
+    node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
+    router.frame(2, 1, 'in flight');
+    for (const id of [6, 7]) router.frame(5, id, id, id);
+    cluster.run(10_500);
+    expect(events(router.take(), 'error').map(({ code, id }) => [code, id])).toEqual([
+      ['outcome_unknown', 6],
+      ['redis_unavailable', 7],
+    ]);
+  });
+
   it('nor is one called too large, of which its program had said a part before what is', () => {
     const make: ProgramFactory = () => ({
       message(publish, room) {

@@ -58,6 +58,7 @@ interface Taken {
   readonly dataText: string;
 }
 
+const UNREMEMBERED = 'this id was used before and is no longer remembered';
 const TOO_LARGE: Fault = { code: 'too_large', message: 'the answer to this is too large' };
 
 export class RoomSpeech {
@@ -221,7 +222,7 @@ export class RoomSpeech {
   }
 
   #unknown(session: RoomSession, cseq: number, id: number): void {
-    this.error(session, cseq, 'outcome_unknown', 'this id was used before and is no longer remembered', id);
+    this.error(session, cseq, 'outcome_unknown', UNREMEMBERED, id);
   }
 
   #say(unit: Unit): boolean {
@@ -402,8 +403,11 @@ export class RoomSpeech {
   #refuse(session: RoomSession, cseq: number, id: number | undefined): void {
     this.acked(session, session.waiting === 0 ? session.cseq : cseq);
     this.#parts.output.flushAcks(session);
-    const message = 'this could not be logged in time; it was not';
-    this.#answer(session, cseq, encode.error({ code: 'redis_unavailable', message, id }), true);
+    // Of who is not remembered it may have been before.
+    const how = isUnsure(session, id)
+      ? ({ code: 'outcome_unknown', message: UNREMEMBERED } as const)
+      : ({ code: 'redis_unavailable', message: 'this could not be logged in time; it was not' } as const);
+    this.#answer(session, cseq, encode.error({ ...how, id }), true);
   }
 
   /** Answers the frame `cseq` with an error. */

@@ -3,11 +3,13 @@
 import { describe, expect, it } from 'vitest';
 import type { LinkMessage, Open, OpenSession, Return } from '../shared/link/messages.ts';
 import { DEFAULT_TIMINGS } from '../shared/timing.ts';
+import { payloadOf } from '../shared/websocket-frame.ts';
 import { NodeCalls } from './calls.ts';
 import { type Cluster, oneNode, ROOM, texts } from './core-fixture.ts';
 import { triple } from './fixture.ts';
 import type { ProgramFactory } from './program.ts';
 import { Recent } from './recent.ts';
+import { recentOf } from './room-entries.ts';
 import { LIMITS } from './room-fixture.ts';
 import { RoomHistory } from './room-history.ts';
 import { RoomKeys } from './room-keys.ts';
@@ -90,6 +92,20 @@ it('a backend that asks again under its key, while its first publish still waits
   node.fate = () => undefined;
   cluster.run(300);
   expect(answers.at(-1)).toMatchObject({ ok: { seq: 1 } });
+});
+
+it('what a backend has said under a key is the same message to who hears it and to who reads it from the log', () => {
+  const { cluster, node, router } = one();
+  const calls = new NodeCalls(node.core, () => cluster.clock.now());
+  const args = { room: ROOM, from: 'u', data: 'x', key: 'k' };
+  calls.handle({ type: 'call', id: 1, op: 'publish', args }, () => undefined);
+  cluster.settle();
+  const live = events(router.take(), 'message');
+  expect(live).toHaveLength(1);
+  const all = { room: ROOM, after: 0, limit: 10, bytesMax: 1_000_000 };
+  const log = cluster.directory.execute('readLog', all, cluster.clock.now().wallMs);
+  const read = log.kind === 'log' ? log.entries.map(recentOf) : [];
+  expect(read.map(({ frame }) => JSON.parse(payloadOf(frame).toString('utf8')) as unknown)).toEqual(live);
 });
 
 it('a publish that is too large itself is refused, and not logged', () => {

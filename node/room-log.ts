@@ -216,7 +216,8 @@ export class RoomLog {
       const entry = entries[next];
       if (entry === undefined) return;
       const { message } = item;
-      const isIt = message?.data === entry.data && message.session === entry.session && (entry.id ?? 0) === item.id;
+      const id = message?.session === undefined ? 0 : item.id;
+      const isIt = message?.data === entry.data && message.session === entry.session && (entry.id ?? 0) === id;
       // One that is not there was a duplicate, of which the log knew.
       if (message !== undefined && !isIt) continue;
       passed.push(item);

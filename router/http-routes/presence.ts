@@ -60,7 +60,7 @@ export const presenceRoutes: readonly Route[] = [
                 ),
               ),
             },
-            { version: count('grows with every change under one owner; of `owner` only'), ...NEXT },
+            { version: count('grows with every change, over changes of owner too; of `owner` only'), ...NEXT },
           ),
         },
       },

@@ -152,6 +152,7 @@ export interface LogEntry {
   readonly from: string | null;
   /** The client's session; absent for backends and programs. */
   readonly session: string | undefined;
+  /** The session's own number of it. */
   readonly id: number | undefined;
   /** Unix ms by Redis' clock. */
   readonly at: number;

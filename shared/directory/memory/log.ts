@@ -69,7 +69,15 @@ function appendTo(stored: StoredRoom, args: Args<'append'>, at: number): Reply<'
     if (outcome === 'new' && message !== undefined) {
       head++;
       const { from, session, data } = message;
-      log.entries.push({ seq: head, tag, from, session, id: id === 0 ? undefined : id, at, data });
+      log.entries.push({
+        seq: head,
+        tag,
+        from,
+        session,
+        id: id === 0 || session === undefined ? undefined : id,
+        at,
+        data,
+      });
     }
     if (outcome === 'duplicate') {
       const isLast = mark !== undefined && id === mark.id;

@@ -24,8 +24,10 @@ export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
         snapshot === undefined ? '' : ` ${snapshot}`,
         kinds,
       ];
-      for (const { sender, seat, cseq, id, message } of items)
-        argv.push(sender, String(seat), String(cseq), String(id), message === undefined ? '' : saidText(message, id));
+      for (const item of items) {
+        const { sender, seat, cseq, id } = item;
+        argv.push(sender, String(seat), String(cseq), String(id), saidBy(item));
+      }
       argv.push(...forget);
       return scriptRequest('append', [owner, log, senders, order, state], argv, { confirmed: true });
     },
@@ -69,6 +71,11 @@ export const logPlans: Pick<Plans, 'append' | 'readLog' | 'openLog'> = {
 
 function kindOf({ isResumed, message }: AppendItem): number {
   return (message === undefined ? 0 : 1) + (isResumed ? 2 : 0);
+}
+
+/** A message's id is its session's: that of a key, or of a program, only tells a repetition. */
+function saidBy({ id, message }: AppendItem): string {
+  return message === undefined ? '' : saidText(message, message.session === undefined ? 0 : id);
 }
 
 /** `batch entries head at evicted outcomes`. */

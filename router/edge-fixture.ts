@@ -85,8 +85,9 @@ export class EdgeBench {
     await this.edge.close();
   }
 
-  async open(): Promise<Socket> {
-    const socket = connect(this.#port, '127.0.0.1');
+  /** @param allowHalfOpen  leaves it to the test to end the socket, whatever the edge does */
+  async open(allowHalfOpen = false): Promise<Socket> {
+    const socket = connect({ port: this.#port, host: '127.0.0.1', allowHalfOpen });
     socket.on('error', () => undefined);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));

@@ -27,6 +27,7 @@ import { type Limits, REFUSALS } from './limits.ts';
 import type { AcceptedClient } from './ports.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import { Turns } from './turns.ts';
+import { Unanswered } from './unanswered.ts';
 import { checkUpgrade, readsNotices, type UpgradeRequest } from './upgrade.ts';
 import { directAdapter, inflateBy } from './ws-adapter.ts';
 
@@ -70,6 +71,7 @@ export interface EdgeServerOptions {
   readonly admitTimeoutMs?: number;
   readonly headersTimeoutMs?: number;
   readonly checkIntervalMs?: number;
+  readonly plainIdleMs?: number;
   readonly log?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -79,6 +81,8 @@ export const HEADERS_TIMEOUT_MS = 8_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 export const CHECK_INTERVAL_MS = 1_000;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
+/** A socket without an upgrade on which nothing is read or written for so long, say because its client takes no answer, is closed. */
+const PLAIN_IDLE_MS = 60_000;
 const ADMIT_TIMEOUT_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** Fragments of one message, and chunks of one that is incomplete: both cost memory beside their bytes. */
@@ -101,6 +105,7 @@ export class EdgeServer {
   /** For clients whose offer to compress is taken. */
   readonly #deflating: SocketServer<typeof ClientSocket>;
   readonly #upgraded = new Set<Duplex>();
+  readonly #unanswered = new Unanswered();
   /** Handshakes that were taken on; their number is bounded by what is taken on in a second. */
   readonly #turns = new Turns(() => performance.now());
   #started: Promise<number> | undefined;
@@ -138,8 +143,9 @@ export class EdgeServer {
         noDelay: true,
       },
       options.tls,
-      options.request,
+      this.#unanswered.counting(options.request),
     );
+    this.#server.timeout = options.plainIdleMs ?? PLAIN_IDLE_MS;
     this.#server.maxConnections = options.connectionsMax + (options.plainConnectionsMax ?? PLAIN_CONNECTIONS_MAX);
     // Node would leave out silently what is beyond its own bound; `requestFault` refuses it.
     this.#server.maxHeadersCount = 0;
@@ -149,9 +155,11 @@ export class EdgeServer {
     };
     this.#server.on('connection', (socket: Socket) => socket.on('error', ignore));
     this.#server.on('clientError', onClientError);
-    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.#onUpgrade(request, socket, head),
-    );
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#onUpgrade(request, socket, head);
+    this.#server.on('upgrade', onUpgrade);
+    // To be refused as any other method is: without a listener it would be cut without a word.
+    this.#server.on('connect', onUpgrade);
   }
 
   /** Upgraded sockets that are still there. */
@@ -189,6 +197,12 @@ export class EdgeServer {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (this.#unanswered.has(socket)) {
+      // No answer can be put before those that are still to come.
+      this.#options.counted?.('bad_request');
+      socket.destroy();
+      return;
+    }
     const verdict = checkUpgrade(request, this.#options.origins);
     if (!verdict.ok) {
       this.#options.counted?.(verdict.code);

@@ -45,7 +45,7 @@ export function errorAnswer(error: unknown): Answer {
 
 /** Writes an answer; to a HEAD without its body. */
 export function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  if (response.headersSent || response.destroyed) return;
+  if (response.headersSent || response.destroyed || request.socket.destroyed) return;
   if (answer.stream !== undefined && request.method === 'GET') return answer.stream(response);
   const text = answer.text ?? (answer.body === undefined ? '' : JSON.stringify(answer.body));
   response.writeHead(answer.status, {

@@ -50,9 +50,11 @@ export class Listeners {
       'X-Accel-Buffering': 'no',
     });
     response.flushHeaders();
+    // An answer that waits behind another one on its socket does not hear of the socket's end.
+    const { socket } = response.req;
     const write = (text: string): void => {
       if (listener.isEnded) return;
-      if (response.writableLength > this.#backlogBytesMax) response.destroy();
+      if (response.writableLength > this.#backlogBytesMax) socket.destroy();
       else response.write(text);
     };
     const comments = setInterval(() => write(':\n\n'), COMMENT_EVERY_MS);
@@ -60,15 +62,18 @@ export class Listeners {
       send: (event, data) => write(`event: ${event}\ndata: ${data}\n\n`),
       end: () => void response.end(),
       get isEnded() {
-        return response.destroyed || response.writableEnded;
+        return socket.destroyed || response.writableEnded;
       },
     };
     this.#all.add(listener);
-    response.once('close', () => {
+    const gone = () => {
+      socket.off('close', gone);
+      if (!this.#all.delete(listener)) return;
       clearInterval(comments);
-      this.#all.delete(listener);
       ended();
-    });
+    };
+    socket.once('close', gone);
+    response.once('close', gone);
     return listener;
   }
 

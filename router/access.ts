@@ -1,6 +1,7 @@
-/** Whether a connection comes from this machine and is meant for it. Owns: what loopback looks like in addresses and `Host`, and what
- *  tells that somebody else is spoken for. */
+/** Whether a connection comes from this machine and is meant for it, and whether it speaks TLS. Owns: what loopback looks like in
+ *  addresses and `Host`, and what tells that somebody else is spoken for. */
 import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** @param address  of either end of a socket */
 export function isLoopbackAddress(address: string): boolean {
@@ -16,4 +17,9 @@ export function isLoopbackHost(host: string): boolean {
 /** Whether a proxy on the way says so: it speaks for somebody who may be anywhere, and may have named any host. */
 export function isForwarded({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return headers.forwarded !== undefined || headers['x-forwarded-for'] !== undefined;
+}
+
+/** Whether it is TLS that ends here, not at a proxy. */
+export function isSecure(socket: Duplex): boolean {
+  return 'encrypted' in socket && socket.encrypted === true;
 }

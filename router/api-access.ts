@@ -9,7 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import { type ApiToken, SCOPES, type Scope } from '../shared/api-token.ts';
 import type { Clock } from '../shared/clock.ts';
 import { BellhopError } from '../shared/errors.ts';
-import { isForwarded, isLoopbackAddress, isLoopbackHost } from './access.ts';
+import { isForwarded, isLoopbackAddress, isLoopbackHost, isSecure } from './access.ts';
 import { RateMeter } from './rate-meter.ts';
 import { isOriginAllowed } from './upgrade.ts';
 
@@ -53,7 +53,7 @@ export class ApiAccess {
    *  @throws BellhopError not_authenticated, not_allowed */
   callerOf(request: IncomingMessage): Caller {
     const { origin, host = '' } = request.headers;
-    if (origin !== undefined && !isOriginAllowed(origin, host, undefined)) {
+    if (origin !== undefined && !isOriginAllowed(origin, host, undefined, isSecure(request.socket))) {
       throw new BellhopError('not_allowed', 'pages of other origins may not ask');
     }
     if (this.#known.length > 0) {

@@ -13,6 +13,7 @@ import { closeRow, type ErrorCode, errorRow } from '../shared/errors.ts';
 import { SUBPROTOCOL } from '../shared/protocol.ts';
 import * as encode from '../shared/protocol-encode.ts';
 import { textFrame } from '../shared/websocket-frame.ts';
+import { isSecure } from './access.ts';
 import type { Admission } from './admit.ts';
 import type { AttendedUpgrade } from './attended/attended.ts';
 import type { Grant } from './authenticate.ts';
@@ -131,6 +132,13 @@ export class EdgeServer {
     this.#wss = new WebSocketServer<typeof ClientSocket>(wsOptions);
     const perMessageDeflate = { serverNoContextTakeover: true, clientNoContextTakeover: true };
     this.#deflating = new WebSocketServer<typeof ClientSocket>({ ...wsOptions, perMessageDeflate });
+    // A header that `ws` reads more strictly than we do: subprotocols.
+    for (const wss of [this.#wss, this.#deflating]) {
+      wss.on('wsClientError', ({ message }, socket) => {
+        options.counted?.('bad_request');
+        refuseUpgrade(socket, 'bad_request', message);
+      });
+    }
     this.#server = createHttpServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -203,7 +211,7 @@ export class EdgeServer {
       socket.destroy();
       return;
     }
-    const verdict = checkUpgrade(request, this.#options.origins);
+    const verdict = checkUpgrade(request, this.#options.origins, isSecure(socket));
     if (!verdict.ok) {
       this.#options.counted?.(verdict.code);
       refuseUpgrade(socket, verdict.code, verdict.message, verdict.status, verdict.headers);
@@ -256,7 +264,6 @@ export class EdgeServer {
       if (admission instanceof Promise) void admission.then((decided) => this.#enter(decided, ws));
       else this.#enter(admission, ws);
     });
-    // A header that `ws` reads more strictly than we do (subprotocols): it answered by itself.
   }
 
   /** `ws` is shown the one offer that is taken, or none: it would refuse the client for one that it cannot read. */

@@ -2,9 +2,11 @@
  *  an answer that nobody reads. */
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { afterEach, expect, test } from 'vitest';
+import { connect as connectSecurely } from 'node:tls';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Authority } from '../shared/testing/certificates.ts';
 import { TlsFiles } from '../shared/tls-files.ts';
 import { until } from './clients-fixture.ts';
@@ -32,20 +34,38 @@ function ended(socket: Socket): Promise<void> {
   });
 }
 
-test('21 sockets that speak HTTP, or no TLS, or half a handshake, or nothing where TLS is awaited are closed', async () => {
+describe('where TLS is awaited', () => {
   const authority = new Authority('ours');
   const files = new TlsFiles(authority.sign('edge'), () => undefined);
-  const bench = await start({ tls: files, headersTimeoutMs: 200, checkIntervalMs: 50 });
-  const all = NO_TLS.map(async (bytes) => {
-    const socket = await bench.open(true);
-    if (bytes.length > 0) socket.write(bytes);
-    await ended(socket);
+  afterAll(() => {
+    files.close();
+    authority.remove();
   });
-  await Promise.all(all);
-  // Which waits for every socket that the edge still holds.
-  await bench.edge.close();
-  files.close();
-  authority.remove();
+
+  test('21 sockets that speak HTTP, or no TLS, or half a handshake, or nothing are closed', async () => {
+    const bench = await start({ tls: files, headersTimeoutMs: 200, checkIntervalMs: 50 });
+    const all = NO_TLS.map(async (bytes) => {
+      const socket = await bench.open(true);
+      if (bytes.length > 0) socket.write(bytes);
+      await ended(socket);
+    });
+    await Promise.all(all);
+    // Which waits for every socket that the edge still holds.
+    await bench.edge.close();
+  });
+
+  test('2 a page of the same host that came without TLS gets 403', async () => {
+    const bench = await start({ tls: files });
+    const ca = readFileSync(authority.ca);
+    const open = async () => connectSecurely({ socket: await bench.open(), ca, checkServerIdentity: () => undefined });
+    const foreign = await open();
+    foreign.write(upgrade({ Origin: 'http://edge.example' }));
+    expect((await heardOn(foreign)).status).toBe(403);
+    expect(bench.asked).toEqual([]);
+    const own = await open();
+    own.write(upgrade({ Origin: 'https://edge.example' }));
+    await until(() => bench.accepted.length === 1);
+  });
 });
 
 test('21 a socket that never reads its answers is closed', async () => {

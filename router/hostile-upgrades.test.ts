@@ -201,6 +201,10 @@ describe('what could be read in two ways', () => {
   test.each<[string, string]>([
     ['two Hosts', upgrade({ Host: ['edge.example', 'evil.example'] })],
     ['two equal Hosts', upgrade({ Host: ['edge.example', 'edge.example'] })],
+    ['two hosts in one Host', upgrade({ Host: 'edge.example, evil.example' })],
+    ['two hosts without a blank', upgrade({ Host: 'edge.example,evil.example' })],
+    ['a Host with a user', upgrade({ Host: 'edge.example@evil.example' })],
+    ['a Host with a path', upgrade({ Host: 'evil.example/path?x' })],
     ['obsolete folding', upgrade({ 'X-Folded': 'a\r\n b' })],
     ['folding with a tab', upgrade({ Upgrade: 'web\r\n\tsocket' })],
     ['a bare LF behind a header', upgrade().replace('\r\nUpgrade', '\nUpgrade')],
@@ -240,6 +244,16 @@ describe('a request to the API that could be read in two ways', () => {
     }
   });
 });
+
+test.each(['bellhop.v1, bellhop.v1', 'a b', '"a"', 'bellhop.v1,', ''])(
+  '57 subprotocols that are none (%j) get our own 400',
+  async (list) => {
+    const heard = await bench.raw(upgrade({ 'Sec-WebSocket-Protocol': list }));
+    expect([heard.status, heard.answers, JSON.parse(heard.body).error.code]).toEqual([400, 1, 'bad_request']);
+    expect(bench.asked).toEqual([]);
+    await until(() => bench.edge.connections === 0);
+  },
+);
 
 test('57 errors before an upgrade show no stack, no path and no host name', async () => {
   const requests = [

@@ -155,4 +155,10 @@ describe('an origin', () => {
     expect(isOriginAllowed(origin, host, origins)).toBe(allowed);
     expect(codeOf(head({ Origin: origin, Host: host }), origins)).toBe(allowed ? 'ok' : 'not_allowed');
   });
+
+  it('2 of the router’s own host is one over TLS where TLS ends here', () => {
+    expect(isOriginAllowed('https://edge.example', 'edge.example', undefined, true)).toBe(true);
+    expect(isOriginAllowed('http://edge.example', 'edge.example', undefined, true)).toBe(false);
+    expect(isOriginAllowed('http://app.example', 'edge.example', ['http://app.example'], true)).toBe(true);
+  });
 });

@@ -56,8 +56,13 @@ const PARAMETERS = ['user', 'ticket', 'session', 'resume', 'sent', 'after', 'tag
 
 /** Checks one request for an upgrade.
  *  @param origins  origins that may connect, exactly as browsers write them; undefined: the same host as the request's own.
- *                  A request without an Origin comes from no browser and is let through. `null` never is. */
-export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | undefined): UpgradeVerdict {
+ *                  A request without an Origin comes from no browser and is let through. `null` never is.
+ *  @param isSecure  whether it came over TLS that ends here */
+export function checkUpgrade(
+  head: UpgradeHead,
+  origins: readonly string[] | undefined,
+  isSecure = false,
+): UpgradeVerdict {
   const fault = requestFault(head);
   if (fault !== undefined) return { ok: false, ...fault };
   const headers = headerLists(head.rawHeaders);
@@ -99,7 +104,7 @@ export function checkUpgrade(head: UpgradeHead, origins: readonly string[] | und
   if (!parsed.ok) return { ok: false, code: parsed.code, message: parsed.message };
   if (all('origin').length > 1) return bad('more than one Origin header');
   const origin = only('origin');
-  if (origin !== undefined && !isOriginAllowed(origin, host, origins)) {
+  if (origin !== undefined && !isOriginAllowed(origin, host, origins, isSecure)) {
     return { ok: false, code: 'not_allowed', message: 'this origin may not connect' };
   }
   return readParameters(
@@ -115,8 +120,14 @@ export function readsNotices({ headers }: Pick<IncomingMessage, 'headers'>): boo
   return headers.origin !== undefined || tokens([headers['sec-websocket-protocol'] ?? '']).includes(SUBPROTOCOL);
 }
 
-/** Whether a page of `origin` may connect to `host`. */
-export function isOriginAllowed(origin: string, host: string, origins: readonly string[] | undefined): boolean {
+/** Whether a page of `origin` may connect to `host`. Where TLS ends here the host's own pages are those that came over TLS; where it
+ *  does not, a proxy may have ended it, so either scheme is the host's own. */
+export function isOriginAllowed(
+  origin: string,
+  host: string,
+  origins: readonly string[] | undefined,
+  isSecure = false,
+): boolean {
   if (origin === 'null') return false;
   if (origins !== undefined) return origins.includes('*') || origins.includes(origin);
   let url: URL;
@@ -125,7 +136,7 @@ export function isOriginAllowed(origin: string, host: string, origins: readonly 
   } catch {
     return false;
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') return false;
+  if (url.protocol !== 'https:' && (isSecure || url.protocol !== 'http:')) return false;
   const ownHost = host.toLowerCase();
   // A browser leaves the scheme's own port out of an origin; a proxy may have put it into Host.
   return url.host === ownHost || `${url.host}:${url.protocol === 'https:' ? 443 : 80}` === ownHost;

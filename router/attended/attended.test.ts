@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AttendedBench, OWNER, request, switched } from './attended-fixture.ts';
+import { readRequest, requestHeaders } from './request-head.ts';
 
 let bench: AttendedBench;
 beforeEach(async () => {
@@ -17,7 +18,8 @@ describe('a proxied upgrade', () => {
       'X-Bellhop-User: root',
       'X-Forwarded-For: 1.2.3.4',
       'Forwarded: for=1.2.3.4',
-      'Connection: X-Secret',
+      'Connection: X-Secret, accept-language',
+      'Accept-Language: de',
       'X-Secret: 1',
       'Cookie: a=1',
       'Origin: http://edge.test',
@@ -51,6 +53,18 @@ describe('a proxied upgrade', () => {
     expect(headers).toContain('X-Bellhop-Epoch: 7');
     expect(headers).toContain('X-Forwarded-For: 127.0.0.1');
     expect(headers).toContain('Sec-WebSocket-Protocol: y');
+  });
+
+  it('18 says over what it came to us', () => {
+    const read = readRequest(['Host', 'edge.test'], '/rooms/doc', true);
+    if (typeof read === 'string') throw new Error(read);
+    const facts = { user: 'ann', room: 'doc', session: 's', epoch: 1, remoteAddress: '127.0.0.1' };
+    const protoOf = (isSecure: boolean) =>
+      requestHeaders(read, { ...facts, isSecure }, 'a').filter(([name]) => name === 'X-Forwarded-Proto');
+    expect([protoOf(true), protoOf(false)]).toEqual([
+      [['X-Forwarded-Proto', 'https']],
+      [['X-Forwarded-Proto', 'http']],
+    ]);
   });
 
   it('19 names the client that a trusted proxy saw', async () => {

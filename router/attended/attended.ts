@@ -11,6 +11,7 @@ import { addressOf } from '../../shared/attended.ts';
 import type { Instant } from '../../shared/clock.ts';
 import { closeRow, type ErrorCode, isErrorCode } from '../../shared/errors.ts';
 import type { RandomSource } from '../../shared/random.ts';
+import { isSecure } from '../access.ts';
 import type { Admission } from '../admit.ts';
 import type { Grant } from '../authenticate.ts';
 import type { ClientAddress } from '../client-address.ts';
@@ -51,6 +52,7 @@ interface Seat {
   readonly request: RequestHead;
   readonly client: AcceptedClient;
   readonly remoteAddress: string;
+  readonly isSecure: boolean;
 }
 
 /** From dialling the server to its checked 101. */
@@ -104,7 +106,7 @@ export class Attended {
       if (this.#stopping) return raw.refuse('draining', 'this router takes no clients now', RETRY_AFTER);
       const client = { ...verdict.client, attended: true } as const;
       raw.handle = this.#options.newHandle();
-      this.#seats.set(raw.handle, { raw, request, client, remoteAddress });
+      this.#seats.set(raw.handle, { raw, request, client, remoteAddress, isSecure: isSecure(socket) });
       this.#options.opened(raw.handle, client, verdict.grant);
     });
   }
@@ -113,7 +115,7 @@ export class Attended {
   seated(handle: number, at: Holder, epoch: number): void {
     const seat = this.#seats.get(handle);
     if (seat === undefined) return;
-    const { raw, request, client, remoteAddress } = seat;
+    const { raw, request, client, remoteAddress, isSecure } = seat;
     const target = this.#options.targetOf(at);
     const address = target === undefined ? undefined : addressOrUndefined(target, client.room, request.query);
     if (address === undefined) {
@@ -130,7 +132,7 @@ export class Attended {
       : `${address.host}:${address.port}`;
     raw.dial({
       address,
-      headers: requestHeaders(request, { ...client, epoch, remoteAddress }, authority),
+      headers: requestHeaders(request, { ...client, epoch, remoteAddress, isSecure }, authority),
       offer: request.offer,
       timeoutMs: this.#options.timeoutMs ?? TIMEOUT_MS,
     });

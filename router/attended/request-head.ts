@@ -14,6 +14,8 @@ export interface ClientFacts {
   /** Grows with every change of the room's owner: a fencing token for the server's own database. */
   readonly epoch: number;
   readonly remoteAddress: string;
+  /** Whether it came to us over TLS. */
+  readonly isSecure: boolean;
 }
 
 /** What a client offered: the server's answer is held against it. */
@@ -71,12 +73,14 @@ export function readRequest(
   ];
   if (subprotocols.length > 0) passed.push(['Sec-WebSocket-Protocol', subprotocols.join(', ')]);
   if (extensions !== '') passed.push(['Sec-WebSocket-Extensions', extensions]);
+  // What a client names in Connection is for us alone (RFC 9110 §7.6.1).
+  const hops = new Set(listOf(all('Connection')).map((name) => name.toLowerCase()));
   for (const name of keepAuthorization ? [...PASSED, 'Authorization'] : PASSED) {
-    const values = all(name);
+    const values = hops.has(name.toLowerCase()) ? [] : all(name);
     const value = values[0];
     if (values.length === 1 && value !== undefined && VISIBLE.test(value)) passed.push([name, value]);
   }
-  const cookies = all('Cookie').filter((value) => VISIBLE.test(value));
+  const cookies = (hops.has('cookie') ? [] : all('Cookie')).filter((value) => VISIBLE.test(value));
   if (cookies.length > 0) passed.push(['Cookie', cookies.join('; ')]);
   const host = all('Host')[0] ?? '';
   return {
@@ -99,7 +103,7 @@ export function requestHeaders(
     ['Upgrade', 'websocket'],
     ...head.passed,
     ['X-Forwarded-For', client.remoteAddress],
-    ['X-Forwarded-Proto', 'http'],
+    ['X-Forwarded-Proto', client.isSecure ? 'https' : 'http'],
     ['X-Forwarded-Host', head.host],
     ['X-Bellhop-User', client.user],
     ['X-Bellhop-Room', client.room],

@@ -151,7 +151,7 @@ export class EdgeServer {
         noDelay: true,
       },
       options.tls,
-      this.#unanswered.counting(options.request),
+      this.#unanswered.keeping(options.request),
     );
     this.#server.timeout = options.plainIdleMs ?? PLAIN_IDLE_MS;
     this.#server.maxConnections = options.connectionsMax + (options.plainConnectionsMax ?? PLAIN_CONNECTIONS_MAX);
@@ -162,7 +162,9 @@ export class EdgeServer {
       upgraded.delete(this);
     };
     this.#server.on('connection', (socket: Socket) => socket.on('error', ignore));
-    this.#server.on('clientError', onClientError);
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+      this.#onClientError(error, socket),
+    );
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#onUpgrade(request, socket, head);
     this.#server.on('upgrade', onUpgrade);
@@ -204,6 +206,15 @@ export class EdgeServer {
     return this.#closed;
   }
 
+  #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    if (error.code === 'ECONNRESET' || !socket.writable || this.#unanswered.isAhead(socket)) {
+      socket.destroy();
+      return;
+    }
+    const answer = CLIENT_ERRORS[error.code ?? ''] ?? { status: 400, code: 'bad_request', message: 'not HTTP' };
+    refuseUpgrade(socket, answer.code, answer.message, answer.status);
+  }
+
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (this.#unanswered.has(socket)) {
       // No answer can be put before those that are still to come.
@@ -229,6 +240,8 @@ export class EdgeServer {
     const isAttended = attended?.isAttended(verdict.request.room) === true;
     const taken = this.#take(request, verdict.request, isAttended);
     if (taken === 'refused') return this.#sendOff(socket, 'too_many', TOO_MANY);
+    // What it may wait for is bounded elsewhere from here on.
+    request.socket.setTimeout(0);
     this.#upgraded.add(socket);
     // Not `once`, which keeps a wrapper for each socket.
     socket.on('close', this.#forget);
@@ -362,12 +375,3 @@ const CLIENT_ERRORS: Readonly<Record<string, { status: number; code: ErrorCode; 
   HPE_HEADER_OVERFLOW: { status: 431, code: 'payload_too_large', message: 'the headers exceed 16 KiB' },
   ERR_HTTP_REQUEST_TIMEOUT: { status: 408, code: 'timeout', message: 'the request took too long to arrive' },
 };
-
-function onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const answer = CLIENT_ERRORS[error.code ?? ''] ?? { status: 400, code: 'bad_request', message: 'not HTTP' };
-  refuseUpgrade(socket, answer.code, answer.message, answer.status);
-}

@@ -117,6 +117,35 @@ test('9 an upgrade ahead of an answer ends its socket: no answer is put among th
   await until(() => bench.accepted.length === 1);
 });
 
+test.each([
+  ['is begun', 'begun', 'begun'],
+  ['is still to come', '', ''],
+])(
+  '9 what is no HTTP ends its socket without an answer of its own where an earlier one %s',
+  async (_when, said, body) => {
+    let asked = 0;
+    const bench = await start({
+      request: (_request, response) => {
+        asked++;
+        if (said !== '') response.writeHead(200, { 'Content-Length': 100 }).write(said);
+      },
+    });
+    const socket = await bench.open();
+    const heard = heardOn(socket);
+    socket.write(GET);
+    await until(() => asked === 1);
+    socket.write('no HTTP\r\n\r\n');
+    expect((await heard).body).toBe(body);
+    expect((await heard).answers).toBe(said === '' ? 0 : 1);
+  },
+);
+
+test('14 a body whose chunks are none gets 400 in the place of its answer', async () => {
+  const bench = await start({ request: (request) => request.resume() });
+  const post = 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n';
+  expect(await bench.raw(`${post}2\r\nab\r\nx`)).toMatchObject({ status: 400, answers: 1 });
+});
+
 test('21 listeners that wait behind another on a socket end with it', async () => {
   const listeners = new Listeners();
   const bench = await start({ request: (_request, response) => void listeners.add(response, () => undefined) });

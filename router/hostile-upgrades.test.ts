@@ -274,6 +274,7 @@ test('57 errors before an upgrade show no stack, no path and no host name', asyn
 
 describe('too much', () => {
   test('15 in one header gets 431, and so do too many headers', async () => {
+    expect(HEADERS_MAX).toBe(100);
     await expectRefused(upgrade({ X: 'x'.repeat(17_000) }), 431, 'payload_too_large');
     const many = Object.fromEntries(Array.from({ length: HEADERS_MAX - 5 }, (_, at) => [`X-${at}`, '1']));
     await expectRefused(upgrade({ ...many, 'X-Last': '1' }), 431, 'payload_too_large');

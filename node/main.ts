@@ -1,6 +1,6 @@
 /** Entry of a node's process. Owns: configuration, signals, exit codes. Exit: 0 left or told to stop, 1 crashed, 2 may not join or is
  *  misconfigured, 3 certified as dead. A fault that a room's program started closes that room and ends nothing. */
-import { ConfigError, loadConfig } from '../shared/config.ts';
+import { ConfigError, hasFiles, loadConfig } from '../shared/config.ts';
 import { serveHealth } from '../shared/health-server.ts';
 import { createLogger, oneLine } from '../shared/log.ts';
 import { hideSecrets } from '../shared/process-title.ts';
@@ -49,16 +49,15 @@ async function main(): Promise<void> {
     if (signals === 1 && started && node.wasRegistered) node.drain();
     else process.exit(0);
   });
-  if ([config.linkTlsCert, config.secretFile].some((file) => file !== undefined)) {
-    process.on('SIGHUP', () => node.reload());
-  }
+  if (hasFiles(config)) process.on('SIGHUP', () => node.reload());
   const supervised = process.send !== undefined;
   process.on('SIGINT', () => {
     if (!supervised) process.emit('SIGTERM', 'SIGTERM');
   });
   process.on('message', (message: unknown) => {
-    if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop')
-      process.exit(0);
+    if (typeof message !== 'object' || message === null || !('type' in message)) return;
+    if (message.type === 'reload') node.reload();
+    if (message.type === 'stop') process.exit(0);
   });
   process.on('disconnect', () => process.exit(0));
 

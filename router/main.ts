@@ -1,6 +1,6 @@
 /** Entry of a router's process, which is the whole router or one of its workers. Owns: configuration, signals, exit codes. Exit: 0
  *  stopped, 1 crashed, 2 may not join or is misconfigured. */
-import { ConfigError, loadConfig, routerUrl } from '../shared/config.ts';
+import { ConfigError, hasFiles, loadConfig, routerUrl } from '../shared/config.ts';
 import { workerId } from '../shared/ids.ts';
 import { createLogger, oneLine } from '../shared/log.ts';
 import { hideSecrets } from '../shared/process-title.ts';
@@ -48,13 +48,12 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {
     if (!supervised) process.emit('SIGTERM', 'SIGTERM');
   });
-  const rereads = [config.tlsCert, config.linkTlsCert, config.secretFile].some((file) => file !== undefined);
-  if (worker !== undefined || rereads) process.on('SIGHUP', () => router.reload());
+  if (worker !== undefined || hasFiles(config)) process.on('SIGHUP', () => router.reload());
   process.on('message', (message: unknown) => {
     router.parentSaid(message);
-    if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop') {
-      void router.close().then(() => process.exit(0));
-    }
+    if (typeof message !== 'object' || message === null || !('type' in message)) return;
+    if (message.type === 'reload') router.reload();
+    if (message.type === 'stop') void router.close().then(() => process.exit(0));
   });
   process.on('disconnect', () => process.exit(0));
 

@@ -20,7 +20,7 @@ function script(name: string, body: string): string {
     const note = (what) => appendFileSync(${JSON.stringify(journal)}, id + ' ' + what + '\\n');
     process.on('disconnect', () => process.exit(9));
     process.on('SIGTERM', () => { note('SIGTERM'); process.exit(0); });
-    process.on('message', (message) => { note(message.type); process.exit(0); });
+    process.on('message', (message) => { note(message.type); if (message.type === 'stop') process.exit(0); });
     ${body}`,
   );
   return path;
@@ -55,7 +55,7 @@ afterEach(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('LocalCluster', () => {
-  it('starts Redis, nodes and routers, says so, and ends routers before nodes', async () => {
+  it('starts Redis, nodes and routers, says so, has them read files again, and ends routers before nodes', async () => {
     const { made, lines, journal: noted } = cluster();
     await made.start();
     expect(lines[0]).toMatch(/^started a private Redis at redis:\/\/127\.0\.0\.1:\d+$/);
@@ -70,8 +70,13 @@ describe('LocalCluster', () => {
       if (id === 'r2') expect(flags).toContain('--port=18081');
       expect(flags.some((flag) => /^--bootstrap=[0-9a-f]{32}$/.test(flag))).toBe(id.startsWith('n'));
     }
+    made.reload();
+    const isReload = (line: string) => line.endsWith(' reload');
+    await expect.poll(() => noted().filter(isReload).length).toBe(4);
     await made.stop();
-    const ends = noted().slice(4);
+    const ends = noted()
+      .slice(4)
+      .filter((line) => !isReload(line));
     expect(ends.slice(0, 2).sort()).toEqual(['r1 SIGTERM', 'r2 SIGTERM']);
     expect(ends.slice(2).sort()).toEqual(['n1 stop', 'n2 stop']);
     for (const [, [pid]] of starts) expect(() => process.kill(Number(pid), 0)).toThrow(/ESRCH/);

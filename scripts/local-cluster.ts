@@ -54,7 +54,7 @@ const READY_MS = 60_000;
 /** Beyond a drain's own deadline, before a node that is to be renewed is killed. */
 const RENEW_SLACK_MS = 10_000;
 
-type Member = Pick<Supervisor, 'start' | 'stop'>;
+type Member = Pick<Supervisor, 'start' | 'stop' | 'reload'>;
 
 export class LocalCluster {
   readonly #config: StartConfig;
@@ -110,6 +110,11 @@ export class LocalCluster {
     if (this.#isForDevelopment) this.#say(`chat ${url}/ (open it twice, then kill the node that holds the room)`);
     this.#say(`dashboard ${url}/dashboard`);
     this.#say(`ready ${url}`);
+  }
+
+  /** Has every process read its certificates again. */
+  reload(): void {
+    for (const member of [...this.#routers, ...this.#nodes]) member.reload();
   }
 
   /** Ends everything, within 10 s. Safe to repeat. */

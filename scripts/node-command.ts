@@ -1,7 +1,7 @@
 /** `bellhop node`: a small parent and its worker. Owns: the parent's part: signals, restarts, and the certificate of a worker that
  *  died, since only a parent can tell at once that a process is gone. Does not know: rooms.
  *  The first SIGTERM or SIGINT drains the worker, the second ends it at once. */
-import { childEnvironment, loadConfig, type NodeConfig, startedByNpm } from '../shared/config.ts';
+import { childEnvironment, hasFiles, loadConfig, type NodeConfig, startedByNpm } from '../shared/config.ts';
 import { handOn, parseOptions } from '../shared/config-parse.ts';
 import type { RedisDirectoryOptions } from '../shared/directory/redis-directory.ts';
 import { createLogger } from '../shared/log.ts';
@@ -44,6 +44,7 @@ export async function runNode(script: string, argv: readonly string[]): Promise<
     let killing: NodeJS.Timeout | undefined;
     const endListening = onStopRequests({
       watchParent: startedByNpm(),
+      reread: hasFiles(config) ? () => supervisor.reload() : undefined,
       on: (nth, why) => {
         log.info(nth === 1 ? 'draining' : 'ending at once', { why });
         if (nth > 1) return void supervisor.stop('at once');

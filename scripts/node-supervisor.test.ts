@@ -29,7 +29,7 @@ function supervised(options: Partial<NodeSupervisorOptions> = {}) {
       });
       lives.push({ incarnation, isFirst, die });
       const end = () => die({ code: 0, signal: null });
-      return { pid: 1, exited, onReady: () => undefined, drain: end, stop: end, kill: end };
+      return { pid: 1, exited, onReady: () => undefined, drain: end, stop: end, reload: () => undefined, kill: end };
     },
     ...options,
   });

@@ -65,6 +65,11 @@ export class NodeSupervisor {
     this.#supervisor.drain();
   }
 
+  /** See Supervisor. */
+  reload(): void {
+    this.#supervisor.reload();
+  }
+
   get node(): string {
     return this.#options.node;
   }

@@ -5,7 +5,7 @@
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
-import { ConfigError, loadConfig, type RouterConfig, startedByNpm } from '../shared/config.ts';
+import { ConfigError, hasFiles, loadConfig, type RouterConfig, startedByNpm } from '../shared/config.ts';
 import { handOn, parseOptions } from '../shared/config-parse.ts';
 import { newIncarnation } from '../shared/ids.ts';
 import { createLogger, type Logger, oneLine } from '../shared/log.ts';
@@ -60,12 +60,14 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
     const endAtOnce = () => void workers.stop();
     // A terminal's Ctrl-C reaches a supervised process too; its supervisor says by itself what is to be done.
     const signals: NodeJS.Signals[] = process.send === undefined ? ['SIGINT', 'SIGTERM', 'SIGHUP'] : ['SIGTERM'];
-    // Where there are certificates or secrets in files it means to read them again; workers see by themselves that the files have changed.
-    const rereads = [config.tlsCert, config.linkTlsCert, config.secretFile].some((file) => file !== undefined);
-    if (rereads) process.on('SIGHUP', () => undefined);
+    const reload = () => workers.reload();
+    const rereads = hasFiles(config);
+    // Its supervisor sees to a terminal that closes.
+    if (rereads && process.send !== undefined) process.on('SIGHUP', reload);
     const endListening = onStopRequests({
       watchParent: startedByNpm(),
-      signals: rereads ? signals.filter((signal) => signal !== 'SIGHUP') : signals,
+      signals,
+      reread: rereads ? reload : undefined,
       on: (nth, why) => {
         log.info(nth === 1 ? 'stopping' : 'ending at once', { why });
         if (nth > 1) return endAtOnce();
@@ -77,8 +79,9 @@ export async function runRouter(script: string, argv: readonly string[]): Promis
       process.on('SIGINT', () => undefined);
       process.on('disconnect', endAtOnce);
       process.on('message', (message: unknown) => {
-        if (typeof message === 'object' && message !== null && 'type' in message && message.type === 'stop')
-          endAtOnce();
+        if (typeof message !== 'object' || message === null || !('type' in message)) return;
+        if (message.type === 'stop') endAtOnce();
+        if (message.type === 'reload') reload();
       });
     }
     workers.start();

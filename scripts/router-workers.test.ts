@@ -38,6 +38,7 @@ class FakeWorker implements ClusterWorker {
   send = (message: object) => void this.sent.push(message);
   drain = () => void this.heard.push('drain');
   stop = () => void this.heard.push('stop');
+  reload = () => void this.heard.push('reload');
   kill = () => void this.heard.push('kill');
   says(message: unknown): void {
     this.#listener(message);
@@ -182,6 +183,15 @@ it('drains all, starts none, and has ended when the last has', async () => {
   await life(2).die(DONE);
   expect(told('ended')).toEqual([{ kind: 'ended', code: 0 }]);
   expect(lives).toHaveLength(2);
+});
+
+it('58 has every worker read its files again, and none that is gone', async () => {
+  const { workers, life } = made();
+  life(1).serves();
+  await life(2).die(CRASH);
+  workers.reload();
+  expect([life(1).heard, life(2).heard]).toEqual([['reload'], []]);
+  workers.drain();
 });
 
 it('has ended at once when it is drained while nobody lives', async () => {

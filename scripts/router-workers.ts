@@ -94,6 +94,11 @@ export class RouterWorkers {
     this.#endIfNoneIsLeft(0);
   }
 
+  /** Has every worker read certificates and secrets again. */
+  reload(): void {
+    for (const { supervisor } of this.#places) supervisor.reload();
+  }
+
   /** Ends every worker at once. Resolves when they are gone. */
   async stop(): Promise<void> {
     this.#stopping = true;

@@ -29,6 +29,30 @@ describe('onStopRequests', () => {
     expect(heard).toEqual(['1 SIGTERM', '2 SIGINT']);
   });
 
+  it('58 takes SIGHUP for a wish to have files read again where there are any, unless its terminal is gone', () => {
+    const heard: string[] = [];
+    let terminal = true;
+    end = onStopRequests({
+      watchParent: false,
+      on: (nth, why) => heard.push(`${nth} ${why}`),
+      reread: () => heard.push('reread'),
+      hasTerminal: () => terminal,
+    });
+    process.emit('SIGHUP', 'SIGHUP');
+    process.emit('SIGHUP', 'SIGHUP');
+    terminal = false;
+    process.emit('SIGHUP', 'SIGHUP');
+    expect(heard).toEqual(['reread', 'reread', '1 SIGHUP']);
+  });
+
+  it('58 takes it for such a wish where there never was a terminal', () => {
+    const heard: string[] = [];
+    const on = (nth: number, why: string) => void heard.push(`${nth} ${why}`);
+    end = onStopRequests({ watchParent: false, on, reread: () => heard.push('reread'), hasTerminal: () => false });
+    process.emit('SIGHUP', 'SIGHUP');
+    expect(heard).toEqual(['reread']);
+  });
+
   it('hears nothing after its end', () => {
     const before = process.listenerCount('SIGHUP');
     const { heard } = listening();

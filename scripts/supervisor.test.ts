@@ -23,6 +23,7 @@ class FakeWorker implements Worker {
   }
   drain = () => void this.heard.push('drain');
   stop = () => void this.heard.push('stop');
+  reload = () => void this.heard.push('reload');
   kill = () => {
     this.heard.push('kill');
     void this.die({ code: null, signal: 'SIGKILL' });

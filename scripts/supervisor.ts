@@ -94,6 +94,11 @@ export class Supervisor {
     this.#worker?.drain();
   }
 
+  /** Has the present life read certificates and secrets again; the next one does by itself. */
+  reload(): void {
+    this.#worker?.reload();
+  }
+
   /** Kills the present life, as a crash would. Another follows, as after a crash. */
   kill(): void {
     this.#worker?.kill();

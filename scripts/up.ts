@@ -2,7 +2,7 @@
  *  about it on stdout. Does not know: how any of them works.
  *  Invariant: when it has ended, nothing it started is left: no process, no temporary folder. */
 import { createServer } from 'node:net';
-import { type StartConfig, startedByNpm } from '../shared/config.ts';
+import { hasFiles, type StartConfig, startedByNpm } from '../shared/config.ts';
 import { oneLine } from '../shared/log.ts';
 import { LocalCluster, StartFailure, type Tools } from './local-cluster.ts';
 import { onStopRequests } from './stop-requests.ts';
@@ -24,6 +24,7 @@ export async function up(config: StartConfig, tools: Tools): Promise<number> {
   const ended = new Promise<number>((resolve) => {
     onStopRequests({
       watchParent: startedByNpm(),
+      reread: hasFiles(config) ? () => cluster.reload() : undefined,
       on: (nth, why) => {
         if (nth > 1) {
           say(`ending at once: ${why}`);

@@ -12,7 +12,10 @@ writeFileSync(
   console.log('argv', process.argv.slice(2).join(' '));
   console.error('secret', process.env.BELLHOP_SECRET);
   process.on('SIGTERM', () => process.exit(0));
-  process.on('message', (message) => { if (message.type === 'stop') process.exit(7); });
+  process.on('message', (message) => {
+    if (message.type === 'reload') console.log('reload');
+    if (message.type === 'stop') process.exit(7);
+  });
   process.on('disconnect', () => process.exit(8));
   process.send({ type: 'other' });
   process.send({ type: 'ready', link: '127.0.0.1:1' });
@@ -42,6 +45,14 @@ describe('startWorker', () => {
     worker.drain();
     expect(await worker.exited).toEqual({ code: 0, signal: null });
     await expect.poll(() => [...lines].sort()).toEqual(['argv --id=n1', 'secret handed-on']);
+  });
+
+  it('58 has it read its files again, also one that has only just begun', async () => {
+    const { worker, lines, ready } = start();
+    worker.reload();
+    await ready;
+    worker.reload();
+    await expect.poll(() => lines.filter((line) => line === 'reload').length).toBe(2);
   });
 
   it('stops at once when told, and stopping what is gone does nothing', async () => {

@@ -2,7 +2,7 @@
  *  when to start another. Invariant: once `exited` has resolved the kernel has no such process any more: it is reaped, which is
  *  what a certificate by proof says.
  *  Contract with the worker: it says `{type:'ready', …}` once it serves; `{type:'stop'}` ends it at once; SIGTERM drains it, a second
- *  one ends it; it ends by itself when the channel to its parent breaks. */
+ *  one ends it; `{type:'reload'}` has it read its files again; it ends by itself when the channel to its parent breaks. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { lineSplitter } from './lines.ts';
 import { nodeFlags } from './node-flags.ts';
@@ -21,6 +21,8 @@ export interface Worker {
   drain(): void;
   /** Asks it to end at once. */
   stop(): void;
+  /** Has it read certificates and secrets again. */
+  reload(): void;
   /** Ends it. */
   kill(): void;
 }
@@ -77,6 +79,10 @@ export function workerOf(child: ChildProcess, onLine?: (line: string) => void): 
       resolve({ code: 1, signal: null });
     });
   });
+  // A channel that is gone has told the worker to end already.
+  const tell = (type: 'stop' | 'reload') => {
+    if (child.connected) child.send({ type }, () => undefined);
+  };
   return {
     pid: child.pid ?? -1,
     exited,
@@ -89,10 +95,9 @@ export function workerOf(child: ChildProcess, onLine?: (line: string) => void): 
       child.on('message', hear);
     },
     drain: () => void child.kill('SIGTERM'),
-    stop() {
-      // A channel that is gone has told the worker to end already.
-      if (child.connected) child.send({ type: 'stop' }, () => undefined);
-    },
+    stop: () => tell('stop'),
+    // No signal: it would end a worker that has not begun to listen for it.
+    reload: () => tell('reload'),
     kill: () => void child.kill('SIGKILL'),
   };
 }

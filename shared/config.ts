@@ -490,6 +490,16 @@ export function tlsPaths({ tlsCert: cert, tlsKey: key }: RouterConfig): TlsPaths
   return cert === undefined || key === undefined ? undefined : { cert, key };
 }
 
+/** Whether it goes by files that are read again while it runs: certificates, secrets. */
+export function hasFiles(config: RouterConfig | NodeConfig | StartConfig): boolean {
+  const files = [
+    config.linkTlsCert,
+    'tlsCert' in config ? config.tlsCert : undefined,
+    'secretFile' in config ? config.secretFile : undefined,
+  ];
+  return files.some((file) => file !== undefined);
+}
+
 /** Where others reach a router that listens on `port`. */
 export function routerUrl({ tlsCert, advertise }: RouterConfig, port: number): string {
   return `${tlsCert === undefined ? 'http' : 'https'}://${advertise}:${port}`;

@@ -13,7 +13,7 @@ import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { followSecrets } from '../shared/secret-file.ts';
-import { TlsFiles } from '../shared/tls-files.ts';
+import { followTls, type TlsFiles } from '../shared/tls-files.ts';
 import { issueResume, RESUME_TOKEN_LIFE_MS } from '../shared/token.ts';
 import { beginSpan, tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
@@ -97,8 +97,7 @@ export class Node {
       webhookMetrics(this.metrics.registry, () => this.#core?.webhooks?.state() ?? []);
     }
     this.#secretFile = followSecrets(config.secretFile, secrets, log);
-    const paths = linkTlsPaths(config);
-    this.#linkTls = paths && new TlsFiles(paths, (why) => log.error('certificate not read', { why }));
+    this.#linkTls = followTls(linkTlsPaths(config), log);
     this.#links = this.#makeLinks();
     this.#health = this.#makeHealth();
     this.#well =

@@ -1,11 +1,13 @@
 /** The edge over TLS: versions, and a certificate that is replaced under open sockets. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, type SecureVersion, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { Authority } from '../shared/testing/certificates.ts';
 import { until } from '../shared/testing/until.ts';
-import { TlsFiles } from '../shared/tls-files.ts';
+import { TlsFiles, type TlsPaths } from '../shared/tls-files.ts';
+import { EdgeBench } from './edge-fixture.ts';
 import { createHttpServer, type HttpServer } from './http-server.ts';
 
 const authority = new Authority('ours');
@@ -17,13 +19,14 @@ const sockets: TLSSocket[] = [];
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
   server?.close();
+  server = undefined;
   files.close();
   faults.length = 0;
 });
 afterAll(() => authority.remove());
 
-async function start(): Promise<number> {
-  files = new TlsFiles(authority.sign('edge'), (why) => faults.push(why));
+async function start(paths: TlsPaths = authority.sign('edge')): Promise<number> {
+  files = new TlsFiles(paths, (why) => faults.push(why));
   server = createHttpServer({ headersTimeout: 8_000 }, files, (_request, response) => response.end('well'));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -81,6 +84,65 @@ describe('TLS at the edge', () => {
     expect(faults).toEqual([expect.stringMatching(/are no certificate with its key/)]);
     expect(files.current.cert).toBe(cert);
     expect(await ask(await dial(port))).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test('20 who does not get to the end of the handshake is gone in time, and hears no HTTP', async () => {
+    files = new TlsFiles(authority.sign('edge'), (why) => faults.push(why));
+    const bench = await new EdgeBench({ tls: files, headersTimeoutMs: 200, checkIntervalMs: 50 }).start();
+    try {
+      const hello = Buffer.from('1603010200010001fc0303', 'hex');
+      const starts = ['', hello.subarray(0, 3), hello, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n', Buffer.alloc(5_000, 7)];
+      const heard = await Promise.all(starts.map((bytes) => bench.raw(bytes)));
+      expect(heard.map(({ answers }) => answers)).toEqual(starts.map(() => 0));
+    } finally {
+      await bench.stop();
+    }
+  });
+
+  test('58 a session begun under another certificate is not resumed under this one', async () => {
+    const port = await start();
+    const first = await dial(port);
+    const [session] = (await once(first, 'session')) as [Buffer];
+    const resumed = async () => {
+      const socket = connect({ host: '127.0.0.1', port, ca, session });
+      sockets.push(socket);
+      await once(socket, 'secureConnect');
+      return socket.isSessionReused();
+    };
+    expect(await resumed()).toBe(true);
+    authority.sign('edge');
+    files.reload();
+    expect(await resumed()).toBe(false);
+  });
+
+  test('58 HTTP/1.1 is what it speaks: who offers it gets it, who offers something else alone is refused', async () => {
+    const port = await start();
+    const agreed = async (ALPNProtocols: string[]) => {
+      const socket = connect({ host: '127.0.0.1', port, ca, ALPNProtocols });
+      sockets.push(socket);
+      await once(socket, 'secureConnect');
+      return socket.alpnProtocol;
+    };
+    expect(await agreed(['h2', 'http/1.1'])).toBe('http/1.1');
+    await expect(agreed(['h2'])).rejects.toThrow(/no application protocol/);
+  });
+
+  test('58 the whole chain in the file is shown', async () => {
+    const between = new Authority('between', authority);
+    const leaf = between.sign('edge');
+    appendFileSync(leaf.cert, readFileSync(between.ca));
+    // Who trusts the root alone.
+    expect(await ask(await dial(await start(leaf)))).toMatch(/^HTTP\/1\.1 200/);
+    between.remove();
+  });
+
+  test.each(['-aes256', '-traditional'] as const)('58 a key that is encrypted (%s) is one sentence', (how) => {
+    const { cert, key } = authority.sign('locked');
+    const locked = `${key}.${how}`;
+    const flags = how === '-aes256' ? [] : ['-traditional'];
+    execFileSync('openssl', ['pkey', '-in', key, '-aes256', ...flags, '-passout', 'pass:x', '-out', locked]);
+    const read = () => new TlsFiles({ cert, key: locked }, (why) => faults.push(why));
+    expect(read).toThrow(`${locked} is encrypted, and there is no passphrase to give`);
   });
 
   test('58 files that are not there are one sentence', () => {

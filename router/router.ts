@@ -13,7 +13,7 @@ import type { Logger } from '../shared/log.ts';
 import { Placement } from '../shared/placement.ts';
 import { systemRandom } from '../shared/random.ts';
 import { followSecrets } from '../shared/secret-file.ts';
-import { TlsFiles, type TlsPaths } from '../shared/tls-files.ts';
+import { followTls, type TlsFiles } from '../shared/tls-files.ts';
 import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
 import { AdmissionRate } from './admission-rate.ts';
@@ -118,8 +118,8 @@ export class Router {
     this.#comeBack = new ComeBack(systemClock, systemRandom, this.#admissionRate);
     this.#inflation = new Inflation(config.payloadBytesMax);
     this.#secretFile = followSecrets(config.secretFile, secrets, log);
-    this.#tls = this.#makeTls(tlsPaths(config));
-    this.#linkTls = this.#makeTls(linkTlsPaths(config));
+    this.#tls = followTls(tlsPaths(config), log);
+    this.#linkTls = followTls(linkTlsPaths(config), log);
     this.#clients = new Clients(
       { clock: systemClock, random: systemRandom, comeBack: this.#comeBack, limits: this.#limits, ...config },
       {
@@ -271,11 +271,6 @@ export class Router {
     this.#secretFile.reload();
     this.#tls?.reload();
     this.#linkTls?.reload();
-  }
-
-  #makeTls(paths: TlsPaths | undefined): TlsFiles | undefined {
-    if (paths === undefined) return undefined;
-    return new TlsFiles(paths, (why) => this.#log.error('certificate not read', { why }));
   }
 
   #makeLinks(): RouterLinks {

@@ -58,7 +58,7 @@ export const CLUSTER_OPTIONS = {
     roles: ALL,
     type: 'string',
     min: 1,
-    doc: 'Certificate file (PEM) that this process shows on links, which then speak TLS. Goes with `--link-tls-key` and `--link-tls-ca`; in every process or in none. A changed file is read by itself.',
+    doc: 'Certificate file (PEM) that this process shows on links, which then speak TLS. Goes with `--link-tls-key` and `--link-tls-ca`; in every process or in none. Read again when it changes and on SIGHUP.',
   },
   'link-tls-key': { roles: ALL, type: 'string', min: 1, doc: 'Its key.' },
   'link-tls-ca': {

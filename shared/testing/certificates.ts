@@ -17,8 +17,10 @@ export class Authority {
   readonly ca = join(this.#folder, 'ca.pem');
   readonly #key = join(this.#folder, 'ca.key');
 
-  constructor(name: string) {
-    run(['-subj', `/CN=${name}`, '-keyout', this.#key, '-out', this.ca]);
+  /** @param above  signs its certificate; absent: it does so itself */
+  constructor(name: string, above?: Authority) {
+    const signed = above === undefined ? [] : ['-CA', above.ca, '-CAkey', above.#key];
+    run([...signed, '-subj', `/CN=${name}`, '-keyout', this.#key, '-out', this.ca]);
   }
 
   /** Signs a certificate for 127.0.0.1 and localhost, and puts it into files of that name, in the place of what was there. */

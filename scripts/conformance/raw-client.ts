@@ -2,6 +2,7 @@
  *  reading server frames. Does not know: which case it plays.
  *  Invariant: it adds nothing to what it sends but the answer to a close, and the word by which the end of a case is known. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { constants, inflateRawSync } from 'node:zlib';
 import type { Seen } from './cases.ts';
 import { frame, OPCODES, say } from './frame.ts';
@@ -14,6 +15,8 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly path: string;
+  /** The authority of its certificate, where it speaks TLS. */
+  readonly ca?: Buffer | undefined;
   /** Extensions to offer. */
   readonly offer?: string | undefined;
 }
@@ -46,7 +49,8 @@ class RawClient {
 
   constructor(target: Target) {
     this.#target = target;
-    this.#socket = connect({ host: target.host, port: target.port, noDelay: true });
+    const { host, port, ca } = target;
+    this.#socket = ca === undefined ? connect({ host, port, noDelay: true }) : connectSecurely({ host, port, ca });
     this.#socket.on('data', (chunk) => this.#read(chunk));
     this.#socket.on('error', () => this.#end());
     this.#socket.on('close', () => this.#end());

@@ -1,6 +1,7 @@
 /** The operator's page in a real browser, on a real cluster: what it shows, what it does, who may see it, and that everybody can use it. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Authority } from '../../shared/testing/certificates.ts';
 import { launchChromium, Window } from './chromium.ts';
 import { ScenarioClient } from './client.ts';
 import { useCluster } from './suite.ts';
@@ -203,4 +204,20 @@ test('with a token it asks for it, and shows nothing before', async () => {
   expect(await asked.page.context().cookies()).toEqual([]);
   expect(await asked.page.evaluate<number>('localStorage.length')).toBe(0);
   expect(asked.complaints.filter((line) => !line.includes('401'))).toEqual([]);
+});
+
+test('58 over https it is shown, and a page speaks wss', async () => {
+  const authority = new Authority('one that no browser knows');
+  const { cert, key } = authority.sign('edge');
+  const { url: secure } = await cluster().startRouter('r3', ['--tls-cert', cert, '--tls-key', key]);
+  const shown = await Window.open(browser, `${secure}/dashboard`, { ignoreHTTPSErrors: true });
+  await shown.page.locator('.nodes tbody th').first().waitFor();
+  const joined = `new Promise((resolve) => {
+    const socket = new WebSocket(location.origin.replace('https', 'wss') + '/rooms/room-1?user=page');
+    socket.onmessage = ({ data }) => resolve(JSON.parse(data).type);
+    socket.onclose = ({ code }) => resolve(code);
+  })`;
+  expect(await shown.page.evaluate<unknown>(joined)).toBe('welcome');
+  expect(shown.complaints).toEqual([]);
+  authority.remove();
 });

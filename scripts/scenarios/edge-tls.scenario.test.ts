@@ -9,6 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { connect, type Room } from '../../client/index.ts';
 import { Authority } from '../../shared/testing/certificates.ts';
+import { seen } from '../conformance/cases.ts';
+import { DEFLATE } from '../conformance/deflate.ts';
+import { play } from '../conformance/raw-client.ts';
 import type { RunningRouter } from './cluster.ts';
 import { useCluster } from './suite.ts';
 import { until } from './wait.ts';
@@ -27,14 +30,14 @@ class Trusting extends WebSocket {
   }
 }
 
-const cluster = useCluster({ nodes: 1, routers: 0 });
+const cluster = useCluster({ nodes: 1, routers: 0, nodeArgs: ['--relay-rooms', 'rfc-*'] });
 const rooms: Room[] = [];
 const heard: Set<string>[] = [];
 let router: RunningRouter;
 let port = 0;
 
 beforeAll(async () => {
-  router = await cluster().startRouter('r1', ['--workers', '2', '--tls-cert', cert, '--tls-key', key]);
+  router = await cluster().startRouter('r1', ['--workers', '2', '--compression', '--tls-cert', cert, '--tls-key', key]);
   port = Number(new URL(router.url).port);
 });
 afterAll(() => {
@@ -91,6 +94,14 @@ test('58 the client library speaks wss, and the API and the pages https', async 
   expect(JSON.parse((await ask('/api/v1/nodes')).text)).toMatchObject({ nodes: [{ node: 'n1' }] });
   const page = await ask('/dashboard');
   expect([page.status, page.headers['content-type']]).toEqual([200, 'text/html; charset=utf-8']);
+});
+
+const DEFLATED = ['a message whose echo is deflated', 'the largest message', '10 MiB in 10 KiB'];
+const cases = DEFLATE.cases.filter(({ name }) => DEFLATED.includes(name));
+test.each(cases)('41 58 compression goes with it: $name', async ({ name, send, expect: wanted }) => {
+  const path = `/rooms/rfc-${DEFLATED.indexOf(name)}`;
+  const target = { host: '127.0.0.1', port, path, ca, offer: DEFLATE.offer };
+  expect(await play(target, send, false)).toEqual(seen(wanted));
 });
 
 test('58 TLS 1.1 is refused, and so is HTTP without TLS', async () => {

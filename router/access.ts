@@ -23,3 +23,11 @@ export function isForwarded({ headers }: Pick<IncomingMessage, 'headers'>): bool
 export function isSecure(socket: Duplex): boolean {
   return 'encrypted' in socket && socket.encrypted === true;
 }
+
+/** Whether a page may be asking that has led a host name of its own to this machine (DNS rebinding): then its origin is that of the very
+ *  request, and says nothing. A browser names no proxy, and cannot be made to name one in a WebSocket's request. */
+export function isRebound(request: Pick<IncomingMessage, 'headers' | 'socket'>): boolean {
+  const { origin, host = '' } = request.headers;
+  if (origin === undefined || isForwarded(request)) return false;
+  return isLoopbackAddress(request.socket.localAddress ?? '') && !isLoopbackHost(host);
+}

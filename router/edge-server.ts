@@ -43,6 +43,8 @@ export interface EdgeServerOptions {
   readonly plainConnectionsMax?: number;
   /** Exact origins; undefined: the same host. */
   readonly origins?: readonly string[] | undefined;
+  /** Whether a page may come under another name than this machine's; absent: it does not matter, since clients show who they are. */
+  readonly isRebound?: ((request: IncomingMessage) => boolean) | undefined;
   /** Absent: every handshake is taken on. */
   readonly handshakes?: Pick<Handshakes, 'take'> | undefined;
   /** Absent: no caller is limited for its own sake. */
@@ -92,6 +94,7 @@ const BUFFERED_CHUNKS_MAX = 4_096;
 /** What a single client that is refused draws from; more are spread further. */
 const RETRY_WINDOW = { minMs: 500, maxMs: 4_000 } as const;
 
+const REBOUND = 'without authentication a page of another host name must be on the list of origins';
 const TOO_MANY = 'more clients come than this router takes on at once';
 
 /** Options of `ws` 8.23 that its types do not know yet. */
@@ -227,6 +230,10 @@ export class EdgeServer {
       this.#options.counted?.(verdict.code);
       refuseUpgrade(socket, verdict.code, verdict.message, verdict.status, verdict.headers);
       return;
+    }
+    if (this.#options.origins === undefined && this.#options.isRebound?.(request) === true) {
+      this.#options.counted?.('not_allowed');
+      return refuseUpgrade(socket, 'not_allowed', REBOUND);
     }
     if (!this.#options.isReady()) return this.#sendOff(socket, 'draining', 'this router takes no clients now');
     const { attended, limits, addressOf } = this.#options;

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock, systemClock } from '../shared/clock.ts';
 import { systemRandom } from '../shared/random.ts';
+import { isRebound } from './access.ts';
 import { admit } from './admit.ts';
 import { Authenticator } from './authenticate.ts';
 import { clientAddress } from './client-address.ts';
@@ -43,6 +44,28 @@ describe('an origin', () => {
     await expectRefused(upgrade({ Origin: 'https://other.example' }), 403, 'not_allowed');
     const socket = await bench.open();
     socket.write(upgrade({ Origin: 'https://app.example' }));
+    await until(() => bench.accepted.length === 1);
+  });
+
+  test('1 of a host name that was led to this machine gets 403 where clients show nothing, unless it is on the list', async () => {
+    const rebound = { Host: 'evil.example:8080', Origin: 'http://evil.example:8080' };
+    await bench.stop();
+    await start({ isRebound });
+    await expectRefused(upgrade(rebound), 403, 'not_allowed');
+    await bench.stop();
+    await start({ isRebound, origins: [rebound.Origin] });
+    (await bench.open()).write(upgrade(rebound));
+    await until(() => bench.accepted.length === 1);
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['this machine’s own', { Host: '127.0.0.1:8080', Origin: 'http://127.0.0.1:8080' }],
+    ['a proxy’s on this machine', { Host: 'a.example', Origin: 'https://a.example', 'X-Forwarded-For': '192.0.2.1' }],
+    ['no page’s', { Host: 'a.example' }],
+  ])('1 and is let in where it is %s', async (_whose, headers) => {
+    await bench.stop();
+    await start({ isRebound });
+    (await bench.open()).write(upgrade(headers));
     await until(() => bench.accepted.length === 1);
   });
 

@@ -16,6 +16,7 @@ import { followSecrets } from '../shared/secret-file.ts';
 import { followTls, type TlsFiles } from '../shared/tls-files.ts';
 import { tracedCall } from '../shared/tracing.ts';
 import { VERSION } from '../shared/version.ts';
+import { isRebound } from './access.ts';
 import { AdmissionRate } from './admission-rate.ts';
 import { admit } from './admit.ts';
 import { Attended } from './attended/attended.ts';
@@ -433,6 +434,7 @@ export class Router {
       payloadBytesMax: config.payloadBytesMax,
       ...this.#connectionBounds(),
       origins: config.allowOrigins.length === 0 ? undefined : config.allowOrigins,
+      isRebound: config.authenticates || config.insecure ? undefined : isRebound,
       handshakes: this.#handshakes,
       limits: this.#limits,
       addressOf: (request) => this.#addressOf(request) || undefined,

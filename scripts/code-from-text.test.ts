@@ -5,13 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const FOLDERS = ['router', 'node', 'shared', 'client', 'scripts', 'examples'];
+const FOLDERS = ['router', 'node', 'shared', 'client', 'scripts', 'examples', 'pages'];
 const FORBIDDEN: readonly (readonly [string, RegExp])[] = [
   ['eval', /(?<![.\w])eval\s*\(|\(0,\s*eval\)|globalThis\.eval/],
-  ['a Function made of text', /\bnew\s+Function\b|(?<![.\w])Function\s*\(/],
+  [
+    'a Function made of text',
+    /\bnew\s+Function\b|(?<![.\w])Function\s*\(|globalThis\.Function|\.constructor\s*\(\s*['"`]/,
+  ],
   ['code in a timer', /\bset(?:Timeout|Interval)\(\s*['"`]/],
   ['require', /(?<![.\w])require\s*\(/],
-  ['the vm module', /['"]node:vm['"]/],
+  ['the vm module', /['"](?:node:)?vm['"]/],
+  ['a thread made of text', /\beval:\s*true\b/],
 ];
 /** An import of what is not written out. */
 const DYNAMIC_IMPORT = /\bimport\s*\(\s*(?!['"])/;
@@ -28,7 +32,7 @@ const codeOf = (text: string) => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/
 
 function sources(): { readonly file: string; readonly code: string }[] {
   return FOLDERS.flatMap((folder) => readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true }))
-    .filter((entry) => entry.isFile() && /\.(?:ts|mjs|js)$/.test(entry.name) && !/\.test\.m?[jt]s$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.(?:tsx?|mjs|js)$/.test(entry.name) && !/\.test\.m?[jt]s$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .map((path) => ({
       file: relative(ROOT, path).split(sep).join('/'),
@@ -47,7 +51,16 @@ describe('55 code', () => {
   });
 
   test('55 that is forbidden is found', () => {
-    const samples = ['eval(x)', 'new Function("a")', 'setTimeout("a", 1)', 'require(name)', "import 'node:vm'"];
+    const samples = [
+      'eval(x)',
+      'new Function("a")',
+      'setTimeout("a", 1)',
+      'require(name)',
+      "import 'node:vm'",
+      'eval: true',
+    ];
+    for (const sample of ["f.constructor('a')", 'globalThis.Function("a")'])
+      expect(FORBIDDEN[1]?.[1].test(sample)).toBe(true);
     for (const [at, sample] of samples.entries()) expect(FORBIDDEN[at]?.[1].test(sample), sample).toBe(true);
     expect(DYNAMIC_IMPORT.test('await import(path)')).toBe(true);
     expect(FORBIDDEN.some(([, pattern]) => pattern.test('await redis.eval(script); retrieval(x)'))).toBe(false);

@@ -37,16 +37,31 @@ export function lockFaults(manifest, lock) {
         faults.push(`package-lock.json has no hash of ${name}.`);
     }
   }
+  for (const [path, { dependencies = {} }] of Object.entries(lock.packages)) {
+    if (path === '') continue;
+    for (const name of Object.keys(dependencies)) {
+      if (!isFoundFrom(path, name, lock.packages))
+        faults.push(`package-lock.json does not resolve ${name} of ${path}.`);
+    }
+  }
   return faults;
+}
+
+/** Whether what stands at `path` finds that package, in its own folder or in one above. */
+function isFoundFrom(path, name, packages) {
+  for (let at = path; ; at = at.slice(0, Math.max(0, at.lastIndexOf('/node_modules/')))) {
+    if (packages[`${at}${at === '' ? '' : '/'}node_modules/${name}`] !== undefined) return true;
+    if (at === '') return false;
+  }
 }
 
 /** @returns a sentence for each `ws` that would be shipped and is too old */
 export function wsFaults(lock) {
   const faults = [];
   let found = 0;
-  for (const [path, { version, dev }] of Object.entries(lock.packages ?? {})) {
-    // What benchmarks compare with, and tests speak to, brings its own.
-    if (!/(^|\/)node_modules\/ws$/.test(path) || dev === true) continue;
+  for (const [path, { name, version, dev }] of Object.entries(lock.packages ?? {})) {
+    // What benchmarks compare with, and tests speak to, brings its own. One that is installed under another name says its own.
+    if (!(/(^|\/)node_modules\/ws$/.test(path) || (path !== '' && name === 'ws')) || dev === true) continue;
     found += 1;
     if (isBelow(version, WS_MIN)) faults.push(`${path} is ${version}, below ${WS_MIN.join('.')}.`);
   }

@@ -24,6 +24,11 @@ describe('54 what is installed', () => {
       1,
     );
     expect(lockFaults(manifest, { lockfileVersion: 1 })).toHaveLength(1);
+    const needs = { ...ws, 'node_modules/a': { dependencies: { b: '^1.0.0' } } };
+    expect(lockFaults(manifest, lockOf({ ws: '^8.23.0' }, needs))[0]).toContain('does not resolve b of node_modules/a');
+    for (const path of ['node_modules/b', 'node_modules/a/node_modules/b']) {
+      expect(lockFaults(manifest, lockOf({ ws: '^8.23.0' }, { ...needs, [path]: {} }))).toEqual([]);
+    }
   });
 
   test.each([
@@ -40,6 +45,8 @@ describe('54 what is installed', () => {
     expect(wsFaults(lockOf({}, packages))).toHaveLength(faults);
     const ofTests = { ...packages, 'node_modules/a/node_modules/ws': { version, dev: true } };
     expect(wsFaults(lockOf({}, ofTests))).toEqual([]);
+    const renamed = { 'node_modules/ws': { version: '8.23.0' }, 'node_modules/sockets': { name: 'ws', version } };
+    expect(wsFaults(lockOf({}, renamed))).toHaveLength(faults);
     expect(wsFaults(lockOf({}, { 'node_modules/ws-other': { version } }))).toEqual([
       'package-lock.json resolves no ws at all.',
     ]);

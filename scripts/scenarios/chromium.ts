@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
+export const REBOUND_HOST = 'rebound.example';
+
 /** No sandbox, since CI runs as root; and nothing that speaks to anybody but the page's own addresses. */
 const FLAGS = [
   '--no-sandbox',
@@ -13,6 +15,8 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // Of a page that leads its name to this machine.
+  `--host-resolver-rules=MAP ${REBOUND_HOST} 127.0.0.1`,
 ];
 
 /** Playwright starts it headless, and with a profile of its own that it removes. */

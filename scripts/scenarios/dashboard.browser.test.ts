@@ -2,7 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Authority } from '../../shared/testing/certificates.ts';
-import { launchChromium, Window } from './chromium.ts';
+import { launchChromium, REBOUND_HOST, Window } from './chromium.ts';
 import { ScenarioClient } from './client.ts';
 import { useCluster } from './suite.ts';
 import { until } from './wait.ts';
@@ -92,6 +92,34 @@ test('61 a room’s page says where it is and why, and shows what is said there 
   expect((await cluster().router('r1').api.presence('room-1')).body.count).toBe(1);
   expect(await window.faults()).toEqual([]);
   await window.shot('room-light');
+});
+
+test('61 names that an address makes up are text in every view, and nothing a script says becomes markup', async () => {
+  const aside = await Window.open(browser, `${url}/dashboard`);
+  for (const view of ['rooms', 'nodes', 'users']) {
+    await aside.page.goto(`${url}/dashboard#/${view}/${encodeURIComponent(HOSTILE)}`);
+    await aside.page.locator('main').getByText(HOSTILE).first().waitFor();
+    expect([view, await aside.page.locator('main img').count()]).toEqual([view, 0]);
+  }
+  expect(await aside.page.title()).toBe('Bellhop');
+  const made = `(() => { try { document.body.innerHTML = '<i>'; return 'made'; } catch ({ name }) { return name; } })()`;
+  expect(await aside.page.evaluate<string>(made)).toBe('TypeError');
+  await aside.page.context().close();
+});
+
+test('1 31 a page whose host name was led here asks the API nothing and joins no room', async () => {
+  const at = new URL(url);
+  at.hostname = REBOUND_HOST;
+  const rebound = await Window.open(browser, new URL('/dashboard', at).href);
+  const asked = `fetch('/api/v1/rooms').then(({ status }) => status)`;
+  expect(await rebound.page.evaluate<number>(asked)).toBe(403);
+  const joined = `new Promise((resolve) => {
+    const socket = new WebSocket('ws://${at.host}/rooms/room-1?user=evil');
+    socket.onopen = () => resolve('open');
+    socket.onclose = ({ code }) => resolve(code);
+  })`;
+  expect(await rebound.page.evaluate<unknown>(joined)).toBe(1006);
+  await rebound.page.context().close();
 });
 
 test('the search finds rooms, users and nodes, and says what it has not found until something else is looked at', async () => {

@@ -123,7 +123,11 @@ export function launchCommand(
   const [program = '', ...rest] = argv;
   return new ClusterProcess(
     name,
-    spawn(program, rest, { cwd: ROOT, env: { ...plainEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] }),
+    spawn(program, rest, {
+      cwd: ROOT,
+      env: { ...plainEnvironment(), NODE_OPTIONS: NO_CODE_FROM_TEXT, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    }),
   );
 }
 

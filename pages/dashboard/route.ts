@@ -47,6 +47,8 @@ export function useRoute(): Route {
       window.scrollTo(0, 0);
     };
     window.addEventListener('hashchange', changed);
+    // Between the first drawing and now nobody listened.
+    if (hrefOf(routeOf(location.hash)) !== hrefOf(route)) changed();
     return () => window.removeEventListener('hashchange', changed);
   }, []);
   return route;

@@ -42,7 +42,7 @@ describe('a publish that is told to have been refused is never logged', () => {
   });
 
   it('nor is one called refused that may have been logged before its room forgot who says it', () => {
-    const { cluster, node, router } = one(['a', 'b']);
+    const { cluster, node, router } = oneNode(['a', 'b']);
     router.open(ROOM, [{ session: 'old', handle: 5, kind: 'resume', seat: 3, sent: 6 }]);
     router.take();
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);
@@ -95,7 +95,7 @@ it('a backend that asks again under its key, while its first publish still waits
 });
 
 it('what a backend has said under a key is the same message to who hears it and to who reads it from the log', () => {
-  const { cluster, node, router } = one();
+  const { cluster, node, router } = oneNode();
   const calls = new NodeCalls(node.core, () => cluster.clock.now());
   const args = { room: ROOM, from: 'u', data: 'x', key: 'k' };
   calls.handle({ type: 'call', id: 1, op: 'publish', args }, () => undefined);

@@ -35,6 +35,7 @@ export class Cluster {
   /** Of nodes that are made from now on. */
   moves = { roomsPerSecond: 50, cooldownMs: 60_000, stepMs: 2_000 };
   recentMax = LIMITS.recentMax;
+  recentBytesMax: number | undefined;
   #due: (() => void)[] = [];
 
   /** @param isDurable  whether rooms have a log; those named `relay…` have none in any case */
@@ -119,6 +120,7 @@ export class TestNode {
         isDurable: (room) => cluster.isDurable && !room.startsWith('relay'),
         logRules: { keep: { entries: 1_000, ms: 86_400_000 }, sendersMax: 2_000 },
         logBytesMax: cluster.logBytesMax,
+        recentBytesMax: cluster.recentBytesMax,
         resumeToken: () => 'token',
         bootstrap: undefined,
         random,

@@ -5,8 +5,9 @@ import { Cluster, type TestNode, texts } from './core-fixture.ts';
 
 const ROOM = 'room';
 
-/** n1 had the room, in which `a` has said 0 … 29; n2 is there, and what it asks is written down. */
-function lost() {
+/** n1 had the room, in which `a` has said 0 … 29; n2 is there, and what it asks is written down.
+ *  @param recentBytesMax  what n2 may remember */
+function lost(recentBytesMax?: number) {
   const cluster = new Cluster(true);
   cluster.recentMax = 20;
   const first = cluster.livingNode('n1');
@@ -20,6 +21,7 @@ function lost() {
   const by = { kind: 'proof', how: 'test' } as const;
   const args = { node: first.name, incarnation: first.incarnation, by, runId: runId ?? '', gen: gen ?? '' };
   cluster.directory.execute('certify', args, cluster.clock.now().wallMs);
+  cluster.recentBytesMax = recentBytesMax;
   const second = cluster.livingNode('n2');
   return { cluster, first, second, tag, asked: asked(second) };
 }
@@ -68,6 +70,17 @@ describe('a takeover', () => {
     const { second } = lost();
     const router = second.router();
     router.open(ROOM, [{ session: 'b', history: 18 }]);
+    expect(seqs(router.take())).toEqual(upTo(30, 18));
+  });
+
+  it('by a node that may remember no more gives them from the log, also once memory was filled up', () => {
+    const { cluster, second } = lost(1);
+    const router = second.router();
+    router.open(ROOM, [{ session: 'a', kind: 'rebind' }]);
+    cluster.run(3_000);
+    expect(second.core.rooms.held(ROOM)?.carry().entries).toHaveLength(1);
+    router.take();
+    router.open(ROOM, [{ session: 'b', handle: 2, history: 18 }]);
     expect(seqs(router.take())).toEqual(upTo(30, 18));
   });
 

@@ -67,6 +67,7 @@ export class Recent {
   #head = 0;
   #slab = Buffer.alloc(0);
   #used = 0;
+  #isCut = false;
   readonly #isLogged: boolean;
   /** Undefined once the room is not served here any more. */
   #budget: RecentBudget | undefined;
@@ -88,6 +89,11 @@ export class Recent {
   /** How many more entries it could keep. */
   get free(): number {
     return this.#max - this.#slots.length;
+  }
+
+  /** Whether entries that there was room for were forgotten for the budget's sake. */
+  get isCut(): boolean {
+    return this.#isCut;
   }
 
   /** The tag under which a seq was given out; undefined where this memory does not vouch for it. */
@@ -213,6 +219,7 @@ export class Recent {
     if (this.#budget !== undefined) for (const { length } of this.#slots) this.#budget.bytes -= length;
     this.#slots.length = 0;
     this.#first = 0;
+    this.#isCut = false;
   }
 
   #keepToBudget(): void {
@@ -221,7 +228,10 @@ export class Recent {
     // The oldest first, so that it can be taken off the front and the ring goes on behind.
     this.#slots.unshift(...this.#slots.splice(this.#first));
     this.#first = 0;
-    while (this.#slots.length > 1 && budget.bytes > budget.bytesMax) budget.bytes -= this.#slots.shift()?.length ?? 0;
+    while (this.#slots.length > 1 && budget.bytes > budget.bytesMax) {
+      budget.bytes -= this.#slots.shift()?.length ?? 0;
+      this.#isCut = true;
+    }
   }
 
   /** The room is not served here any more. */

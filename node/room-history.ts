@@ -143,9 +143,10 @@ export class RoomHistory {
 
   /** Where the last `count` messages begin, where memory has fewer and the log may have them. */
   #beforeLast(count: number): number | undefined {
-    const { head, oldest } = this.#recent;
-    if (head - count >= oldest - 1 || this.unread === undefined) return undefined;
-    return Math.max(this.unread.after, head - count);
+    const { head, oldest, isCut } = this.#recent;
+    if (head - count >= oldest - 1) return undefined;
+    if (isCut) return Math.max(0, head - count);
+    return this.unread && Math.max(this.unread.after, head - count);
   }
 
   /** What a reader of this standing is to be sent; one without a cursor gets what was `said` since it came, and before that as many as it

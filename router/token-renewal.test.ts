@@ -16,7 +16,8 @@ function bench(count: number, more: Partial<AcceptedClient> = {}) {
   const clock = new ManualClock();
   const told: { handle: number; resume: string }[] = [];
   const sessions = new Map<number, { session: ClientSession }>();
-  for (let handle = 1; handle <= count; handle++) {
+  const open = () => {
+    const handle = sessions.size + 1;
     const client: AcceptedClient = {
       ...{ room: 'lobby', user: 'ann', session: `s${handle}`, seat: 3, since: 42, kind: 'join' },
       ...{ cursor: undefined, history: 0, ...more },
@@ -24,7 +25,8 @@ function bench(count: number, more: Partial<AcceptedClient> = {}) {
     const session = new ClientSession(handle, client, 0);
     session.seat();
     sessions.set(handle, { session });
-  }
+  };
+  for (let n = 0; n < count; n++) open();
   const renewal = new TokenRenewal(SECRETS, {
     direct: (handle, frame) => {
       const text = frame.subarray(frame.indexOf('{')).toString('utf8');
@@ -38,7 +40,7 @@ function bench(count: number, more: Partial<AcceptedClient> = {}) {
     }
   };
   renewal.tick(sessions, clock.now());
-  return { clock, told, sessions, renewal, pass };
+  return { clock, told, sessions, renewal, pass, open };
 }
 
 describe('new resume tokens', () => {
@@ -69,6 +71,15 @@ describe('new resume tokens', () => {
     expect(told).toHaveLength(20);
     for (let tick = 0; tick < 5; tick++) renewal.tick(sessions, clock.now());
     expect(told.map(({ handle }) => handle)).toEqual([...sessions.keys()]);
+  });
+
+  it('come again to whoever stays, however many others come meanwhile', () => {
+    const { told, pass, open } = bench(1);
+    for (let hour = 0; hour < 15; hour++) {
+      for (let n = 0; n < 100; n++) open();
+      pass(HOUR_MS);
+    }
+    expect(told.filter(({ handle }) => handle === 1)).toHaveLength(2);
   });
 
   it('are for seats that are held, and not for sockets that another server has', () => {

@@ -18,6 +18,9 @@ export class TokenRenewal {
   readonly #secrets: readonly string[];
   readonly #output: Pick<ClientOutput, 'direct'>;
   #round: Iterator<{ readonly session: ClientSession }> | undefined;
+  /** Sessions that this round still looks at, at most. Those that come after its beginning are last in order: it would never catch up
+   *  with them where more come than are looked at. */
+  #left = 0;
   #nextMs: number | undefined;
 
   /** @param secrets  of the cluster, under the first of which tokens are made */
@@ -31,11 +34,12 @@ export class TokenRenewal {
     if (this.#round === undefined && now.monoMs >= this.#nextMs) {
       this.#nextMs = now.monoMs + EVERY_MS;
       this.#round = sessions.values();
+      this.#left = sessions.size;
     }
     for (let count = 0; this.#round !== undefined && count < AT_ONCE_MAX; count++) {
       const { done, value } = this.#round.next();
-      if (done === true) this.#round = undefined;
-      else this.#tell(value.session, now);
+      if (done !== true) this.#tell(value.session, now);
+      if (done === true || --this.#left <= 0) this.#round = undefined;
     }
   }
 

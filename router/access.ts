@@ -1,6 +1,7 @@
 /** Whether a connection comes from this machine and is meant for it, and whether it speaks TLS. Owns: what loopback looks like in
  *  addresses and `Host`, and what tells that somebody else is spoken for. */
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** @param address  of either end of a socket */
@@ -25,9 +26,14 @@ export function isSecure(socket: Duplex): boolean {
 }
 
 /** Whether a page may be asking that has led a host name of its own to this machine (DNS rebinding): then its origin is that of the very
- *  request, and says nothing. A browser names no proxy, and cannot be made to name one in a WebSocket's request. */
+ *  request, and says nothing. A browser names no proxy, and cannot be made to name one in a WebSocket's request. An address is no name
+ *  that could be led anywhere: whoever is asked under one has a port forwarded to this machine. */
 export function isRebound(request: Pick<IncomingMessage, 'headers' | 'socket'>): boolean {
   const { origin, host = '' } = request.headers;
   if (origin === undefined || isForwarded(request)) return false;
-  return isLoopbackAddress(request.socket.localAddress ?? '') && !isLoopbackHost(host);
+  return isLoopbackAddress(request.socket.localAddress ?? '') && !isLoopbackHost(host) && !isAddress(host);
+}
+
+function isAddress(host: string): boolean {
+  return isIP(host.replace(/:[0-9]+$/, '').replace(/^\[(.*)\]$/, '$1')) !== 0;
 }

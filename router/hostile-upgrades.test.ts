@@ -62,6 +62,8 @@ describe('an origin', () => {
     ['this machine’s own', { Host: '127.0.0.1:8080', Origin: 'http://127.0.0.1:8080' }],
     ['a proxy’s on this machine', { Host: 'a.example', Origin: 'https://a.example', 'X-Forwarded-For': '192.0.2.1' }],
     ['no page’s', { Host: 'a.example' }],
+    ['an address, as behind a port that is forwarded', { Host: '10.0.2.2:80', Origin: 'http://10.0.2.2' }],
+    ['an address of IPv6', { Host: '[fd00::2]:8080', Origin: 'http://[fd00::2]:8080' }],
   ])('1 and is let in where it is %s', async (_whose, headers) => {
     await bench.stop();
     await start({ isRebound });

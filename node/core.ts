@@ -13,6 +13,7 @@ import {
 } from '../shared/directory/directory.ts';
 import type { ClientFrame, LinkMessage, Open, RefusedReason } from '../shared/link/messages.ts';
 import { lists, programOf } from '../shared/programs.ts';
+import { Abandoned } from './abandoned.ts';
 import { Standby } from './attendant/standby.ts';
 import { ClusterView } from './cluster-view.ts';
 import type { DrainOrder } from './drain.ts';
@@ -29,7 +30,7 @@ import { OwnRecord } from './own-record.ts';
 import type { BeginTrace, NodePorts } from './ports.ts';
 import { Projections } from './projection.ts';
 import type { Room } from './room.ts';
-import { RoomHost } from './room-host.ts';
+import { RELEASED_KEYS_EXPIRE_MS, RoomHost } from './room-host.ts';
 import { Orphans } from './webhooks/orphans.ts';
 import { Webhooks } from './webhooks/webhooks.ts';
 
@@ -52,6 +53,7 @@ export class NodeCore {
   readonly #heat = new HeatMeter();
   readonly webhooks: Webhooks | undefined;
   readonly #orphans: Orphans | undefined;
+  readonly #abandoned: Abandoned;
   readonly #links: LinkTable;
   readonly #handedOver: HandedOver;
   readonly #view: ClusterView;
@@ -146,6 +148,12 @@ export class NodeCore {
       options.webhooks &&
       new Webhooks({ ...options.webhooks, call: ports.call, now, log: (event, fields) => ports.log(event, fields) });
     this.#orphans = options.webhooks && this.#makeOrphans();
+    this.#abandoned = new Abandoned({
+      ...{ node: record.node, call, now, placement: options.placement, lease: this.lease },
+      nodes: () => (this.#view.isRead ? this.#view.nodes : undefined),
+      expireMs: RELEASED_KEYS_EXPIRE_MS,
+      log: (event, fields) => ports.log(event, fields),
+    });
     this.standby = new Standby({
       rooms: () => this.rooms.all(),
       giveUp: (hosted) => this.rooms.closeRoom(hosted, 1012, 'the room moves'),
@@ -244,6 +252,7 @@ export class NodeCore {
     this.projections.tick(now);
     this.webhooks?.tick(now);
     if (open) this.#orphans?.tick(now);
+    if (open) this.#abandoned.tick(now);
     this.#view.tick(now);
     this.mover.tick(now);
     if (this.mover.drain?.isUnderWay !== true) this.#endDrainTrace(this.mover.drain?.state ?? 'done');

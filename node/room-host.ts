@@ -38,7 +38,7 @@ import type { Webhooks } from './webhooks/webhooks.ts';
 /** A room without a session is looked at this often until it is released, milliseconds. */
 const EMPTY_LOOK_MS = 1_000;
 const WAITERS_MAX = 20_000;
-const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
+export const RELEASED_KEYS_EXPIRE_MS = 24 * 3_600_000;
 const EXPECTED_MEMBERS_MAX = 10_000;
 /** Backends' keys that all rooms remember. */
 const KEYS_MAX = 100_000;

@@ -23,6 +23,8 @@ const BULK: ReadonlySet<Operation> = new Set([
   'trimOutbox',
   'writeTellers',
   'readTellers',
+  'scanRooms',
+  'expireRoom',
 ]);
 const LOG: ReadonlySet<Operation> = new Set(['append', 'readLog', 'openLog']);
 const { commandTimeoutMs, reconnectMs } = DEFAULT_TIMINGS;

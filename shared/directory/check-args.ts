@@ -15,6 +15,8 @@ const SENDER_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
 const SAID_PATTERN = /^[^\p{C}\p{Zl}\p{Zp}]{1,300}$/u;
 /** `epoch.nonce`. */
 const TAG_PATTERN = /^\d{1,16}\.[A-Za-z0-9_-]{1,64}$/;
+/** Number of a primary, and where its SCAN stands. */
+const SCAN_PATTERN = /^\d{1,4}:\d{1,20}$/;
 /** Bounds what one script may do. */
 const ITEMS_MAX = 1_000;
 const ENTRIES_MAX = 10_000;
@@ -84,6 +86,8 @@ function check(operation: Operation, args: object): void {
       (operation === 'readLog' || operation === 'readAudit' || operation === 'readRevoked')
     ) {
       if (!isCount(value)) fail();
+    } else if (name === 'cursor') {
+      if (!matches(SCAN_PATTERN, value)) fail();
     } else if (name === 'user') {
       if (!matches(USER_PATTERN, value)) fail();
     } else if (name === 'weight' || name === 'asOf') {

@@ -2,6 +2,7 @@
  *  and projections have files of their own. Does not know: Redis or memory; each of their tests gives this suite a way to make an empty
  *  directory. */
 import { beforeEach, describe, expect, it } from 'vitest';
+import { abandonedConformance } from './conformance-abandoned.ts';
 import { logConformance } from './conformance-log.ts';
 import { orderConformance } from './conformance-orders.ts';
 import { outboxConformance } from './conformance-outbox.ts';
@@ -525,6 +526,7 @@ export function directoryConformance(name: string, make: () => Promise<Conforman
     orderConformance(() => fixture);
     outboxConformance(() => fixture);
     rightsConformance(() => fixture);
+    abandonedConformance(() => fixture);
 
     describe('arguments', () => {
       it.each<[string, () => Promise<unknown>]>([

@@ -5,6 +5,7 @@
  *  @see DESIGN §3, §4 */
 
 import type { PublishedTimings } from '../timing.ts';
+import type { AbandonedOperations } from './abandoned-operations.ts';
 import type { AuditEntry, Order, Pin } from './orders.ts';
 import type { OutboxEvent, OutboxId } from './outbox.ts';
 import type { RightsOperations } from './rights-operations.ts';
@@ -229,7 +230,7 @@ type OtherRun = { readonly kind: 'other-run'; readonly runId: string };
 type OtherGen = { readonly kind: 'other-gen'; readonly gen: string | undefined };
 
 /** Every operation: its arguments and its replies. An expected outcome is a reply; a fault is a thrown DirectoryError. */
-export interface DirectoryOperations extends RightsOperations {
+export interface DirectoryOperations extends RightsOperations, AbandonedOperations {
   /** Reads nodes, beats, routers and pins in one step. `known` saves the transfer when nothing changed. */
   readCluster: {
     args: { readonly known?: { readonly gen: string; readonly ver: number } | undefined };

@@ -72,6 +72,11 @@ export class GatedRedis {
     return this.#primaries.runId;
   }
 
+  /** How many primaries were found; their order stays while the map does. */
+  get primaries(): number {
+    return this.#primaries.connections().length;
+  }
+
   start(): void {
     this.#primaries.start();
   }
@@ -80,14 +85,17 @@ export class GatedRedis {
     return this.#primaries.close();
   }
 
-  /** Sends one script to the primary of its first key, if the run in force is the one found there.
+  /** Sends one script to the primary of its first key, or the one that it names, if the run in force is the one found there.
    *  @returns what Redis answered, and the run id under which: in a cluster that of the whole, which stands for each server's own
    *  @throws DirectoryError */
   async send(
     request: Request,
   ): Promise<{ readonly raw: unknown; readonly runId: string; readonly serverRunId: string }> {
     const runId = this.#primaries.runId;
-    const connection = this.#primaries.connectionFor(request.keys[0] ?? '');
+    const connection =
+      request.primary === undefined
+        ? this.#primaries.connectionFor(request.keys[0] ?? '')
+        : this.#primaries.connections()[request.primary];
     const serverRunId = connection?.info?.runId;
     if (runId === undefined || connection === undefined || serverRunId === undefined) {
       throw this.#noConnection();

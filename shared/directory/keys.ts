@@ -43,6 +43,10 @@ export interface RoomKeys {
 
 export interface Keys {
   readonly cluster: ClusterKeys;
+  /** What the keys of all owner records match, for SCAN. */
+  readonly ownersPattern: string;
+  /** The room whose owner record has this key; undefined if it is none's. */
+  roomOf(key: string): string | undefined;
   /** @throws RangeError if `room` is not a room id */
   room(room: string): RoomKeys;
   /** @throws RangeError if `user` is not a user id */
@@ -68,6 +72,12 @@ export function buildKeys(options: { readonly cluster: string; readonly prefix?:
       audit: `${cluster}:audit`,
       tellers: `${cluster}:tellers`,
       revoked: `${cluster}:revoked`,
+    },
+    ownersPattern: `${prefix}:room:{*}:owner`,
+    roomOf(key) {
+      const [before, after] = [`${prefix}:room:{`, '}:owner'];
+      const room = key.slice(before.length, -after.length);
+      return key === `${before}${room}${after}` && ID_PATTERN.test(room) ? room : undefined;
     },
     room(room) {
       const base = `${prefix}:room:{${checked(ID_PATTERN, room, 'room id')}}`;

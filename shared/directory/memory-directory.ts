@@ -4,6 +4,7 @@
 import type { Clock } from '../clock.ts';
 import { checkArgs } from './check-args.ts';
 import { type Args, type Directory, DirectoryError, type Operation, type Reply } from './directory.ts';
+import { abandonedExecutors } from './memory/abandoned.ts';
 import { logExecutors } from './memory/log.ts';
 import { membershipExecutors } from './memory/membership.ts';
 import { orderExecutors } from './memory/orders.ts';
@@ -21,6 +22,7 @@ const EXECUTORS: Executors = {
   ...projectionExecutors,
   ...outboxExecutors,
   ...rightsExecutors,
+  ...abandonedExecutors,
 };
 
 /** The data at one moment; opaque, and never changed once taken. */

@@ -10,6 +10,8 @@ export interface Request {
   readonly script: Script;
   readonly keys: readonly string[];
   readonly argv: readonly string[];
+  /** Which primary runs it, where there is no key to tell: the first is 0. */
+  readonly primary?: number;
   /** Index in `argv` of the run id that the script compares with its server's. A cluster's servers each have their own. */
   readonly runIdAt?: number;
   /** Counts only once a replica has it, where replicas are required. */
@@ -22,6 +24,8 @@ export interface PlanContext {
   readonly keys: Keys;
   /** Certificates kept before the oldest are dropped. */
   readonly certsMax: number;
+  /** How many primaries there are now. */
+  readonly primaries: () => number;
   /** Signs the record of a node that is written, and tells which of those read are believed. Absent: all are. */
   readonly guard?: RecordGuard | undefined;
 }

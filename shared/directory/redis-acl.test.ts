@@ -54,6 +54,8 @@ const CALLED_BY: { readonly [K in Operation]: readonly Role[] } = {
   trimOutbox: ['node'],
   writeTellers: ['node'],
   readTellers: ['node'],
+  scanRooms: ['node'],
+  expireRoom: ['node'],
   putTicket: ['router'],
   takeTicket: ['router'],
   revoke: ['router'],

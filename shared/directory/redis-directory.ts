@@ -11,6 +11,7 @@ import { type Args, type Directory, DirectoryError, type Operation, type Reply }
 import { GatedRedis, type RunInForce } from './gated-redis.ts';
 import { buildKeys, DEFAULT_PREFIX } from './keys.ts';
 import { DIRECTORY_CONNECTIONS, type DirectoryConnection, type Plan, type PlanContext, type Plans } from './plan.ts';
+import { abandonedPlans } from './plans/abandoned.ts';
 import { logPlans } from './plans/log.ts';
 import { membershipPlans } from './plans/membership.ts';
 import { orderPlans } from './plans/orders.ts';
@@ -68,6 +69,7 @@ const PLANS: Plans = {
   ...projectionPlans,
   ...outboxPlans,
   ...rightsPlans,
+  ...abandonedPlans,
 };
 
 export class RedisDirectory implements Directory {
@@ -91,6 +93,7 @@ export class RedisDirectory implements Directory {
     this.#context = {
       keys: buildKeys({ cluster, prefix }),
       certsMax: options.certsMax ?? CERTS_MAX,
+      primaries: () => this.#connections.bulk.primaries,
       guard:
         options.trust &&
         new RecordGuard({

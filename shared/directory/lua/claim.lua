@@ -1,5 +1,5 @@
 -- Makes an incarnation the owner if the record is still what was seen, puts back what it gives of the log, and removes the expiry
--- that a release set. A log that would not end at the head is dropped; `restart` drops all that belongs to it. The presence key is
+-- that a release or expire-room set. A log that would not end at the head is dropped; `restart` drops all that belongs to it. The presence key is
 -- not among the keys: as a projection it keeps an expiry of its own, which each write of it sets anew.
 -- KEYS  1 owner  2 log  3 senders  4 order  5 state
 -- ARGV  1 run id  2 'missing' or 'record'  3 seen incarnation or ''  4 seen epoch  5 seen nonce

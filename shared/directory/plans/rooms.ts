@@ -8,7 +8,7 @@ import { entryArgs, parseOpening } from './entries.ts';
 type Rooms = Pick<Plans, 'readRoom' | 'claim' | 'release' | 'transfer'>;
 
 /** What is kept while a room is owned and expires together once it is released. */
-function keptKeys(keys: Keys, room: string): readonly string[] {
+export function keptKeys(keys: Keys, room: string): readonly string[] {
   const { owner, log, senders, order, state } = keys.room(room);
   return [owner, log, senders, order, state];
 }
@@ -79,7 +79,7 @@ export const roomPlans: Rooms = {
     request: ({ room, triple, to, head, isLogged }, { keys }) =>
       scriptRequest(
         'transfer',
-        [keys.room(room).owner, keys.room(room).log],
+        keptKeys(keys, room),
         [
           triple.incarnation,
           String(triple.epoch),

@@ -1,6 +1,8 @@
 import { beforeEach, expect, it } from 'vitest';
-import type { Args, Operation, Reply } from '../shared/directory/directory.ts';
-import { token } from '../shared/directory/example-records.ts';
+import { ManualClock } from '../shared/clock.ts';
+import { type Args, DirectoryError, type Operation, type Reply } from '../shared/directory/directory.ts';
+import { token, tripleOf } from '../shared/directory/example-records.ts';
+import { Abandoned } from './abandoned.ts';
 import { Cluster, type Fate, type TestNode } from './core-fixture.ts';
 
 const DAY_MS = 86_400_000;
@@ -89,9 +91,14 @@ it('passes over an owner that this history has never registered, and a room that
   const numbering = { kind: 'continue' } as const;
   const by = { node: 'n9', incarnation: token('stranger'), nonce: token('n', 16), floor: 0, numbering, runId };
   execute('claim', { room: 'strange', seen: undefined, ...by });
+  execute('claim', { room: 'released', seen: undefined, ...by });
+  const record = execute('readRoom', { room: 'released' });
+  if (record.kind !== 'record') throw new Error('no record');
+  const triple = tripleOf(record.record);
+  execute('release', { room: 'released', triple, head: 0, expireMs: 60 * DAY_MS, isLogged: true });
   cluster.run(LOOKED_MS, STEP_MS);
   expect(asked).toEqual(['n1 scanRooms']);
-  expect(execute('readRoom', { room: 'strange' }, 30 * DAY_MS).kind).toBe('record');
+  for (const room of ['strange', 'released']) expect(execute('readRoom', { room }, 30 * DAY_MS).kind).toBe('record');
 });
 
 it('has one node look, once an hour, and another when that is gone', () => {
@@ -122,4 +129,29 @@ it('goes on where Redis did not answer, at any step', () => {
   cluster.run(LOOKED_MS + 60_000, STEP_MS);
   expect([...failed]).toEqual(['scanRooms', 'standing', 'expireRoom']);
   expect(saidIn('unvisited', DAY_MS + HOUR_MS)).toBe('missing');
+});
+
+it('asks once an hour, and says why it finds nothing, where its role may not look', () => {
+  const clock = new ManualClock();
+  const told: unknown[] = [];
+  let calls = 0;
+  const abandoned = new Abandoned({
+    node: 'n1',
+    call: (_operation, _args, done) => {
+      calls++;
+      done(new DirectoryError('bad-reply', 'NOPERM no permission'));
+    },
+    now: () => clock.now(),
+    placement: { first: () => 'n1' },
+    lease: { runId: 'run-1', gen: 'g1' },
+    nodes: () => [],
+    expireMs: DAY_MS,
+    log: (_event, fields) => told.push(fields),
+  });
+  for (let past = 0; past < 3 * HOUR_MS; past += STEP_MS) {
+    clock.advance(STEP_MS);
+    abandoned.tick(clock.now());
+  }
+  expect(calls).toBe(3);
+  expect(told).toEqual(Array.from({ length: 3 }, () => ({ reason: 'NOPERM no permission' })));
 });

@@ -33,7 +33,7 @@ export interface AbandonedOptions {
 const FIRST_LOOK_MS = 600_000;
 const LOOK_EVERY_MS = 3_600_000;
 const PAGE_EVERY_MS = 1_000;
-/** Keys looked at for a page: a fraction of a millisecond of Redis' time. */
+/** Keys looked at for a page: about a millisecond of Redis' time. */
 const PAGE_KEYS = 500;
 /** After Redis did not answer. */
 const AGAIN_MS = 10_000;

@@ -155,3 +155,22 @@ it('asks once an hour, and says why it finds nothing, where its role may not loo
   expect(calls).toBe(3);
   expect(told).toEqual(Array.from({ length: 3 }, () => ({ reason: 'NOPERM no permission' })));
 });
+
+it('passes over a room whose keys are none', () => {
+  const clock = new ManualClock();
+  const read: string[] = [];
+  const call = (operation: Operation, args: unknown, done: (reply: never) => void) => {
+    if (operation === 'scanRooms') return done({ rooms: ['first', 'broken', 'last'], cursor: undefined } as never);
+    const { room } = args as Args<'readRoom'>;
+    read.push(room);
+    done((room === 'broken' ? new DirectoryError('bad-reply', 'WRONGTYPE') : { kind: 'missing' }) as never);
+  };
+  const abandoned = new Abandoned({
+    ...{ node: 'n1', call, now: () => clock.now(), placement: { first: () => 'n1' }, nodes: () => [] },
+    ...{ lease: { runId: 'run-1', gen: 'g1' }, expireMs: DAY_MS, log: () => undefined },
+  });
+  abandoned.tick(clock.now());
+  clock.advance(LOOKED_MS);
+  abandoned.tick(clock.now());
+  expect(read.sort()).toEqual(['broken', 'first', 'last']);
+});

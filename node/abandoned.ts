@@ -123,7 +123,8 @@ export class Abandoned {
       this.#isBusy = false;
       if (!(reply instanceof DirectoryError)) return done(reply);
       if (reply.code !== 'bad-reply') return this.#nextIn(AGAIN_MS);
-      // It would not be another in a moment: a role that may not SCAN, say.
+      // It would not be another in a moment. A room whose keys are none keeps no other from being looked at.
+      if (operation !== 'scanRooms') return this.#done();
       this.#options.log('rooms of dead nodes not looked for', { reason: reply.message });
       this.#endIn(LOOK_EVERY_MS);
     });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { payloadOf, textFrame } from '../shared/websocket-frame.ts';
-import { Recent, type RecentEntry } from './recent.ts';
+import { Recent, type RecentEntry, recentBudget } from './recent.ts';
 
 const entry = (seq: number, tag: string, more: Partial<RecentEntry> = {}): RecentEntry => ({
   seq,
@@ -100,13 +100,15 @@ it('46 is bounded over all rooms together: whoever says something beyond that fo
   const steps = fc.array(fc.record({ room: fc.nat(2), bytes: fc.integer({ min: 1, max: 3_000 }) }), { maxLength: 80 });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 8 }), steps, (max, said) => {
-      const budget = { bytes: 0, bytesMax: 6_000 };
+      const budget = { bytes: 0, bytesMax: 6_000, ownBytes: 2_000 };
       const rooms = [0, 1, 2].map(() => new Recent(max, false, budget));
       for (const recent of rooms) recent.beginTag('A');
       for (const { room, bytes } of said) {
         const recent = rooms[room];
         recent?.push(entry(recent.head + 1, 'A', { frame: Buffer.alloc(bytes, recent.head + 1) }));
-        if (budget.bytes > budget.bytesMax) expect(recent?.entries).toHaveLength(1);
+        const lengths = recent?.entries.map(({ frame }) => frame.length) ?? [];
+        const sum = lengths.reduce((all, one) => all + one, 0);
+        if (budget.bytes > budget.bytesMax) expect(lengths.length === 1 || sum <= budget.ownBytes).toBe(true);
       }
       let bytes = 0;
       for (const recent of rooms) {
@@ -121,6 +123,16 @@ it('46 is bounded over all rooms together: whoever says something beyond that fo
       expect(budget.bytes).toBe(0);
     }),
   );
+});
+
+it('46 leaves every room its own share, whoever fills the rest', () => {
+  const budget = recentBudget(4_096_000);
+  const [greedy, modest] = [new Recent(100, false, budget), new Recent(100, false, budget)];
+  for (const recent of [greedy, modest]) recent.beginTag('A');
+  for (let seq = 1; seq <= 100; seq++) greedy.push(entry(seq, 'A', { frame: Buffer.alloc(64_000) }));
+  for (let seq = 1; seq <= 50; seq++) modest.push(entry(seq, 'A', { frame: Buffer.alloc(100) }));
+  expect(budget.bytes).toBeGreaterThan(budget.bytesMax);
+  expect(modest.entries).toHaveLength(40);
 });
 
 it('finds a publish by its session and id', () => {

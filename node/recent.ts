@@ -50,6 +50,16 @@ interface Slot {
 export interface RecentBudget {
   bytes: number;
   readonly bytesMax: number;
+  /** What each may remember whatever the others do: who fills some of them takes no usual message from any other. */
+  readonly ownBytes: number;
+}
+
+/** A hundred messages of a usual size. */
+const OWN_BYTES_MAX = 32_768;
+const OWN_SHARE = 1 / 1_024;
+
+export function recentBudget(bytesMax: number): RecentBudget {
+  return { bytes: 0, bytesMax, ownBytes: Math.min(OWN_BYTES_MAX, bytesMax * OWN_SHARE) };
 }
 
 /** Slabs grow from the first size to the last, so that a room of few messages is small. */
@@ -68,13 +78,15 @@ export class Recent {
   #slab = Buffer.alloc(0);
   #used = 0;
   #isCut = false;
+  /** Of all frames here. */
+  #bytes = 0;
   readonly #isLogged: boolean;
   /** Undefined once the room is not served here any more. */
   #budget: RecentBudget | undefined;
 
   /** @param max entries kept
    *  @param isLogged  the room has a log, which goes further back and outlives its owner
-   *  @param budget  beyond it a room that remembers something more forgets what is oldest in it, all but its last message */
+   *  @param budget  beyond it a room that remembers something more forgets what is oldest in it, down to its own bytes or its last message */
   constructor(max: number, isLogged = false, budget?: RecentBudget) {
     this.#max = max;
     this.#isLogged = isLogged;
@@ -148,7 +160,7 @@ export class Recent {
     const { length } = frame;
     this.#head = entry.seq;
     const slot = this.#nextSlot(entry);
-    if (this.#budget !== undefined) this.#budget.bytes += length - slot.length;
+    this.#count(length - slot.length);
     slot.tag = entry.tag;
     slot.session = entry.session;
     slot.id = entry.id;
@@ -216,7 +228,7 @@ export class Recent {
   }
 
   #clear(): void {
-    if (this.#budget !== undefined) for (const { length } of this.#slots) this.#budget.bytes -= length;
+    this.#count(-this.#bytes);
     this.#slots.length = 0;
     this.#first = 0;
     this.#isCut = false;
@@ -224,20 +236,25 @@ export class Recent {
 
   #keepToBudget(): void {
     const budget = this.#budget;
-    if (budget === undefined || budget.bytes <= budget.bytesMax) return;
+    if (budget === undefined || budget.bytes <= budget.bytesMax || this.#bytes <= budget.ownBytes) return;
     // The oldest first, so that it can be taken off the front and the ring goes on behind.
     this.#slots.unshift(...this.#slots.splice(this.#first));
     this.#first = 0;
-    while (this.#slots.length > 1 && budget.bytes > budget.bytesMax) {
-      budget.bytes -= this.#slots.shift()?.length ?? 0;
+    while (this.#slots.length > 1 && this.#bytes > budget.ownBytes && budget.bytes > budget.bytesMax) {
+      this.#count(-(this.#slots.shift()?.length ?? 0));
       this.#isCut = true;
     }
   }
 
   /** The room is not served here any more. */
   close(): void {
-    for (const { length } of this.#slots) if (this.#budget !== undefined) this.#budget.bytes -= length;
+    if (this.#budget !== undefined) this.#budget.bytes -= this.#bytes;
     this.#budget = undefined;
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#budget !== undefined) this.#budget.bytes += bytes;
   }
 
   /** The first of what followed `seq`: at most `limit` entries, and no more bytes than one answer over a link may hold. */

@@ -5,6 +5,7 @@ import { payloadOf } from '../shared/websocket-frame.ts';
 import { triple } from './fixture.ts';
 import type { ProgramFactory } from './program.ts';
 import { chat } from './programs/chat.ts';
+import { recentBudget } from './recent.ts';
 import { Room } from './room.ts';
 import type { RoomLimits } from './room-output.ts';
 import type { RoomState } from './room-state.ts';
@@ -35,7 +36,7 @@ export class RoomBench {
   readonly acks: string[] = [];
   readonly counted: string[] = [];
   readonly seats = new Map<string, RoomSession>();
-  readonly recent = { bytes: 0, bytesMax: Number.MAX_SAFE_INTEGER };
+  readonly recent = recentBudget(Number.MAX_SAFE_INTEGER);
   /** The earliest time the room was woken for since this was last set. */
   wokenMs = Number.POSITIVE_INFINITY;
   #sent: Said[] = [];

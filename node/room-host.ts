@@ -28,6 +28,7 @@ import { type OwnershipEvent, RoomOwnership } from './ownership.ts';
 import type { NodePorts } from './ports.ts';
 import type { Json } from './program.ts';
 import { OPENED_AFTER_MS, type Projections } from './projection.ts';
+import { recentBudget } from './recent.ts';
 import { Room } from './room.ts';
 import { DueRooms } from './room-due.ts';
 import type { LogBudget } from './room-log.ts';
@@ -94,7 +95,7 @@ export class RoomHost {
       failed: (name, error) => this.#programFailed(name, error),
       spoke: (hosted) => this.#spoke.add(hosted),
       keys: { count: 0, countMax: KEYS_MAX },
-      recent: { bytes: 0, bytesMax: parts.options.recentBytesMax ?? RECENT_BYTES_MAX },
+      recent: recentBudget(parts.options.recentBytesMax ?? RECENT_BYTES_MAX),
       logs: this.#logBudget,
     };
   }

@@ -57,6 +57,17 @@ describe('a publish', () => {
     expect(said(cluster)).toEqual(['1:"x"']);
   });
 
+  it('that its program does not relay is acked, also where nothing was ever said in the room', () => {
+    const { router } = oneNode(['a'], () => ({
+      message: ({ member, data }, room) => room.send(member.session, data),
+    }));
+    for (const id of [1, 2]) router.frame(1, id, 'x', id);
+    const sent = router.take();
+    expect(events(sent, 'direct')).toHaveLength(2);
+    expect(events(sent, 'error')).toEqual([]);
+    expect(events(sent, 'ack')).toEqual([1, 2].map((id) => ({ type: 'ack', id, seq: 0 })));
+  });
+
   it('that waits keeps the acks of its session back, and nobody else’s', () => {
     const { node, router } = oneNode(['a', 'b']);
     node.fate = (operation) => (operation === 'append' ? 'unavailable' : undefined);

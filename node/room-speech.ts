@@ -380,7 +380,9 @@ export class RoomSpeech {
     if (said.fault !== undefined && outcome.kind === 'logged')
       this.error(by, cseq, said.fault.code, said.fault.message, id);
     else if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
-      const isNowhere = outcome.kind === 'unknown' || outcome.seq === 0 || (outcome.kind === 'logged' && said.isRepeat);
+      // A new one names the head, which may be 0; of a repetition 0 means that its number is not remembered.
+      const isNowhere =
+        outcome.kind === 'unknown' || (outcome.kind === 'duplicate' ? outcome.seq === 0 : said.isRepeat);
       if (isNowhere) this.#unknown(by, cseq, id);
       else this.#answer(by, cseq, encode.ack({ id, seq: outcome.seq }));
     }

@@ -377,14 +377,15 @@ export class RoomSpeech {
     const id = item.id === 0 ? undefined : item.id;
     // An earlier seat's frames are no more: whoever has the session now asks by its id.
     const cseq = item.seat === by.seat ? item.cseq : 0;
-    if (said.fault !== undefined && outcome.kind === 'logged')
+    // Taken here without a message. A duplicate was so before the room was claimed again, and nobody was told.
+    const isTaken = message === undefined && !said.isRepeat && outcome.kind !== 'unknown';
+    if (isTaken && said.fault !== undefined) {
       this.error(by, cseq, said.fault.code, said.fault.message, id);
-    else if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
-      // A new one names the head, which may be 0; of a repetition 0 means that its number is not remembered.
-      const isNowhere =
-        outcome.kind === 'unknown' || (outcome.kind === 'duplicate' ? outcome.seq === 0 : said.isRepeat);
-      if (isNowhere) this.#unknown(by, cseq, id);
-      else this.#answer(by, cseq, encode.ack({ id, seq: outcome.seq }));
+    } else if (id !== undefined && (outcome.kind !== 'logged' || message === undefined)) {
+      if (isTaken) this.#answer(by, cseq, encode.ack({ id, seq: this.#parts.recent.head }));
+      else if (outcome.kind === 'duplicate' && outcome.seq > 0)
+        this.#answer(by, cseq, encode.ack({ id, seq: outcome.seq }));
+      else this.#unknown(by, cseq, id);
     }
     if (item.seat === by.seat) this.acked(by, by.waiting === 0 ? by.cseq : item.cseq);
   }

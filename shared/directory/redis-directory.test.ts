@@ -321,6 +321,11 @@ describe('with one server for all', () => {
       expect(await directory.call('readPresence', { room: 'lobby', limit: 9 })).toMatchObject({
         members: [{ session, member }],
       });
+      // Nor is a page shorter for it: that would be taken for the last one.
+      await plain.hset('bh:room:{lobby}:presence', token('0'), json);
+      expect(await directory.call('readPresence', { room: 'lobby', limit: 1 })).toMatchObject({
+        members: [{ session, member }],
+      });
       expect(await directory.call('readUser', { user: 'ada' })).toEqual({
         sessions: [{ session, at: { ...place, epoch: 7 } }],
       });

@@ -48,11 +48,17 @@ export const projectionPlans: Projections = {
     parse(raw, { after, limit }) {
       const fields = pairs(raw);
       const members = fields.filter(([field]) => field !== HEAD_FIELD);
-      const page = members.filter(([session]) => after === undefined || session > after).slice(0, limit);
+      const page: { session: string; member: PresenceMember }[] = [];
+      // A page that is not full is the last one: what is passed over does not count for it.
+      for (const [session, member] of members) {
+        if (page.length >= limit) break;
+        if (after !== undefined && session <= after) continue;
+        page.push(...readable(() => ({ session, member: parseMember(member) })));
+      }
       return {
         head: parseHead(fields.find(([field]) => field === HEAD_FIELD)?.[1]),
         count: members.length,
-        members: page.flatMap(([session, member]) => readable(() => ({ session, member: parseMember(member) }))),
+        members: page,
       };
     },
   },

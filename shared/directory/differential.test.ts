@@ -10,6 +10,7 @@ import { SeededRandom } from '../random.ts';
 import { passTime, plainRedis } from '../testing/redis-client.ts';
 import { type RedisServer, startRedis } from '../testing/redis-server.ts';
 import type { AppendItem, Args, LogEntry, LogOpening, Operation, Reply, RoomRecord, Triple } from './directory.ts';
+import { FORGOTTEN } from './directory.ts';
 import { nodeRecord, routerRecord, token, tripleOf } from './example-records.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { DIRECTORY_CONNECTIONS } from './plan.ts';
@@ -357,7 +358,8 @@ class Draw {
       return { seq, tag, from, session, id: id === 0 ? undefined : id, at: afresh ? LONG_AGO : FAR, data };
     });
     const mark = () => ({ seat: random.below(3), cseq: random.below(7), id: random.below(9), seq: random.below(40) });
-    const senders = Object.fromEntries(SENDERS.filter(() => random.below(4) === 0).map((each) => [each, mark()]));
+    const known = [...SENDERS, FORGOTTEN].filter(() => random.below(4) === 0);
+    const senders = Object.fromEntries(known.map((each) => [each, mark()]));
     return { afresh, entries, senders };
   }
 

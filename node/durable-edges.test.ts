@@ -143,6 +143,24 @@ it('an append that is answered while the log is read for what it may have logged
   expect(recent.standing({ seq: 1, tag })).toMatchObject({ kind: 'resumed', missed: [{ seq: 2 }] });
 });
 
+it('a memory that was voided is not filled up from a log of which it knows no tag: a claim would put it in that one’s place', () => {
+  const { cluster, node, router } = oneNode();
+  for (const id of [1, 2, 3]) router.frame(1, id, id);
+  const room = node.core.rooms.held(ROOM);
+  if (room === undefined) throw new Error('it was opened');
+  const log = cluster.directory.execute(
+    'readLog',
+    { room: ROOM, after: 0, limit: 10, bytesMax: 1_000 },
+    cluster.clock.now().wallMs,
+  );
+  if (log.kind !== 'log') throw new Error('it was logged');
+  // What was read of the log does not reach the head.
+  room.history.catchUp(4, []);
+  if (room.history.unread !== undefined)
+    room.history.fill([...log.entries, ...log.entries.slice(2).map((entry) => ({ ...entry, seq: 4 }))]);
+  expect(room.history.restorable({ ...log.record, head: 4 })).toBeUndefined();
+});
+
 it('a claim puts back also what is known of senders that have not come back', () => {
   const history = new RoomHistory(new Recent(10, true), new Roster(LIMITS), undefined, KEYS);
   const record = { owner: undefined, epoch: 5, nonce: 'n', head: 0, tags: [] };

@@ -33,7 +33,7 @@ export class RoomHistory {
   readonly #keys: RoomKeys;
   /** Of sessions that the log knows and that have not come back yet, and when they cannot any more; infinite where no log was taken over. */
   readonly #marks = new Map<string, SenderMark>();
-  /** Whether the log is known to have nothing that memory has not and has room for. */
+  /** Whether the log is known to have nothing that memory has not and has room for, or nothing that memory may take. */
   #isFilled = false;
   #marksUntilMs = Number.POSITIVE_INFINITY;
 
@@ -86,9 +86,14 @@ export class RoomHistory {
   catchUp(head: number, entries: readonly LogEntry[]): void {
     const missed = entries.filter(({ seq }) => seq > this.#recent.head);
     const isAll = missed.length === head - this.#recent.head && endAt(missed, head);
-    if (isAll) for (const entry of missed) this.#recent.push(recentOf(entry));
-    else this.#recent.startAt(head, []);
-    if (isAll) this.#log?.caughtUp(missed);
+    if (!isAll) {
+      this.#recent.startAt(head, []);
+      // It knows no tag of what came before: filled with that, it would count for another history, and put itself in the log's place.
+      this.#isFilled = true;
+      return;
+    }
+    for (const entry of missed) this.#recent.push(recentOf(entry));
+    this.#log?.caughtUp(missed);
   }
 
   /** What of the log memory has room for and does not know; undefined where it is not known that there is any. */

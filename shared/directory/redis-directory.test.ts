@@ -307,6 +307,13 @@ describe('with one server for all', () => {
     },
   );
 
+  it('reads the record of a router of another version, whatever it shows of itself', async () => {
+    await plain.hset('bh:{test}:routers', 'r1', `${A} 1 7\n{"timings":{"fenceMs":1500,"deadMs":2600},"pid":"9"}`);
+    expect((await directory.call('readCluster', {})).routers).toMatchObject([
+      { router: 'r1', incarnation: A, counter: 1, sessions: 7, timings: { deadMs: 2_600 }, url: '', pid: 0 },
+    ]);
+  });
+
   it.each(['null', '7', '[]', '{"user":7}', 'nonsense'])(
     'passes over what is no member, session, pin or order (%s)',
     async (json) => {

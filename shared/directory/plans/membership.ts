@@ -282,7 +282,8 @@ function parseNode({ node, incarnation, state, weight, json }: SealedRecord): No
   return { ...said, node, incarnation, state: state as NodeState, weight: number(weight) };
 }
 
-/** Unlike a node's it is not signed. One that is none is not passed over: nodes have to ask every router.
+/** Unlike a node's it is not signed. One that is none is not passed over: nodes have to ask every router. What is only shown may be
+ *  missing, or of the type of another version.
  *  @throws TypeError that names it */
 function parseRouter(router: string, record: string): RouterRecord {
   try {
@@ -292,7 +293,8 @@ function parseRouter(router: string, record: string): RouterRecord {
     const { fenceMs, deadMs } = object(timings);
     return {
       ...{ router, incarnation: text(incarnation), counter: number(counter), sessions: number(sessions) },
-      ...{ url: text(url), version: text(version), host: text(host), pid: amount(pid), startedAt: amount(startedAt) },
+      ...{ url: shown(url, ''), version: shown(version, ''), host: shown(host, '') },
+      ...{ pid: shown(pid, 0), startedAt: shown(startedAt, 0) },
       timings: { fenceMs: amount(fenceMs), deadMs: amount(deadMs) },
       ...(acceptRate === undefined ? {} : { acceptRate: amount(acceptRate) }),
       ...(workerOf === undefined ? {} : { workerOf: parseGroup(object(workerOf)) }),
@@ -301,6 +303,10 @@ function parseRouter(router: string, record: string): RouterRecord {
     const why = error instanceof Error ? error.message : String(error);
     throw new TypeError(`the record of router ${JSON.stringify(router).slice(0, 200)}: ${why}`, { cause: error });
   }
+}
+
+function shown<T extends string | number>(value: unknown, otherwise: T): T {
+  return typeof value === typeof otherwise ? (value as T) : otherwise;
 }
 
 function parseGroup({ router, incarnation, pid }: Readonly<Record<string, unknown>>): RouterGroup {

@@ -312,21 +312,41 @@ describe('too much', () => {
   test('16 blanks in a header cost no time to speak of', async () => {
     await expectRefused(upgrade({ Authorization: `Bearer${' '.repeat(65_536)}x` }), 431, 'payload_too_large');
     // Nor would they if the bound were larger.
-    const blanks = `Bearer${' '.repeat(65_536)}\t`;
+    const blanks = `Bearer${' '.repeat(65_536)}`;
     const names = ['Authorization', 'Origin', 'Upgrade', 'Connection', 'Sec-WebSocket-Protocol', 'Sec-WebSocket-Key'];
     const before = process.cpuUsage();
-    for (const name of names) {
-      const headers = { Host: 'a', Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Key': KEY };
-      const rawHeaders = Object.entries({ ...headers, 'Sec-WebSocket-Version': '13', [name]: blanks }).flat();
-      checkUpgrade({ method: 'GET', httpVersion: '1.1', url: '/rooms/a', rawHeaders }, undefined);
+    // At their end, where a trim meets them, and ahead of something, where one looks for an end in vain.
+    for (const value of [`${blanks}\t`, `${blanks}x`, `${blanks}x y`]) {
+      for (const name of names) {
+        const headers = { Host: 'a', Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Key': KEY };
+        const rawHeaders = Object.entries({ ...headers, 'Sec-WebSocket-Version': '13', [name]: value }).flat();
+        checkUpgrade({ method: 'GET', httpVersion: '1.1', url: '/rooms/a', rawHeaders }, undefined);
+      }
     }
     const { user, system } = process.cpuUsage(before);
-    // Three times the 50 ms, for six headers.
+    // Three times the 50 ms, for eighteen headers.
     expect((user + system) / 1_000).toBeLessThan(150);
   });
 });
 
 describe('sockets that lead to nothing', () => {
+  test('20 the bounds are those of the server where nothing else is said', async () => {
+    let server: unknown;
+    await bench.stop();
+    await start({
+      request: ({ socket }, response) => {
+        server = 'server' in socket ? socket.server : undefined;
+        response.end();
+      },
+    });
+    await bench.raw('GET / HTTP/1.1\r\nHost: edge.example\r\nConnection: close\r\n\r\n');
+    expect(server).toMatchObject({
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      timeout: 60_000,
+    });
+  });
+
   test('20 five hundred with slow headers are closed in time while a good client connects', async () => {
     expect(HEADERS_TIMEOUT_MS + CHECK_INTERVAL_MS).toBeLessThanOrEqual(10_000);
     await bench.stop();
@@ -406,7 +426,10 @@ test('18 headers that pass for ours change nothing of what is known of a client'
   const ours = ['User', 'Room', 'Session', 'Epoch', 'Seat'].flatMap((name) => [`X-Bellhop-${name}`, 'root']);
   const forwarded = ['X-Forwarded-User', 'root', 'X-Real-IP', '127.0.0.1', 'X-Original-URL', '/rooms/b'];
   const laden = [...plain, ...hops, ...ours, ...forwarded];
-  expect(checkUpgrade({ ...head, rawHeaders: laden }, undefined)).toEqual(
-    checkUpgrade({ ...head, rawHeaders: plain }, undefined),
-  );
+  // Also where the client says nothing of its own that a header could stand in for.
+  for (const url of [head.url, '/rooms/a']) {
+    expect(checkUpgrade({ ...head, url, rawHeaders: laden }, undefined)).toEqual(
+      checkUpgrade({ ...head, url, rawHeaders: plain }, undefined),
+    );
+  }
 });

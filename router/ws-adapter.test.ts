@@ -197,6 +197,12 @@ describe.each<[string, SocketAdapter]>([
     expect(texts).toHaveLength(6);
   });
 
+  it('59 closes with as much of a long reason as a frame holds', async () => {
+    const { far, closed } = await fixture.connect();
+    adapter.close(far, undefined, 4100, 'é'.repeat(100));
+    expect(await closed).toEqual({ code: 4100, reason: 'é'.repeat(61) });
+  });
+
   it('writes nothing once the socket is closing', async () => {
     const { far, texts, closed } = await fixture.connect();
     adapter.close(far, undefined, 1000, '');

@@ -1,7 +1,7 @@
 /** Servers and clients that break the rules, or themselves, at every stage of a proxied upgrade. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SeededRandom } from '../../shared/random.ts';
-import { acceptFor } from './answer-head.ts';
+import { acceptFor, checkAnswer } from './answer-head.ts';
 import { AttendedBench, KEY, type Peer, request, switched } from './attended-fixture.ts';
 
 let bench: AttendedBench;
@@ -18,6 +18,8 @@ async function expectRefused(client: Peer, status: number, code: string): Promis
   expect(heard).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(JSON.parse(bodyOf(heard)).error).toMatchObject({ code, retryable: true });
   expect(heard).not.toContain('SERVER');
+  // The router's doing: the server has not ended its side.
+  for (const server of bench.atServer) await server.over();
   client.socket.end();
   await bench.empty();
   expect(bench.ended).toEqual([{ handle: 1, how: 'left' }]);
@@ -63,6 +65,17 @@ describe('a server that answers', () => {
   });
 });
 
+it('10 a head is held to all of its rules, whatever the HTTP parser made of it', () => {
+  const offer = { key: KEY, subprotocols: [], extensions: [] };
+  const head = ['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', acceptFor(KEY)];
+  const isGood = (status: number | undefined, rawHeaders: readonly string[]) =>
+    checkAnswer(status, rawHeaders, offer).ok;
+  expect(isGood(101, head)).toBe(true);
+  for (const status of [200, 426, undefined]) expect(isGood(status, head), `${status}`).toBe(false);
+  for (const at of [0, 2, 4]) expect(isGood(101, head.toSpliced(at, 2)), `without ${head[at]}`).toBe(false);
+  expect(isGood(101, [...head, 'Upgrade', 'websocket'])).toBe(false);
+});
+
 describe('a server that', () => {
   it('refuses the connection leads to 502', async () => {
     await bench.stopServer();
@@ -74,6 +87,23 @@ describe('a server that', () => {
     const client = await bench.client();
     await expectRefused(client, 504, 'target_timeout');
     await bench.atServer[0]?.over();
+  });
+
+  it('12 never answers leads to 504 after 5 s where nothing else is said', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const usual = await new AttendedBench().start();
+    try {
+      usual.script = () => undefined;
+      const client = await usual.client();
+      while (usual.atServer.length === 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      vi.advanceTimersByTime(4_999);
+      expect(usual.attended.sessions).toBe(1);
+      vi.advanceTimersByTime(1);
+      expect(await client.over()).toMatch(/^HTTP\/1.1 504 /);
+    } finally {
+      await usual.stop();
+      vi.useRealTimers();
+    }
   });
 
   it('12 answers a byte at a time, too slowly, leads to 504', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Fixture, frame, startFixture, type TestClient, until } from './clients-fixture.ts';
+import { rawSocketOf } from './ws-adapter.ts';
 
 const GROUP = 1;
 let fixture: Fixture;
@@ -45,6 +46,22 @@ describe('fan-out', () => {
     expect(c.texts).toEqual(['1', '2', '3']);
     expect([a, b, c].map(writesTo)).toEqual([1, 1, 1]);
     expect(fixture.clients.stats).toMatchObject({ deliveries: 11, writes: 3 });
+  });
+
+  it('38 answers no pings of a client for whom 64 KiB wait, and does again once they have gone', async () => {
+    const { ws, far, texts } = at(await members(1), 0);
+    let pongs = 0;
+    ws.on('pong', () => pongs++);
+    rawSocketOf(far)?.cork();
+    fixture.adapter.write(far, frame('y'.repeat(66_000)));
+    for (let i = 0; i < 3; i++) ws.ping();
+    ws.send('{"type":"ping"}');
+    await until(() => fixture.events.frames.length === 1);
+    rawSocketOf(far)?.uncork();
+    await until(() => texts.length === 1 && far.bufferedAmount === 0);
+    ws.ping('late');
+    await until(() => pongs > 0);
+    expect(pongs).toBe(1);
   });
 
   it('gives a later turn a write of its own', async () => {

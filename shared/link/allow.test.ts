@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { guardedLookup, LinkAllow, neverDialled } from './allow.ts';
+import { dialLink } from './dial.ts';
+import { Cleanup, End, listen, NODE, ROUTER } from './link-fixture.ts';
 
 const refusal = (list: readonly string[], host: string, port = 7_070) => new LinkAllow(list).refusal({ host, port });
 
@@ -119,6 +121,18 @@ describe('a name', () => {
     for (const name of ['2852039166', '0xa9fea9fe', '0']) {
       for (const all of [true, false]) expect((await look(name, all)).error?.code, name).toBe('ELINKREFUSED');
     }
+  });
+  test('49 is held to that by a dial', async () => {
+    const cleanup = new Cleanup();
+    const node = new End(NODE, { takes: () => true });
+    const { address } = await listen(cleanup, node);
+    const router = new End(ROUTER);
+    // 0.0.0.0, at which this machine would answer.
+    const link = dialLink({ host: '0', port: address.port }, router.options);
+    cleanup.add(() => link.destroy());
+    expect(await router.events.down()).toMatchObject({ wasUp: false, code: 'unreachable' });
+    expect(node.events.ups).toEqual([]);
+    await cleanup.run();
   });
   test('that resolves to another is', async () => {
     expect(await look('2130706433', false)).toMatchObject({ error: null, found: '127.0.0.1' });

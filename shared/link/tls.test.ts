@@ -1,5 +1,6 @@
 /** Links that speak TLS, with real certificates over a real loopback socket. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { Authority } from '../testing/certificates.ts';
@@ -77,7 +78,7 @@ test('47 with a certificate of the same authority on both sides a link comes up 
 
 test('47 a dialer without a certificate, with a strange one, or without TLS gets no link', async () => {
   const { address, listener } = await listening(filesOf(ours, 'node'));
-  const { ca } = filesOf(ours, 'bare').current;
+  const ca = readFileSync(ours.ca, 'utf8');
   const bare = { current: { ca, cert: '', key: '' }, onChange: () => undefined };
   for (const tls of [undefined, filesOf(strange, 'router'), bare]) {
     const { state } = dialled(address, tls as Tls);
@@ -90,7 +91,7 @@ test('47 a dialer without a certificate, with a strange one, or without TLS gets
 
 test('47 a dialer refuses a node whose certificate is of another authority, before it says a word of its proof', async () => {
   // The node itself would take the dialer's certificate: only the dialer can refuse here.
-  const { ca } = filesOf(ours, 'bare').current;
+  const ca = readFileSync(ours.ca, 'utf8');
   const { address, listener } = await listening({
     current: { ...filesOf(strange, 'node').current, ca },
     onChange: () => undefined,

@@ -5,6 +5,7 @@
 import { type ClientRequest, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TargetAddress } from '../../shared/attended.ts';
+import { guardedLookup } from '../../shared/link/allow.ts';
 import { checkAnswer } from './answer-head.ts';
 import type { Offer } from './request-head.ts';
 
@@ -40,6 +41,7 @@ export function dial(options: DialOptions, done: (outcome: DialOutcome) => void)
   try {
     outgoing = request({
       ...address,
+      lookup: guardedLookup,
       method: 'GET',
       headers: headers.flat(),
       setHost: false,

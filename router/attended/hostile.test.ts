@@ -1,8 +1,10 @@
 /** Servers and clients that break the rules, or themselves, at every stage of a proxied upgrade. */
+import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SeededRandom } from '../../shared/random.ts';
 import { acceptFor, checkAnswer } from './answer-head.ts';
 import { AttendedBench, KEY, type Peer, request, switched } from './attended-fixture.ts';
+import { type DialOutcome, dial } from './dial.ts';
 
 let bench: AttendedBench;
 beforeEach(async () => {
@@ -74,6 +76,27 @@ it('10 a head is held to all of its rules, whatever the HTTP parser made of it',
   for (const status of [200, 426, undefined]) expect(isGood(status, head), `${status}`).toBe(false);
   for (const at of [0, 2, 4]) expect(isGood(101, head.toSpliced(at, 2)), `without ${head[at]}`).toBe(false);
   expect(isGood(101, [...head, 'Upgrade', 'websocket'])).toBe(false);
+});
+
+it('49 a name that resolves to an address which is never dialled is not dialled either', async () => {
+  let taken = 0;
+  const server = createServer((socket) => {
+    taken++;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const offer = { key: KEY, subprotocols: [], extensions: [] };
+  const dialled = (host: string) =>
+    new Promise<DialOutcome>((resolve) =>
+      dial({ address: { host, port, path: '/' }, headers: [['Host', 'a']], offer, timeoutMs: 5_000 }, resolve),
+    );
+  // The system's resolver reads it as 0.0.0.0, which is this machine.
+  expect(await dialled('0')).toMatchObject({ kind: 'refused', why: expect.stringContaining('ELINKREFUSED') });
+  expect(taken).toBe(0);
+  expect(await dialled('127.0.0.1')).toMatchObject({ kind: 'refused', why: expect.stringContaining('ECONNRESET') });
+  expect(taken).toBe(1);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 describe('a server that', () => {

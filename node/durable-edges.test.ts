@@ -237,3 +237,31 @@ it('a room whose log is being read appends nothing under its new triple before i
   cluster.run(200);
   expect(said(cluster)).toEqual(['1:"x"']);
 });
+
+describe('a publish that its program does not relay', () => {
+  const echo: ProgramFactory = () => ({ message: ({ member, data }, room) => room.send(member.session, data) });
+
+  it('is acked, also where nothing was ever said in the room', () => {
+    const { router } = oneNode(['a'], echo);
+    for (const id of [1, 2]) router.frame(1, id, 'x', id);
+    const sent = router.take();
+    expect(events(sent, 'direct')).toHaveLength(2);
+    expect(events(sent, 'error')).toEqual([]);
+    expect(events(sent, 'ack')).toEqual([1, 2].map((id) => ({ type: 'ack', id, seq: 0 })));
+  });
+
+  it('is acked by an owner that had no answer and claimed the room again', () => {
+    const { cluster, node, router } = oneNode(['a'], echo);
+    node.fate = (operation) => (operation === 'append' ? 'reply-lost' : undefined);
+    router.frame(1, 1, 'x', 1);
+    cluster.directory.restart({ runId: 'run-2', data: 'kept' });
+    cluster.run(2 * DEFAULT_TIMINGS.graceMs, 50);
+    node.fate = () => undefined;
+    router.open(ROOM, [{ session: 'a', kind: 'rebind', acked: 0 }]);
+    cluster.run(200, 50);
+    const sent = router.take();
+    expect(events(sent, 'direct')).toHaveLength(1);
+    expect(events(sent, 'error')).toEqual([]);
+    expect(events(sent, 'ack')).toMatchObject([{ id: 1 }]);
+  });
+});
